@@ -1,0 +1,67 @@
+"""The cross-entropy method: optimisation, max-cut and rare-event probabilities from one loop."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cem import information, updates
+    from cem.ask_tell import CrossEntropyMethod
+    from cem.errors import ObjectiveError
+    from cem.estimates import ProbabilityEstimate
+    from cem.families import Bernoulli, Categorical, Exponential, Family, Gaussian
+    from cem.optimization import optimize
+    from cem.rare_event import estimate_probability
+    from cem.results import OptimizeResult
+    from cem.status import Status
+
+_HOMES = {
+    "Bernoulli": "cem.families",
+    "Categorical": "cem.families",
+    "CrossEntropyMethod": "cem.ask_tell",
+    "Exponential": "cem.families",
+    "Family": "cem.families",
+    "Gaussian": "cem.families",
+    "ObjectiveError": "cem.errors",
+    "OptimizeResult": "cem.results",
+    "ProbabilityEstimate": "cem.estimates",
+    "Status": "cem.status",
+    "estimate_probability": "cem.rare_event",
+    "optimize": "cem.optimization",
+}
+_MODULES = ("information", "updates")
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "CrossEntropyMethod",
+    "Exponential",
+    "Family",
+    "Gaussian",
+    "ObjectiveError",
+    "OptimizeResult",
+    "ProbabilityEstimate",
+    "Status",
+    "estimate_probability",
+    "information",
+    "optimize",
+    "updates",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _MODULES:
+        return import_module(f"cem.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cem' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,305 @@
+"""The one impure place: serves the requests of a stage, and alone knows budget, sign, clock and history."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.budget import Budget
+from cem.errors import NoFiniteScoreError, ObjectiveError
+from cem.evaluation import Evaluator, Failure
+from cem.families.base import Array, Family
+from cem.history import History, Row
+from cem.loop import Batch, Request, Rows, State, Step
+from cem.sampling import draw
+from cem.status import Status
+from cem.streams import Purpose, Streams
+
+T = TypeVar("T")
+Improve = Callable[..., tuple[Array, Array, int]]
+
+
+class Ended(Exception):  # noqa: N818 - an end, not an error
+    """Thrown into a stage where it asks for more than there is; it may return what it has."""
+
+    def __init__(self, status: Status, message: str, batch: Batch | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.batch = batch
+        self.failure: Failure | None = None
+
+
+class Served(NamedTuple, Generic[T]):
+    """What a plan returned (None if it was cut short without a word) and what cut it short, if anything."""
+
+    value: T | None
+    ended: Ended | None
+
+
+class Progress(NamedTuple):
+    """What a callback is told about."""
+
+    state: State
+    population: Array
+    scores: NDArray[np.float64]
+
+
+@dataclass
+class Driver:
+    """Serves one plan.
+
+    Attributes
+    ----------
+    evaluator : Evaluator
+        Scores rows in the user's sign.
+    streams : Streams
+        Every random stream of the run.
+    budget : Budget
+    start : Family
+        The distribution before the first step.
+    maximize : bool
+        The user's sense; scores are maximised inside.
+    present : callable
+        From drawn rows to the rows that the objective sees.
+    improve : callable, optional
+        ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)``, applied to every batch.
+    notify : callable, optional
+        Called with a `Progress` after every step; True stops.
+    any_score : bool
+        Whether infinitely bad scores are as good a beginning as any (they are for estimates).
+    """
+
+    evaluator: Evaluator
+    streams: Streams
+    budget: Budget
+    start: Family
+    maximize: bool
+    present: Callable[[Array], Array] = lambda x: x
+    improve: Improve | None = None
+    notify: Callable[[Progress], bool] | None = None
+    any_score: bool = False
+
+    history: History = field(default_factory=History)
+    state: State = field(init=False)
+    nfev: int = 0
+    best_x: Array | None = None
+    best_score: float = -np.inf
+    _batches: int = 0
+    _seen: bool = False
+    _since: list[NDArray[np.float64]] = field(default_factory=list)
+    _last: Batch | None = None
+    _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.state = State(self.start)
+
+    @property
+    def sign(self) -> float:
+        """The factor between the user's scores and the maximised ones: the only flip there is."""
+        return 1.0 if self.maximize else -1.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    def serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
+        """Serve `plan` to its end, or to the end of the budget."""
+        try:
+            request = next(plan)
+            while True:
+                try:
+                    answer = self._answer(request)
+                except Ended as ended:
+                    return self._wind_up(plan, ended)
+                except KeyboardInterrupt:
+                    return self._wind_up(plan, Ended(Status.INTERRUPTED, "interrupted by the user"))
+                request = plan.send(answer)
+        except StopIteration as finished:
+            return Served(finished.value, None)
+        except KeyboardInterrupt:
+            return Served(None, Ended(Status.INTERRUPTED, "interrupted by the user"))
+
+    def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
+        try:
+            plan.throw(ended)
+        except StopIteration as finished:
+            return Served(finished.value, ended)
+        except Ended:
+            return Served(None, ended)
+        plan.close()
+        return Served(None, ended)
+
+    def _answer(self, request: Request) -> Any:
+        if isinstance(request, Step):
+            return self._record(request)
+        if isinstance(request, Rows):
+            return self._evaluate(request.x)
+        number = self._batches
+
+        def stream(block: int) -> np.random.Generator:
+            return self.streams.generator(Purpose.SAMPLE, number, block)
+
+        return self._evaluate(draw(request.family, request.n, stream, request.domain))
+
+    def _evaluate(self, x: Array) -> Batch:
+        number = self._batches
+        self._batches += 1
+        n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
+        n = min(n, len(x))
+        if n <= 0:
+            raise Ended(Status.EVALUATION_LIMIT, f"max_evaluations ({self.budget.max_evaluations}) is spent")
+        if self.elapsed >= self.budget.seconds:
+            raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over")
+
+        values = np.empty(n)
+        done, failure, interrupted = 0, None, False
+        try:
+            deadline = self._began + self.budget.seconds
+            for done, failure in self.evaluator.score(self.present(x[:n]), number, values, deadline):
+                pass
+        except KeyboardInterrupt:
+            interrupted = True
+        batch = self._keep(x[:done], values[:done], number)
+
+        if failure is not None:
+            raise _failed(failure, batch)
+        if interrupted:
+            raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
+        if self.best_score >= self._target:
+            raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
+        if done < n:
+            raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)
+        if n < len(x):
+            message = f"max_evaluations ({self.budget.max_evaluations}) is spent"
+            raise Ended(Status.EVALUATION_LIMIT, message, batch)
+        if not self._seen:
+            raise _nothing_finite(batch)
+        return batch
+
+    @property
+    def _target(self) -> float:
+        return np.inf if self.budget.target is None else self.sign * self.budget.target
+
+    def _keep(self, x: Array, values: NDArray[np.float64], number: int) -> Batch:
+        """Count a scored batch, let it be improved, and remember the best candidate."""
+        self.nfev += len(x)
+        self._since.append(values)
+        if self.improve is not None and len(x):
+            x, values = self._improved(x, values, number)
+        scores = self.sign * values
+        ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
+        if ranks.any():
+            self._seen = True
+            top = int(np.nanargmax(scores))
+            if self.best_x is None or scores[top] > self.best_score:
+                self.best_score = float(scores[top])
+                self.best_x = np.array(x[top])
+        self._last = Batch(x, scores, self.streams.generator(Purpose.UPDATE, number))
+        return self._last
+
+    def _improved(
+        self, x: Array, values: NDArray[np.float64], number: int
+    ) -> tuple[Array, NDArray[np.float64]]:
+        rng = self.streams.generator(Purpose.IMPROVE, number)
+        better, scores, extra = self.improve(np.array(x), values.copy(), rng, 1)  # type: ignore[misc]
+        better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
+        if better.shape[1:] != x.shape[1:] or scores.shape != (len(better),):
+            raise ValueError(
+                f"improve must return (X, scores, extra_evaluations) with X of shape (n, {x.shape[1]}) and "
+                f"n scores; got shapes {better.shape} and {scores.shape}."
+            )
+        self.nfev += int(extra)
+        better.flags.writeable = False
+        return better, scores
+
+    def _record(self, step: Step) -> None:
+        self.state = step.state
+        values = np.concatenate(self._since) if self._since else np.empty(0)
+        finite = values[np.isfinite(values)]
+        self.history.append(
+            Row(
+                stage=step.stage,
+                level=self.sign * step.state.level,
+                best=self.sign * self.best_score,
+                mean=float(finite.mean()) if finite.size else np.nan,
+                elites=step.state.elites,
+                entropy=float(step.state.family.entropy()),
+                nfev=self.nfev,
+                nan_count=int(np.isnan(values).sum()),
+                seconds=self.elapsed,
+            )
+        )
+        self._since = []
+        if self.notify is not None and self._last is not None:
+            progress = Progress(step.state, self.present(self._last.x), self.sign * self._last.scores)
+            if self.notify(progress):
+                raise Ended(Status.CALLBACK, "the callback asked to stop")
+        if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:
+            raise Ended(Status.ITERATION_LIMIT, f"max_iterations ({self.budget.max_iterations}) is reached")
+
+
+def as_notifier(
+    callback: Callable[..., Any] | None, report: Callable[[Progress], Any]
+) -> Callable[[Progress], bool] | None:
+    """Wrap a user's ``callback(intermediate_result)``: returning True or raising StopIteration stops.
+
+    Raises
+    ------
+    TypeError
+        If it is not callable.
+    """
+    if callback is None:
+        return None
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}.")
+    try:
+        by_name = "intermediate_result" in inspect.signature(callback).parameters
+    except (TypeError, ValueError):
+        by_name = False
+
+    def notify(progress: Progress) -> bool:
+        result = report(progress)
+        try:
+            answer = callback(intermediate_result=result) if by_name else callback(result)
+        except StopIteration:
+            return True
+        return answer is True or (isinstance(answer, np.bool_) and bool(answer))
+
+    return notify
+
+
+def raise_failure(ended: Ended | None, partial: Any) -> None:
+    """Raise what went wrong in an evaluation, with the result so far; return where nothing did."""
+    if ended is None or ended.failure is None:
+        return
+    candidate, error, raised = ended.failure
+    if isinstance(error, NoFiniteScoreError):
+        error.partial = partial
+        raise error
+    if not raised:
+        raise error
+    message = f"the objective raised {type(error).__name__}: {error}"
+    raise ObjectiveError(message, candidate, partial) from error
+
+
+def _failed(failure: Failure, batch: Batch) -> Ended:
+    if isinstance(failure.error, KeyboardInterrupt):
+        return Ended(Status.INTERRUPTED, "interrupted by the user", batch)
+    ended = Ended(Status.INTERRUPTED, "the objective failed", batch)
+    ended.failure = failure
+    return ended
+
+
+def _nothing_finite(batch: Batch) -> Ended:
+    message = (
+        f"none of the first {len(batch.x)} candidates has a finite score (all NaN or infinitely bad); "
+        "check the objective at one candidate, or start where it is defined (start=, bounds=)."
+    )
+    return _failed(Failure(batch.x[0], NoFiniteScoreError(message, batch.x[0]), raised=False), batch)

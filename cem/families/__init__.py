@@ -1,0 +1,9 @@
+"""Families: the immutable distributions that the loop moves."""
+
+from cem.families.base import Family
+from cem.families.bernoulli import Bernoulli
+from cem.families.categorical import Categorical
+from cem.families.exponential import Exponential
+from cem.families.gaussian import Gaussian
+
+__all__ = ["Bernoulli", "Categorical", "Exponential", "Family", "Gaussian"]

@@ -1,0 +1,210 @@
+"""The multivariate normal family, with independent (`std`) or correlated (`covariance`) coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+
+_LOG_2PI = float(np.log(2 * np.pi))
+_LEAST_STD = 1e-150  # its square and its inverse's square are still normal floats
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gaussian:
+    """Normal distribution over real candidates; immutable.
+
+    Exactly one of `std` and `covariance` is given.
+
+    Parameters
+    ----------
+    mean : array_like, shape (d,)
+    std : array_like, shape (d,) or scalar, optional
+        Standard deviations of independent coordinates, in the units of the candidates.
+        A Gaussian built from a covariance has its marginal standard deviations here.
+    covariance : array_like, shape (d, d), optional
+        Symmetric positive definite. None where the coordinates are independent.
+
+    Raises
+    ------
+    ValueError
+        If `std` is not positive, the covariance is not symmetric positive definite, or shapes differ.
+
+    References
+    ----------
+    De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method",
+    Annals of Operations Research 134, Algorithm 3.3.
+    """
+
+    mean: Any
+    std: Any = None
+    covariance: Any = None
+
+    def __post_init__(self) -> None:
+        mean = parameter_vector("mean", self.mean)
+        if (self.std is None) == (self.covariance is None):
+            raise ValueError("give exactly one of std= (independent coordinates) and covariance=.")
+        if self.covariance is None:
+            std = _checked_std(self.std, mean.size)
+        else:
+            covariance = _checked_covariance(self.covariance, mean.size)
+            object.__setattr__(self, "covariance", frozen(covariance))
+            std = np.sqrt(np.diag(covariance))
+        object.__setattr__(self, "mean", frozen(mean))
+        object.__setattr__(self, "std", frozen(std))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a candidate."""
+        return int(self.mean.size)
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether the coordinates are independent."""
+        return self.covariance is None
+
+    @property
+    def minimum_rows(self) -> int:
+        """Rows below which a fit is degenerate."""
+        return 2 if self.diagonal else self.dimension + 1
+
+    @cached_property
+    def _factor(self) -> NDArray[np.float64]:
+        return np.asarray(np.linalg.cholesky(self._matrix))
+
+    @property
+    def _matrix(self) -> NDArray[np.float64]:
+        matrix: NDArray[np.float64] = np.diag(self.std**2) if self.diagonal else self.covariance
+        return matrix
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+        """Draw `n` candidates, shape ``(n, d)``."""
+        z = rng.standard_normal((n, self.dimension))
+        if self.diagonal:
+            z *= self.std
+        else:
+            z = z @ self._factor.T
+        z += self.mean
+        return z
+
+    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+        """Log density of each row in nats, shape ``(n,)``."""
+        centred = check_rows(x, self.dimension) - self.mean
+        if self.diagonal:
+            z = centred / self.std
+            log_scale = float(np.sum(np.log(self.std)))
+        else:
+            from scipy.linalg import solve_triangular
+
+            z = solve_triangular(self._factor, centred.T, lower=True).T
+            log_scale = float(np.sum(np.log(np.diag(self._factor))))
+        squares = np.einsum("ij,ij->i", z, z)
+        return np.asarray(-0.5 * (squares + self.dimension * _LOG_2PI) - log_scale)
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit mean and (co)variance by weighted maximum likelihood (divisor: the sum of weights)."""
+        x = check_rows(x, self.dimension)
+        w = fit_weights(x, weights)
+        mean = w @ x
+        centred = x - mean
+        if self.diagonal:
+            with np.errstate(over="ignore"):
+                std = np.sqrt(np.einsum("i,ij,ij->j", w, centred, centred))
+            return type(self)(mean, std=np.clip(std, _LEAST_STD, 1 / _LEAST_STD))
+        return type(self)(mean, covariance=_lifted((w[:, None] * centred).T @ centred))
+
+    def blend(self, other: Self, rate: float, spread_rate: float | None = None, /) -> Self:
+        """Mix parameters: the mean with `rate`, std or covariance with `spread_rate` (default: `rate`)."""
+        a = check_rate(rate)
+        b = a if spread_rate is None else check_rate(spread_rate)
+        mean = (1 - a) * self.mean + a * other.mean
+        if self.diagonal and other.diagonal:
+            return type(self)(mean, std=(1 - b) * self.std + b * other.std)
+        return type(self)(mean, covariance=_lifted((1 - b) * self._matrix + b * other._matrix))
+
+    def entropy(self) -> float:
+        """Differential entropy in nats."""
+        scale = self.std if self.diagonal else np.diag(self._factor)
+        return float(0.5 * self.dimension * (1 + _LOG_2PI) + np.sum(np.log(scale)))
+
+    def kl_divergence(self, other: object) -> float:
+        """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
+        if not isinstance(other, Gaussian) or other.dimension != self.dimension:
+            raise TypeError("a closed form needs two Gaussians of one dimension.")
+        shift = other.mean - self.mean
+        if self.diagonal and other.diagonal:
+            ratio = (self.std / other.std) ** 2
+            return float(0.5 * np.sum(ratio - 1 - np.log(ratio) + (shift / other.std) ** 2))
+        from scipy.linalg import solve_triangular
+
+        mixed = solve_triangular(other._factor, self._factor, lower=True)
+        moved = solve_triangular(other._factor, shift, lower=True)
+        log_det = np.sum(np.log(np.diag(other._factor))) - np.sum(np.log(np.diag(self._factor)))
+        return float(0.5 * (np.sum(mixed**2) + moved @ moved - self.dimension) + log_det)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Give the parameters by name."""
+        return {
+            "mean": self.mean,
+            **({"std": self.std} if self.diagonal else {"covariance": self.covariance}),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Rebuild the family from what `to_arrays` gave."""
+        return cls(**arrays)
+
+    def __repr__(self) -> str:
+        spread = f"std={self.std}" if self.diagonal else f"covariance={self.covariance}"
+        if self.dimension > 8:
+            spread = "independent" if self.diagonal else "full covariance"
+            return f"Gaussian({self.dimension} coordinates, {spread})"
+        return f"Gaussian(mean={self.mean}, {spread})"
+
+
+def _checked_std(std: ArrayLike, d: int) -> NDArray[np.float64]:
+    out = parameter_vector("std", std)
+    if out.size not in {d, 1}:
+        raise ValueError(f"std has {out.size} entries, the mean {d}.")
+    if np.any(out <= 0):
+        raise ValueError(f"std must be positive, got a smallest value of {out.min()!r}.")
+    return np.broadcast_to(out, (d,))
+
+
+def _checked_covariance(covariance: ArrayLike, d: int) -> NDArray[np.float64]:
+    matrix = np.asarray(covariance, dtype=np.float64)
+    if matrix.shape != (d, d):
+        raise ValueError(f"covariance must have shape ({d}, {d}) for this mean, got {matrix.shape}.")
+    if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0):
+        raise ValueError("covariance must be finite and symmetric.")
+    matrix = (matrix + matrix.T) / 2
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            f"covariance must be positive definite; its smallest eigenvalue is "
+            f"{np.linalg.eigvalsh(matrix)[0]:.3g}."
+        ) from None
+    return matrix
+
+
+def _lifted(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make a fitted covariance positive definite by the smallest sufficient relative ridge."""
+    symmetric = (covariance + covariance.T) / 2
+    ridge = 0.0
+    scale = np.maximum(np.diag(symmetric), _LEAST_STD**2)
+    for power in range(-14, 1):
+        matrix = symmetric + np.diag(ridge * scale) if ridge else symmetric
+        try:
+            np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            ridge = 10.0**power
+        else:
+            return matrix
+    return np.diag(scale)

@@ -1,0 +1,102 @@
+"""What happened, iteration by iteration, as named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cem.families.base import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Row(NamedTuple):
+    """One iteration; NaN where its stage has no such thing.
+
+    `level`, `best` (so far) and `mean` (of the finite scores) are in the user's sign; `entropy` is in
+    nats, `nfev` counts evaluations from the start of the run, `nan_count` those of this iteration that
+    gave NaN, and `seconds` is the time since the run began.
+    """
+
+    stage: str
+    level: float
+    best: float
+    mean: float
+    elites: int
+    entropy: float
+    nfev: int
+    nan_count: int
+    seconds: float
+
+
+class History:
+    """The iterations of a run: ``len()`` is their number, each column of `Row` a named array."""
+
+    columns = Row._fields
+
+    stage: Array
+    level: Array
+    best: Array
+    mean: Array
+    elites: Array
+    entropy: Array
+    nfev: Array
+    nan_count: Array
+    seconds: Array
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self._rows = list(rows)
+
+    def append(self, row: Row) -> None:
+        """Add an iteration."""
+        self._rows.append(row)
+
+    def copy(self) -> History:
+        """Give a history that later iterations do not change."""
+        return History(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Row:
+        return self._rows[index]
+
+    def __getattr__(self, name: str) -> Array:
+        if name not in Row._fields:
+            raise AttributeError(f"a history has the columns {', '.join(Row._fields)}, not {name!r}.")
+        if not self._rows:
+            return np.array([], dtype={"str": str, "int": int, "float": float}[Row.__annotations__[name]])
+        return np.array([getattr(row, name) for row in self._rows])
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Give the columns by name."""
+        return {name: getattr(self, name) for name in Row._fields}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> History:
+        """Rebuild a history from what `to_arrays` gave."""
+        columns = [arrays[name].tolist() for name in Row._fields]
+        return cls(Row(*values) for values in zip(*columns, strict=True))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give a pandas DataFrame, one row an iteration, indexed from 1.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("history.to_frame() needs pandas: pip install cemkit[frames]") from error
+        return pd.DataFrame(self.to_arrays(), index=pd.RangeIndex(1, len(self) + 1, name="iteration"))
+
+    def __repr__(self) -> str:
+        if not self._rows:
+            return "History(no iterations)"
+        last: Any = self._rows[-1]
+        return f"History({len(self)} iterations, last: level={last.level:.6g}, best={last.best:.6g})"

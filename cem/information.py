@@ -1,0 +1,435 @@
+"""Entropy, cross-entropy, Kullback-Leibler divergence and the losses built on them.
+
+For distributions p and q over the same outcomes, with `0 log 0 = 0`:
+
+    H(p)       = -Σ p log p           entropy: the mean surprise of p
+    H(p, q)    = -Σ p log q           cross-entropy: the mean surprise of p to one who believes q
+    KL(p || q) = H(p, q) - H(p) ≥ 0   divergence: what believing q costs
+
+The cross-entropy method is named after the second. Each iteration's elites, with their weights, are a
+distribution p, and the refit is the member q of the family that minimises `cross_entropy(p, q)`. H(p) does
+not depend on q, so this is also the member closest to the elites in KL, and the weighted maximum-likelihood
+fit: `Family.fit`. In training a classifier, p are the labels and q the predictions; what is minimised is
+again the cross-entropy, called log loss or mean negative log-likelihood.
+
+Results are in nats; `base=2` gives bits. In arrays the last axis is the distribution. Where p > 0 and q = 0
+the result is infinite, as it should be, unless `clip` puts a floor under q.
+
+References
+----------
+C. E. Shannon, "A Mathematical Theory of Communication", Bell System Technical Journal 27, 1948.
+S. Kullback and R. A. Leibler, "On Information and Sufficiency", Ann. Math. Statist. 22, 1951.
+I. J. Good, "Rational Decisions", J. R. Stat. Soc. B 14, 1952 (the logarithmic loss).
+T. M. Cover and J. A. Thomas, "Elements of Information Theory", 2nd ed., Wiley, 2006, chapters 2 and 8.
+R. Y. Rubinstein and D. P. Kroese, "The Cross-Entropy Method", Springer, 2004.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_expit, log_softmax
+
+__all__ = [
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "cross_entropy",
+    "entropy",
+    "kl_divergence",
+    "log_loss",
+    "perplexity",
+]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
+
+SUM_TOLERANCE = 1e-6
+SAMPLE_BLOCK = 2**13
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """The part of a family that is needed here; a closed-form `kl_divergence(other)` is used if present."""
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[Any]: ...
+    def log_prob(self, x: NDArray[Any], /) -> FloatArray: ...
+    def entropy(self) -> float: ...
+
+
+def entropy(
+    p: Distribution | ArrayLike, *, base: float = math.e, from_logits: bool = False
+) -> float | FloatArray:
+    """Entropy H(p) = -Σ p log p, the mean surprise of a distribution (Shannon, 1948, section 6).
+
+    Parameters
+    ----------
+    p : array_like (..., k) or family
+        Probabilities along the last axis; or a family, which tells its own (differential) entropy.
+    base : float
+        Unit of the result: e for nats, 2 for bits.
+    from_logits : bool
+        `p` holds unnormalised log-probabilities.
+
+    Returns
+    -------
+    float or ndarray (...)
+        One entropy per distribution.
+
+    Raises
+    ------
+    ValueError
+        Where `p` is no probability distribution, or `base` no number above 1.
+    TypeError
+        Where `p` is neither real numbers nor a family.
+    """
+    unit = _unit(base)
+    if isinstance(p, Distribution):
+        _refuse_for_families(from_logits)
+        return p.entropy() / unit
+    log_p = _log_probabilities("p", p, from_logits)
+    return _plain(_expectation(np.exp(log_p), -log_p) / unit)
+
+
+def cross_entropy(
+    p: Distribution | ArrayLike,
+    q: Distribution | ArrayLike,
+    *,
+    base: float = math.e,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    clip: float | None = None,
+    n_samples: int = 100_000,
+    rng: Seed = None,
+) -> float | FloatArray:
+    """Cross-entropy H(p, q) = -Σ p log q = H(p) + KL(p || q) (Cover and Thomas, 2006, section 5.4).
+
+    This is what the cross-entropy method minimises: with p the weighted distribution of the elites, the refit
+    is the q of the family with the least `cross_entropy(p, q)` (Rubinstein and Kroese, 2004).
+
+    Parameters
+    ----------
+    p, q : array_like (..., k), or two families
+        Probabilities along the last axis; leading axes broadcast. Two families are compared in closed form
+        where `p` has one (`p.kl_divergence(q)`), else by Monte Carlo: the mean of -log q over samples of p.
+    base : float
+        Unit of the result: e for nats, 2 for bits.
+    label_smoothing : float in [0, 1]
+        The share of `p` that is replaced by the uniform distribution (Szegedy et al., 2016).
+    from_logits : bool
+        `q` holds unnormalised log-probabilities.
+    clip : float in (0, 1), optional
+        A floor under each probability in `q`, which is not normalised again.
+    n_samples : int
+        Monte Carlo samples of families without a closed form; the error falls as `1 / sqrt(n_samples)`.
+    rng : int, Generator, SeedSequence or None
+        Source of these samples.
+
+    Returns
+    -------
+    float or ndarray (...)
+        One cross-entropy per pair of distributions.
+
+    Raises
+    ------
+    ValueError
+        Where an array is no probability distribution, shapes do not match, or an option is out of range.
+    TypeError
+        Where an argument is neither real numbers nor a family, or a family is met with an array or with
+        options that are for arrays.
+    """
+    unit = _unit(base)
+    if isinstance(p, Distribution) and isinstance(q, Distribution):
+        _refuse_for_families(label_smoothing, from_logits, clip)
+        kl, h = _closed_form_kl(p, q), p.entropy()
+        if kl is not None and math.isfinite(h):
+            return (h + kl) / unit
+        return _sample_mean(p, lambda x: -q.log_prob(x), n_samples, rng) / unit
+    target, log_q = _pair(p, q, from_logits)
+    return _plain(_expectation(_smoothed(target, label_smoothing), -_floored(log_q, clip)) / unit)
+
+
+def kl_divergence(
+    p: Distribution | ArrayLike,
+    q: Distribution | ArrayLike,
+    *,
+    base: float = math.e,
+    from_logits: bool = False,
+    clip: float | None = None,
+    n_samples: int = 100_000,
+    rng: Seed = None,
+) -> float | FloatArray:
+    """Divergence KL(p || q) = Σ p log(p / q), zero only where p = q (Kullback and Leibler, 1951).
+
+    Parameters, shapes, units and errors are those of `cross_entropy`. By Monte Carlo it is the mean of
+    log p - log q over samples of p, which the sampling error can take below zero.
+    """
+    unit = _unit(base)
+    if isinstance(p, Distribution) and isinstance(q, Distribution):
+        _refuse_for_families(from_logits, clip)
+        kl = _closed_form_kl(p, q)
+        if kl is not None:
+            return kl / unit
+        return _sample_mean(p, lambda x: p.log_prob(x) - q.log_prob(x), n_samples, rng) / unit
+    target, log_q = _pair(p, q, from_logits)
+    excess = np.log(np.where(target > 0, target, 1.0)) - _floored(log_q, clip)
+    return _plain(np.maximum(_expectation(target, excess), 0.0) / unit)
+
+
+def perplexity(
+    p: Distribution | ArrayLike, *, base: float = math.e, from_logits: bool = False
+) -> float | FloatArray:
+    """Perplexity, `base` to the power H(p): as uncertain as a fair choice among that many outcomes.
+
+    It lies between 1 (certainty) and k (uniform), the same in every base; of a continuous family it is the
+    volume of the uniform distribution with the same entropy. Parameters, shapes and errors are those of
+    `entropy`. Source: F. Jelinek et al., J. Acoust. Soc. Am. 62, 1977.
+    """
+    with np.errstate(over="ignore"):
+        return _plain(np.power(float(base), entropy(p, base=base, from_logits=from_logits)))
+
+
+def binary_cross_entropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    base: float = math.e,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    clip: float | None = None,
+) -> float:
+    """Mean of -y log ŷ - (1 - y) log(1 - ŷ): the mean negative log-likelihood of yes-or-no outcomes.
+
+    Parameters
+    ----------
+    y_true : array_like (...)
+        Labels 0 and 1, or probabilities between them.
+    y_pred : array_like, shaped as `y_true`
+        Predicted probability of 1; with `from_logits`, its log-odds.
+    sample_weight : array_like, shaped as `y_true`, optional
+        Weights of the mean; they need not sum to 1.
+    base, label_smoothing, from_logits, clip
+        As in `cross_entropy`, for the two outcomes 0 and 1.
+
+    Returns
+    -------
+    float
+        The mean; infinite where an outcome that was given probability 0 happened.
+
+    Raises
+    ------
+    ValueError
+        Where values are not within [0, 1], shapes differ, weights are unusable, or an option is out of range.
+    TypeError
+        Where an argument does not hold real numbers.
+    """
+    unit = _unit(base)
+    y, log_q = _unit_interval("y_true", y_true), _binary_log_probabilities("y_pred", y_pred, from_logits)
+    if y.shape != log_q.shape[:-1]:
+        raise ValueError(f"y_true and y_pred need the same shape, got {y.shape} and {log_q.shape[:-1]}")
+    target = _smoothed(np.stack([1 - y, y], axis=-1), label_smoothing)
+    return _mean(_expectation(target, -_floored(log_q, clip)), sample_weight) / unit
+
+
+def categorical_cross_entropy(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    base: float = math.e,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    clip: float | None = None,
+) -> float:
+    """Mean of -Σ y log ŷ over rows: the mean negative log-likelihood of outcomes among k.
+
+    Parameters
+    ----------
+    y_true : array_like (..., k) or (...)
+        One-hot or probability rows; or integer labels 0 to k-1, one per row.
+    y_pred : array_like (..., k)
+        Predicted probabilities; with `from_logits`, unnormalised log-probabilities.
+    sample_weight : array_like (...), optional
+        Weights of the mean over rows; they need not sum to 1.
+    base, label_smoothing, from_logits, clip
+        As in `cross_entropy`; errors are those of `binary_cross_entropy`.
+    """
+    unit, log_q = _unit(base), _log_probabilities("y_pred", y_pred, from_logits)
+    if np.shape(y_true) == log_q.shape[:-1]:
+        target = np.eye(log_q.shape[-1])[_labels("y_true", y_true, log_q.shape[-1])]
+    else:
+        target = _probabilities("y_true", y_true)
+    if target.shape != log_q.shape:
+        wanted = f"rows of shape {log_q.shape} or labels of shape {log_q.shape[:-1]}"
+        raise ValueError(f"y_true must hold {wanted} to match y_pred, got {target.shape}")
+    losses = _expectation(_smoothed(target, label_smoothing), -_floored(log_q, clip))
+    return _mean(losses, sample_weight) / unit
+
+
+def log_loss(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    base: float = math.e,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    clip: float | None = None,
+) -> float:
+    """Log loss of a classifier: its mean negative log-likelihood, which is its cross-entropy.
+
+    `y_true` holds integer labels (n,) or one-hot rows (n, k); `y_pred` the predicted probabilities of label 1
+    of two (n,), or of each of k labels (n, k). The first is a `binary_cross_entropy`, the second a
+    `categorical_cross_entropy`, with their parameters and errors. The value is that of
+    `sklearn.metrics.log_loss`, but infinite, unless `clip` is given, where that clips.
+    """
+    binary = np.ndim(y_pred) < 2
+    loss = binary_cross_entropy if binary else categorical_cross_entropy
+    return loss(
+        _labels("y_true", y_true, 2) if binary else y_true,
+        y_pred,
+        base=base,
+        sample_weight=sample_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        clip=clip,
+    )
+
+
+def _closed_form_kl(p: Distribution, q: Distribution) -> float | None:
+    closed_form = getattr(p, "kl_divergence", lambda _: NotImplemented)
+    try:
+        kl = closed_form(q)
+    except TypeError:
+        return None
+    return None if kl is NotImplemented else float(kl)
+
+
+def _sample_mean(
+    p: Distribution, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed
+) -> float:
+    n = operator.index(n_samples)
+    if n < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n}")
+    generator = np.random.default_rng(rng)
+    sizes = (min(SAMPLE_BLOCK, n - start) for start in range(0, n, SAMPLE_BLOCK))
+    return sum(float(np.sum(value(p.sample(size, generator)))) for size in sizes) / n
+
+
+def _expectation(p: FloatArray, values: FloatArray) -> FloatArray:
+    """Σ p·values over the last axis with 0·∞ = 0, and never -0.0."""
+    return np.asarray(np.sum(p * np.where(p > 0, values, 0.0), axis=-1) + 0.0)
+
+
+def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
+    if sample_weight is None:
+        return float(losses.mean())
+    w = _reals("sample_weight", sample_weight)
+    if w.shape != losses.shape:
+        raise ValueError(f"sample_weight must have shape {losses.shape}, one weight per loss, got {w.shape}")
+    if not (np.isfinite(w).all() and w.min() >= 0 and w.max() > 0):
+        raise ValueError("sample_weight must be finite, not negative, and not zero everywhere")
+    w = w / w.max()
+    return float(_expectation((w / w.sum()).ravel(), losses.ravel()))
+
+
+def _smoothed(p: FloatArray, label_smoothing: float) -> FloatArray:
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+    return (1 - label_smoothing) * p + label_smoothing / p.shape[-1]
+
+
+def _floored(log_q: FloatArray, clip: float | None) -> FloatArray:
+    if clip is None:
+        return log_q
+    if not 0 < clip < 1:
+        raise ValueError(f"clip must lie between 0 and 1, for example 1e-15, got {clip}")
+    return np.maximum(log_q, math.log(clip))
+
+
+def _pair(p: object, q: object, from_logits: bool) -> tuple[FloatArray, FloatArray]:
+    target, log_q = _probabilities("p", p), _log_probabilities("q", q, from_logits)
+    if target.shape[-1] != log_q.shape[-1]:
+        raise ValueError(f"p and q need the same last axis, got shapes {target.shape} and {log_q.shape}")
+    return target, log_q
+
+
+def _log_probabilities(name: str, x: object, from_logits: bool) -> FloatArray:
+    if not from_logits:
+        with np.errstate(divide="ignore"):
+            return np.log(_probabilities(name, x))
+    logits = _reals(name, x)
+    if logits.ndim == 0 or not np.isfinite(logits.max(axis=-1)).all():
+        raise ValueError(f"{name} must hold rows of logits, each with a finite maximum")
+    return np.asarray(log_softmax(logits, axis=-1))
+
+
+def _binary_log_probabilities(name: str, x: object, from_logits: bool) -> FloatArray:
+    if from_logits:
+        logits = _reals(name, x)
+        return np.stack([log_expit(-logits), log_expit(logits)], axis=-1)
+    q = _unit_interval(name, x)
+    with np.errstate(divide="ignore"):
+        return np.stack([np.log1p(-q), np.log(q)], axis=-1)
+
+
+def _probabilities(name: str, x: object) -> FloatArray:
+    p = _reals(name, x)
+    if p.ndim == 0:
+        raise ValueError(
+            f"{name} must be a whole distribution, such as [1 - p, p], got the single number {p}"
+        )
+    if p.min() < 0:
+        raise ValueError(f"{name} holds a negative probability, {p.min():g}")
+    sums = np.atleast_1d(p.sum(axis=-1)).ravel()
+    worst = sums[np.abs(sums - 1).argmax()]
+    if abs(worst - 1) > SUM_TOLERANCE:
+        raise ValueError(f"{name} must sum to 1 along its last axis, got {worst:.9g}; divide it by its sums")
+    return p
+
+
+def _unit_interval(name: str, x: object) -> FloatArray:
+    y = _reals(name, x)
+    if y.min() < 0 or y.max() > 1:
+        raise ValueError(f"{name} must lie in [0, 1], got values from {y.min():g} to {y.max():g}")
+    return y
+
+
+def _labels(name: str, x: object, k: int) -> NDArray[np.intp]:
+    y = _reals(name, x)
+    if y.min() < 0 or y.max() >= k or (y % 1).any():
+        got = f"got values from {y.min():g} to {y.max():g}"
+        raise ValueError(f"{name} must hold integer labels from 0 to {k - 1}, {got}")
+    return y.astype(np.intp)
+
+
+def _reals(name: str, x: object) -> FloatArray:
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers, or both arguments families, got {x!r:.80}")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} holds NaN; drop or replace it first")
+    return array.astype(np.float64)
+
+
+def _unit(base: float) -> float:
+    """Nats in one unit of information of this base."""
+    if not 1 < base < math.inf:
+        raise ValueError(f"base must be a finite number above 1, such as e (nats) or 2 (bits), got {base}")
+    return math.log(base)
+
+
+def _refuse_for_families(*options: float | None) -> None:
+    if any(options):
+        raise TypeError(
+            "label_smoothing, from_logits and clip are for arrays: families are taken as they are"
+        )
+
+
+def _plain(x: FloatArray) -> float | FloatArray:
+    return float(x) if x.ndim == 0 else x

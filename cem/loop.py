@@ -1,0 +1,127 @@
+"""The loop itself: sample, score, keep the elite, refit. No clock, no budget, no objective in here.
+
+A *stage* is a generator: it yields requests (`Draw`, `Rows`, `Step`) and is sent a `Batch` back for each
+of the first two. `run` is the stage at the heart of the package; whoever serves it decides how
+candidates are evaluated and when to give up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.domain import Domain
+from cem.families.base import Array, Family
+from cem.stopping import Stopping
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a run knows; every memory of an update lives here.
+
+    Attributes
+    ----------
+    family : Family
+        The distribution to sample next.
+    iteration : int
+        Number of refits so far.
+    level, elite_best : float
+        Worst and best score among the last elites (scores are maximised).
+    elites : int
+        Number of the last elites.
+    best : float
+        Best score among all batches.
+    quiet : int
+        Iterations in a row in which the elites agreed.
+    memory : mapping of str to ndarray
+        What the update remembers besides.
+    """
+
+    family: Family
+    iteration: int = 0
+    level: float = np.nan
+    elite_best: float = np.nan
+    elites: int = 0
+    best: float = -np.inf
+    quiet: int = 0
+    memory: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Scored candidates: `x` of shape ``(n, d)``, read-only, and `scores` of shape ``(n,)``, maximised.
+
+    `rng` is the stream that an update may use at this batch.
+    """
+
+    x: Array
+    scores: NDArray[np.float64]
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Request: draw `n` candidates from `family`, inside `domain`, and score them."""
+
+    family: Family
+    n: int
+    domain: Domain | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Request: score these candidates, shape ``(n, d)``."""
+
+    x: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Notice: an iteration of the stage named `stage` has ended in `state`."""
+
+    state: State
+    stage: str = "sampling"
+
+
+Request: TypeAlias = Draw | Rows | Step
+
+
+class Update(Protocol):
+    """How a batch moves the distribution: selection, refit and move. A frozen configuration."""
+
+    def init(self, start: Family, /) -> State:
+        """Give the state before the first batch, or raise where the family does not suit."""
+
+    def step(self, state: State, batch: Batch, /) -> State:
+        """Learn from a batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a stage ended: its last state, and why."""
+
+    state: State
+    why: str
+
+
+def advance(update: Update, state: State, batch: Batch, stopping: Stopping) -> State:
+    """Make one iteration: let `update` learn, count, and note whether the elites agree."""
+    after = update.step(state, batch)
+    quiet = state.quiet + 1 if stopping.quiet(after) else 0
+    best = max(state.best, float(np.fmax.reduce(batch.scores, initial=-np.inf)))
+    return replace(after, iteration=state.iteration + 1, best=best, quiet=quiet)
+
+
+def run(
+    update: Update, state: State, n: int, stopping: Stopping, domain: Domain | None = None
+) -> Generator[Request, Batch, Outcome]:
+    """Iterate `update` from `state` with `n` candidates each, until there is nothing left to learn."""
+    while not (why := stopping.reason(state)):
+        batch = yield Draw(state.family, n, domain)
+        state = advance(update, state, batch, stopping)
+        yield Step(state)
+    return Outcome(state, why)

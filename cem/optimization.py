@@ -1,0 +1,284 @@
+"""`optimize`: the front door to optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from cem.budget import Budget, positive_count
+from cem.confirmation import Ending, confirmed_run
+from cem.driver import Driver, Ended, Progress, as_notifier, raise_failure
+from cem.evaluation import Evaluator, Objective, widen
+from cem.families.base import Family, dimension, minimum_rows
+from cem.loop import Update
+from cem.results import OptimizeResult
+from cem.selection import elite_count
+from cem.start import resolve_start
+from cem.status import Status
+from cem.stopping import Stopping
+from cem.streams import RngLike, Streams
+from cem.updates import SmoothedFit
+
+EVALUATIONS_PER_VARIABLE = 10_000
+
+
+def optimize(
+    fun: Any,
+    start: Any = None,
+    *,
+    bounds: Any = None,
+    args: tuple[Any, ...] = (),
+    maximize: bool | None = None,
+    vectorized: bool = False,
+    noisy: bool = False,
+    pass_rng: bool = False,
+    constraints: Any = (),
+    integrality: Any = None,
+    method: str = "auto",
+    population: int | None = None,
+    elite_fraction: float | None = None,
+    update: Update | None = None,
+    improve: Callable[..., Any] | bool | None = None,
+    polish: bool | None = None,
+    restarts: int | None = None,
+    max_evaluations: int | None = None,
+    max_iterations: int | None = None,
+    max_time: float | None = None,
+    evaluation_timeout: float | None = None,
+    target: float | None = None,
+    tol: float | None = None,
+    n_jobs: int | None = None,
+    callback: Callable[..., Any] | None = None,
+    progress: bool = False,
+    checkpoint: Any = None,
+    resume: bool = False,
+    rng: RngLike = None,
+) -> OptimizeResult:
+    """Minimise (or maximise) a function by the cross-entropy method.
+
+    Parameters
+    ----------
+    fun : callable or problem
+        ``fun(x, *args)`` with a read-only candidate `x` of shape ``(d,)``; or an object with `start`,
+        `maximize` and a vectorised call, which brings these with it.
+    start : family, array_like of shape (d,), or None
+        The first distribution (``r.family`` of an earlier run continues it), a point to start about, or
+        None with `bounds`: the box's Gaussian.
+    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+        `fun` is never called outside. Open sides need a `start`.
+    args : tuple
+        Further arguments of `fun`.
+    maximize : bool, optional
+        Default: the problem's own sense, otherwise False.
+    vectorized : bool
+        `fun` takes ``X`` of shape ``(n, d)``, one candidate a row, and returns ``(n,)``. (Scipy passes the
+        transpose.) Large batches come in several calls.
+    pass_rng : bool
+        Call ``fun(x, rng, *args)`` with a `numpy.random.Generator` of the candidate's own (of the
+        call's own, if vectorised).
+    method : {"auto", "textbook"}
+        The textbook's method is ``update=SmoothedFit(0.7), restarts=0, polish=False``; at present
+        "auto" is the same.
+    population : int, optional
+        Candidates an iteration. Default: ten a variable, between 100 and 1,000, and enough for the family.
+    elite_fraction : float, optional
+        Fraction ρ that teaches, in (0, 1). Default: the update's (0.1).
+    update : Update, optional
+        How the elites move the distribution.
+    improve : callable, optional
+        ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
+        every batch. Default: the problem's own, if it has one; False for none.
+    max_evaluations : int, optional
+        Exact. Default, if no other limit is given either: 10,000 a variable.
+    max_iterations : int, optional
+    max_time : float, optional
+        Seconds.
+    target : float, optional
+        Stop after the batch in which a score is at least this good.
+    tol : float, optional
+        Elite scores that agree within ``tol * (1 + |best|)`` have converged. Default 1e-9.
+    n_jobs : int, optional
+        Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``. The result does not
+        depend on it.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after every iteration, with an `OptimizeResult` so far that also
+        has this iteration's `population` and `scores`. Returning True or raising StopIteration stops.
+    rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
+        The same int gives the same result, bit for bit.
+    noisy, constraints, integrality, polish, restarts, evaluation_timeout, progress, checkpoint, resume
+        Not available yet: only the values that mean "off" are accepted.
+
+    Returns
+    -------
+    OptimizeResult
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments, before anything is evaluated; for a score that is not one real number; and
+        (as an `ObjectiveError` too) if no finite score is seen at all.
+    ObjectiveError
+        If `fun` raises; what was found so far is its `partial`.
+
+    References
+    ----------
+    Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
+    (2005), "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 134.
+
+    Examples
+    --------
+    >>> import cem
+    >>> r = cem.optimize(lambda x: ((x - 1) ** 2).sum(), bounds=[(-5, 5)] * 3, rng=1)
+    >>> r.success, r.x.round(4).tolist()
+    (True, [1.0, 1.0, 1.0])
+    """
+    _refuse(
+        noisy=(noisy, False),
+        constraints=(constraints, (), [], None),
+        integrality=(integrality, None),
+        polish=(polish, None, False),
+        restarts=(restarts, None, 0),
+        evaluation_timeout=(evaluation_timeout, None),
+        progress=(progress, False),
+        checkpoint=(checkpoint, None),
+        resume=(resume, False),
+    )
+    if method not in ("auto", "textbook"):
+        raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
+    streams = Streams.from_rng(rng)
+    problem = is_problem(fun)
+    if problem:
+        start = fun.start if start is None and bounds is None else start
+        bounds = getattr(fun, "bounds", None) if bounds is None else bounds
+        maximize = _sense(fun, maximize)
+    elif not callable(fun):
+        raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
+    family, domain = resolve_start(start, bounds)
+    objective = Objective(
+        fun,
+        streams,
+        args=tuple(args),
+        vectorized=vectorized or problem,
+        pass_rng=pass_rng,
+        compact=problem and bool(getattr(fun, "compact", False)),
+    )
+    update = _resolve_update(update, elite_fraction)
+    n = _resolve_population(population, family, update)
+    stopping = Stopping() if tol is None else Stopping(tol)
+    budget = Budget(max_evaluations, max_iterations, max_time, target)
+    if max_evaluations is None and max_iterations is None and max_time is None:
+        budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(family))
+
+    with Evaluator(objective, n_jobs) as evaluator:
+        driver = Driver(
+            evaluator,
+            streams,
+            budget,
+            family,
+            maximize=bool(maximize),
+            improve=_resolve_improve(improve, fun if problem else None),
+        )
+
+        def report(progress: Progress) -> OptimizeResult:
+            return _result(
+                driver,
+                Ending(Status.CALLBACK, "in progress"),
+                history=driver.history.copy(),
+                population=progress.population,
+                scores=progress.scores,
+            )
+
+        driver.notify = as_notifier(callback, report)
+        served = driver.serve(confirmed_run(update, family, n, stopping, domain))
+    result = _result(driver, _ending(served.value, served.ended))
+    raise_failure(served.ended, result)
+    return result
+
+
+def is_problem(fun: Any) -> bool:
+    """Tell whether `fun` is a problem object: callable, with a start and a sense of its own."""
+    return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
+
+
+def _refuse(**arguments: tuple[Any, ...]) -> None:
+    for name, (value, *off) in arguments.items():
+        if not any(value is each or (np.ndim(value) == 0 and value == each) for each in off) and not (
+            isinstance(value, tuple | list) and len(value) == 0 and () in off
+        ):
+            raise ValueError(f"{name} is not available yet; leave it at {off[0]!r}.")
+
+
+def _sense(problem: Any, maximize: bool | None) -> bool:
+    own = bool(problem.maximize)
+    if maximize is not None and bool(maximize) != own:
+        raise ValueError(
+            f"{type(problem).__name__} is to be {'maximised' if own else 'minimised'}; "
+            f"maximize={maximize} contradicts it. Leave maximize out."
+        )
+    return own
+
+
+def _resolve_update(update: Update | None, elite_fraction: float | None) -> Update:
+    update = SmoothedFit() if update is None else update
+    if not (callable(getattr(update, "init", None)) and callable(getattr(update, "step", None))):
+        raise TypeError(f"update must have init and step, like cem.updates.SmoothedFit; got {update!r}.")
+    if elite_fraction is None:
+        return update
+    names = {each.name for each in fields(update)} if hasattr(update, "__dataclass_fields__") else set()
+    if "elite_fraction" not in names:
+        raise ValueError(f"{type(update).__name__} takes no elite_fraction; leave it out.")
+    return replace(update, elite_fraction=elite_fraction)  # type: ignore[type-var]
+
+
+def _resolve_population(population: int | None, family: Family, update: Update) -> int:
+    fraction = float(getattr(update, "elite_fraction", 1.0))
+    needed = minimum_rows(family)
+    if population is None:
+        d = dimension(family)
+        return max(min(1000, max(100, 10 * d)), int(np.ceil(2 * needed / fraction)))
+    n = positive_count("population", population)
+    if elite_count(n, fraction) < needed:
+        raise ValueError(
+            f"a population of {n} has {elite_count(n, fraction)} elites; fitting this "
+            f"{type(family).__name__} takes at least {needed}: raise population or elite_fraction."
+        )
+    return n
+
+
+def _resolve_improve(improve: Any, problem: Any) -> Any:
+    if improve is None:
+        return getattr(problem, "improve", None)
+    if improve is False:
+        return None
+    if not callable(improve):
+        raise TypeError(f"improve must be callable, None or False, got {improve!r}.")
+    return improve
+
+
+def _ending(value: Ending | None, ended: Ended | None) -> Ending:
+    if value is not None:
+        return value
+    if ended is None:
+        raise RuntimeError("a plan ended without saying how.")
+    return Ending(ended.status, str(ended))
+
+
+def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
+    x = None if driver.best_x is None else widen(driver.best_x)
+    fields_ = {
+        "x": x,
+        "fun": driver.sign * driver.best_score + 0.0 if x is not None else np.nan,
+        "success": ending.status.success,
+        "status": ending.status,
+        "message": ending.message,
+        "nit": len(driver.history),
+        "nfev": driver.nfev,
+        "family": driver.state.family,
+        "history": driver.history,
+        "elapsed": driver.elapsed,
+        "seed": driver.streams.seed,
+    }
+    return OptimizeResult(**(fields_ | more))

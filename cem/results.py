@@ -1,0 +1,44 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+
+
+class OptimizeResult(optimize.OptimizeResult):
+    """Result of an optimisation; a dict with attribute access, as scipy's.
+
+    Attributes
+    ----------
+    x : ndarray, shape (d,)
+        The best candidate (None where no evaluation has come to its end).
+    fun : float
+        Its score, in the user's sign.
+    success : bool
+        Whether the run converged, confirmed, or reached its target.
+    status : Status
+    message : str
+        Why it ended.
+    nit, nfev : int
+        Iterations; evaluations, improvement included.
+    family : Family
+        The last distribution; given as `start` it continues from there.
+    history : History
+    elapsed : float
+        Seconds.
+    seed : int or numpy.random.SeedSequence
+        What, given as `rng`, repeats this run.
+    """
+
+    def __repr__(self) -> str:
+        width = max((len(name) for name in self), default=0)
+        return "\n".join(f"{name:>{width}}: {_shown(value)}" for name, value in self.items())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, threshold=10, max_line_width=90)
+    return str(value) if not hasattr(value, "name") else f"{value.name} ({int(value)})"

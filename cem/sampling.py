@@ -1,0 +1,73 @@
+"""Drawing a population block by block, so that no row depends on who draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cem.domain import Domain
+from cem.families.base import Array, Family, dimension
+
+BLOCK_NUMBERS = 2**16
+REDRAWS = 3
+
+
+def block_rows(d: int) -> int:
+    """Give the rows of a draw block, the unit of randomness, for candidates of length `d`."""
+    return max(1, BLOCK_NUMBERS // d)
+
+
+def draw(
+    family: Family, n: int, stream: Callable[[int], np.random.Generator], domain: Domain | None = None
+) -> Array:
+    """Draw `n` candidates; block `b` comes from the generator ``stream(b)``.
+
+    Rows outside `domain` are redrawn up to three times and then projected onto it.
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        Read-only.
+    """
+    rows = block_rows(dimension(family))
+    blocks = (
+        _draw_block(family, min(rows, n - first), stream(b), domain)
+        for b, first in enumerate(range(0, n, rows))
+    )
+    population = next(blocks) if n <= rows else _stack(blocks, n)
+    population.flags.writeable = False
+    return population
+
+
+def _stack(blocks: Iterator[Array], n: int) -> Array:
+    """Copy the blocks one after another into an array of `n` rows, holding one block at a time."""
+    first = next(blocks)
+    population = np.empty((n, first.shape[1]), dtype=first.dtype)
+    population[: len(first)] = first
+    filled = len(first)
+    for block in blocks:
+        population[filled : filled + len(block)] = block
+        filled += len(block)
+    return population
+
+
+def _draw_block(family: Family, n: int, rng: np.random.Generator, domain: Domain | None) -> Array:
+    x = np.asarray(family.sample(n, rng))
+    if x.ndim != 2 or x.shape[0] != n:
+        raise ValueError(
+            f"{type(family).__name__}.sample({n}, rng) returned shape {x.shape}; "
+            f"a family returns one candidate a row, shape ({n}, d)."
+        )
+    if domain is None:
+        return x
+    x = np.require(x, requirements="W")
+    fixed = domain.fixed
+    x[:, fixed] = domain.low[fixed]
+    for _ in range(REDRAWS):
+        outside = np.flatnonzero(domain.outside(x))
+        if outside.size == 0:
+            return x
+        x[outside] = family.sample(outside.size, rng)
+        x[:, fixed] = domain.low[fixed]
+    return domain.project(x)

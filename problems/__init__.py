@@ -1,0 +1,1 @@
+"""Ready problems for the cross-entropy method: test functions, graphs, and rare events."""

@@ -1,0 +1,447 @@
+"""The maximum-cut problem: split a graph's vertices in two so that the edges between them weigh most."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from problems.maxcut import generators
+from problems.maxcut.readers import read_graph
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from cem.families.bernoulli import Bernoulli
+
+Seed = np.random.Generator | np.random.SeedSequence | int | None
+
+_BLOCK_ENTRIES = 2**19  # of candidates, evaluated at once: small enough to stay in the cache
+_BLOCK_ROWS = (16, 256)
+_NOT_SIDES = "candidates must hold only 0 and 1; from -1/+1 spins, use spins > 0"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxCut:
+    """Find the 0/1 vector `x` that maximises ``sum(w[i, j] for edges (i, j) with x[i] != x[j])``.
+
+    A candidate assigns each vertex to side 0 or side 1; `x` and ``1 - x`` are the same cut.
+    Weights may be of any sign, the graph may have no edges at all, and vertices may be isolated.
+
+    Parameters
+    ----------
+    n : int
+        The number of vertices, ``0 … n-1``.
+    edges : ndarray of int, shape (m, 2)
+        The end points of each edge, in either order. Kept as int64 with ``i < j``, sorted; parallel edges
+        are merged into one whose weight is their sum, and edges of weight 0 are dropped.
+    weights : ndarray of float, shape (m,)
+        The edges' weights, finite. Kept as float64, in the order of `edges`.
+    optimum : float, optional
+        The largest cut value, where it is known.
+    name : str, optional
+        What to call the graph in reports.
+    nodes : sequence of hashable, length n, optional
+        The vertices' own names, as `partition` returns them; None for ``0 … n-1``.
+
+    Raises
+    ------
+    TypeError
+        If `n` or `edges` are not whole numbers, or `weights` are not real numbers.
+    ValueError
+        If a shape does not fit, a vertex is out of range, an edge is a self-loop, or a weight is not finite.
+
+    Examples
+    --------
+    >>> square = MaxCut.from_edges(4, [(0, 1), (1, 2), (2, 3), (3, 0)])
+    >>> square.cut_value([0, 1, 0, 1])
+    4.0
+    >>> square.partition([0, 1, 0, 1])
+    ((0, 2), (1, 3))
+    """
+
+    n: int
+    edges: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    optimum: float | None = None
+    name: str = "maxcut"
+    nodes: Sequence[Hashable] | None = None
+
+    maximize: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        n = _checked_size(self.n)
+        edges = _checked_edges(n, np.asarray(self.edges))
+        edges, weights = _merged(n, edges, _checked_weights(len(edges), np.asarray(self.weights)))
+        edges.setflags(write=False)
+        weights.setflags(write=False)
+        nodes = None if self.nodes is None else tuple(self.nodes)
+        if nodes is not None and len(nodes) != n:
+            raise ValueError(f"nodes must name each of the {n} vertices, got {len(nodes)} names")
+        optimum = None if self.optimum is None else float(self.optimum)
+        for field, value in (("n", n), ("edges", edges), ("weights", weights), ("nodes", nodes)):
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "optimum", optimum)
+
+    # --- where graphs come from ---------------------------------------------------------------------
+
+    @classmethod
+    def from_edges(
+        cls,
+        n: int,
+        edges: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        optimum: float | None = None,
+        name: str = "maxcut",
+    ) -> MaxCut:
+        """Make the problem from a list of edges.
+
+        Parameters
+        ----------
+        n : int
+            The number of vertices, ``0 … n-1``.
+        edges : array_like of int, shape (m, 2)
+            The end points of each edge. Parallel edges add up.
+        weights : array_like of float, shape (m,), optional
+            The edges' weights; 1 each by default.
+        optimum, name
+            As for the class.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for the class.
+        """
+        ends = np.asarray(edges)
+        numbers = np.ones(ends.shape[:1]) if weights is None else np.asarray(weights)
+        return cls(n, ends, numbers, optimum, name)
+
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], *, optimum: float | None = None, name: str | None = None
+    ) -> MaxCut:
+        """Read a graph in the text format of rudy, Gset and BiqMac.
+
+        The first line is ``n m``; each of the `m` lines after it is ``i j weight``, or ``i j`` for weight 1.
+        Blank lines, lines starting with ``c`` and what follows a ``#`` are ignored. The file counts vertices
+        from 1: its vertex `k` is ``k-1`` here.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        optimum : float, optional
+            As for the class.
+        name : str, optional
+            As for the class; the file's name without ``.txt`` by default.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If what it says is not a graph: a bad header, fewer or more edges than the header promises, a
+            vertex out of range, a self-loop, an edge given twice, a weight that is not a finite number.
+            The message names the file and the line.
+        """
+        n, edges, weights = read_graph(path)
+        return cls(n, edges, weights, optimum, name or Path(path).name.removesuffix(".txt"))
+
+    @classmethod
+    def from_networkx(
+        cls, graph: nx.Graph[Any], *, optimum: float | None = None, name: str | None = None
+    ) -> MaxCut:
+        """Take an undirected networkx graph (or multigraph, whose parallel edges add up).
+
+        Parameters
+        ----------
+        graph : networkx.Graph or networkx.MultiGraph
+            Edge weights are the attribute ``weight``, 1 where an edge has none. The graph's nodes become
+            `nodes`, in the graph's order.
+        optimum : float, optional
+            As for the class.
+        name : str, optional
+            As for the class; the graph's own name by default.
+
+        Raises
+        ------
+        TypeError
+            If the graph is directed, or a weight is not a real number.
+        ValueError
+            As for the class.
+        """
+        if graph.is_directed():
+            raise TypeError("a cut needs an undirected graph; convert this one with graph.to_undirected()")
+        nodes = tuple(graph.nodes)
+        number = {node: k for k, node in enumerate(nodes)}
+        triples = list(graph.edges(data="weight", default=1))
+        edges = np.array([(number[u], number[v]) for u, v, _ in triples], dtype=np.int64)
+        weights = np.array([w for _, _, w in triples])
+        return cls(len(nodes), edges, weights, optimum, name or str(graph.name) or "networkx", nodes)
+
+    @classmethod
+    def random(
+        cls,
+        n: int,
+        *,
+        edge_probability: float = 0.5,
+        weights: Sequence[float] = (1,),
+        rng: Seed = None,
+    ) -> MaxCut:
+        """Draw a random graph: each pair of vertices is an edge independently of the others.
+
+        Parameters
+        ----------
+        n : int
+            The number of vertices.
+        edge_probability : float
+            The probability of each edge.
+        weights : sequence of float
+            Each edge takes one of these, all equally likely; ``(-1, 1)`` makes a spin glass.
+        rng : None, int, SeedSequence or Generator
+            The randomness.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument makes no graph.
+        """
+        generator = np.random.default_rng(rng)
+        edges = generators.random_edges(_checked_size(n), edge_probability, generator)
+        return cls(n, edges, generators.random_weights(len(edges), weights, generator), name=f"random-{n}")
+
+    @classmethod
+    def torus(
+        cls, rows: int, columns: int, *, weights: Sequence[float] = (-1, 1), rng: Seed = None
+    ) -> MaxCut:
+        """Draw a two-dimensional toroidal grid with random weights, as G11–G13 and G32–G34 of Gset are.
+
+        Vertex ``r * columns + c`` is joined to its four neighbours in the grid, which wraps around.
+
+        Parameters
+        ----------
+        rows, columns : int
+            The grid's sides, 3 or more.
+        weights : sequence of float
+            Each edge takes one of these, all equally likely.
+        rng : None, int, SeedSequence or Generator
+            The randomness.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument makes no grid.
+        """
+        edges = generators.torus_edges(rows, columns)
+        drawn = generators.random_weights(len(edges), weights, np.random.default_rng(rng))
+        return cls(rows * columns, edges, drawn, name=f"torus-{rows}x{columns}")
+
+    @classmethod
+    def planted(cls, n: int, *, block: int | None = None, rng: Seed = None) -> MaxCut:
+        """Draw a complete graph with a known maximum cut: the two-block graphs of the 2005 tutorial.
+
+        The vertices form two blocks of sizes `a` = `block` and `b` = ``n - block``. Edges within a block have
+        random weights from U(0, 1), edges between the blocks all have the weight ``c = max(a, b)/min(a, b)``,
+        which is 1 for equal blocks. The maximum cut is the one between the blocks, and no other; its value
+        is `optimum` = ``a*b*c``. (Weights are multiples of 2**-20, with `c` rounded up, so that cut values
+        are computed without rounding errors and the planted cut attains `optimum` exactly.)
+
+        Parameters
+        ----------
+        n : int
+            The number of vertices, 2 or more.
+        block : int, optional
+            The size of the first block, vertices ``0 … block-1``; ``n // 2`` by default.
+        rng : None, int, SeedSequence or Generator
+            The randomness.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are fewer than two vertices or a block is empty.
+
+        Notes
+        -----
+        *Why it is the maximum.* Move a fraction `u` of the first block and `v` of the second to the other
+        side. Edges between the blocks lose ``c·ab·(u(1-v) + v(1-u))``; edges within them, of weights below 1,
+        gain at most ``a²u(1-u) + b²v(1-v) <= M²(u + v - u² - v²) <= M²(u + v - 2uv)`` with ``M = max(a, b)``.
+        The loss is ``c·ab·(u + v - 2uv)``, hence not smaller once ``c·ab >= M²``, that is
+        ``c >= max(a, b)/min(a, b)``. Equality needs ``u = v = 0`` or 1, the planted cut itself.
+
+        References
+        ----------
+        P.-T. de Boer, D. P. Kroese, S. Mannor, R. Y. Rubinstein: A tutorial on the cross-entropy method.
+        Annals of Operations Research 134 (2005) 19–67, the synthetic max-cut problem.
+        """
+        first = _checked_size(n) // 2 if block is None else block
+        edges, weights, optimum = generators.planted(n, first, np.random.default_rng(rng))
+        return cls(n, edges, weights, optimum, f"planted-{first}+{n - first}")
+
+    # --- the problem --------------------------------------------------------------------------------
+
+    @property
+    def start(self) -> Bernoulli:
+        """Fair coins, but vertex 0 is always on side 1: a cut and its complement are the same cut."""
+        from cem.families.bernoulli import Bernoulli
+
+        p = np.full(self.n, 0.5)
+        p[0] = 1.0
+        return Bernoulli(p)
+
+    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the value of each row of `X`, shape (N, n), as an array of shape (N,); see `cut_value`."""
+        return self._cut_values(self._checked_sides(X, dimensions=(2,)))
+
+    def cut_value(self, X: ArrayLike) -> float | NDArray[np.float64]:
+        """Add up the weights of the edges whose ends lie on different sides.
+
+        Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, which is exact,
+        and all others in float64. A cut and its complement have the same value to the last bit.
+
+        Parameters
+        ----------
+        X : array_like of 0 and 1, shape (n,) or (N, n)
+            The vertices' sides, of any integer or boolean dtype (uint8 is fastest); one candidate, or one
+            in each row.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (N,)
+            The value of the cut, or of each row's.
+
+        Raises
+        ------
+        TypeError
+            If `X` is neither integer nor boolean.
+        ValueError
+            If its shape is another, or it holds anything but 0 and 1.
+        """
+        sides = self._checked_sides(X, dimensions=(1, 2))
+        values = self._cut_values(np.atleast_2d(sides))
+        return float(values[0]) if sides.ndim == 1 else values
+
+    def partition(self, x: ArrayLike) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
+        """Name the vertices on side 0 and those on side 1.
+
+        Parameters
+        ----------
+        x : array_like of 0 and 1, shape (n,)
+            The vertices' sides.
+
+        Returns
+        -------
+        tuple of two tuples
+            The vertices with ``x == 0`` and those with ``x == 1``, by their names in `nodes` where they have
+            any, else by number.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `cut_value`.
+        """
+        sides = self._checked_sides(x, dimensions=(1,))
+        if not np.isin(sides, (0, 1)).all():
+            raise ValueError(_NOT_SIDES)
+        nodes = range(self.n) if self.nodes is None else self.nodes
+        zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
+        return zero, one
+
+    def __repr__(self) -> str:
+        return f"MaxCut(name={self.name!r}, n={self.n}, edges={len(self.edges)}, optimum={self.optimum})"
+
+    # --- evaluation ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _upper(self) -> sparse.csr_array[np.floating[Any], tuple[int, int]]:
+        """The weight matrix above its diagonal, in the narrowest dtype whose sums lose nothing."""
+        whole = bool((self.weights == np.floor(self.weights)).all())
+        exact = whole and float(np.abs(self.weights).sum()) <= 2**24
+        data: NDArray[np.floating[Any]] = self.weights.astype(np.float32 if exact else np.float64)
+        return sparse.csr_array((data, (self.edges[:, 0], self.edges[:, 1])), shape=(self.n, self.n))
+
+    def _cut_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Evaluate the rows of `X`, a block at a time.
+
+        With ``z = x - 1/2`` an edge is cut where ``z[i] z[j] = -1/4`` and not where it is 1/4, so the cut is
+        ``sum(w)/2 - 2 z'Uz`` with `U` the upper triangle of the weights.
+        """
+        values = np.empty(len(X))
+        half = self.weights.sum() / 2
+        rows = int(np.clip(_BLOCK_ENTRIES // self.n, *_BLOCK_ROWS))
+        for first in range(0, len(X), rows):
+            block = slice(first, first + rows)
+            z = X[block].T.astype(self._upper.dtype, order="C")
+            if z.min() < 0 or z.max() > 1:
+                raise ValueError(_NOT_SIDES)
+            z -= 0.5
+            values[block] = half - 2.0 * np.einsum("ij,ij->j", z, self._upper @ z).astype(np.float64)
+        return values
+
+    def _checked_sides(self, X: ArrayLike, dimensions: tuple[int, ...]) -> NDArray[Any]:
+        sides = np.asarray(X)
+        if sides.ndim not in dimensions or sides.shape[-1] != self.n:
+            expected = " or ".join(f"({self.n},)" if d == 1 else f"(N, {self.n})" for d in dimensions)
+            raise ValueError(f"expected candidates of shape {expected}, got {sides.shape}")
+        if sides.dtype.kind not in "biu":
+            raise TypeError(
+                f"candidates must be integers or booleans, got {sides.dtype}; from numbers, use X > 0.5"
+            )
+        return sides.view(np.uint8) if sides.dtype == np.bool_ else sides
+
+
+def _checked_size(n: int) -> int:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool):
+        raise TypeError(f"n, the number of vertices, must be an integer, got {n!r}")
+    if not 1 <= n < 2**31:
+        raise ValueError(f"n, the number of vertices, must be from 1 to 2**31 - 1, got {n}")
+    return int(n)
+
+
+def _checked_edges(n: int, edges: NDArray[Any]) -> NDArray[np.int64]:
+    if edges.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if edges.ndim != 2 or edges.shape[1] != 2:
+        raise ValueError(f"edges must have shape (m, 2), one pair of vertices in each row, got {edges.shape}")
+    if edges.dtype.kind not in "iu":
+        raise TypeError(f"edges must be vertex numbers, of an integer dtype, got {edges.dtype}")
+    if (bad := ((edges < 0) | (edges >= n)).any(axis=1)).any():
+        k = int(bad.argmax())
+        raise ValueError(
+            f"edges[{k}] = {edges[k].tolist()} has a vertex out of range: they count 0 … {n - 1}"
+        )
+    if (loop := edges[:, 0] == edges[:, 1]).any():
+        k = int(loop.argmax())
+        raise ValueError(
+            f"edges[{k}] = {edges[k].tolist()} is a self-loop; it can never be cut, leave it out"
+        )
+    return edges.astype(np.int64)
+
+
+def _checked_weights(m: int, weights: NDArray[Any]) -> NDArray[np.float64]:
+    if weights.shape != (m,):
+        raise ValueError(f"weights must have shape ({m},), one for each edge, got {weights.shape}")
+    if m and weights.dtype.kind not in "biuf":
+        raise TypeError(f"weights must be real numbers, got {weights.dtype} ({weights[0]!r}, …)")
+    numbers = weights.astype(np.float64)
+    if not (finite := np.isfinite(numbers)).all():
+        k = int(finite.argmin())
+        raise ValueError(f"weights[{k}] = {numbers[k]} is not finite; leave out edges without a weight")
+    return numbers
+
+
+def _merged(
+    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Order each edge's ends, sort the edges, add up parallel ones and drop those of weight 0."""
+    codes, which = np.unique(edges.min(axis=1) * n + edges.max(axis=1), return_inverse=True)
+    sums = np.bincount(which, weights=weights, minlength=len(codes)).astype(np.float64)
+    kept = np.flatnonzero(sums)
+    return np.column_stack(np.divmod(codes[kept], n)), sums[kept]

@@ -1,0 +1,152 @@
+"""The text format of rudy, Gset and BiqMac: a header ``n m``, then `m` lines ``i j weight``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_graph(path: str | os.PathLike[str]) -> tuple[int, NDArray[np.int64], NDArray[np.float64]]:
+    """Read a graph.
+
+    A plain file is read in bulk. Only where that fails are its lines read one by one, to find the bad one or
+    to cope with weights on some lines only and with ``c`` comments.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; see `MaxCut.from_file` for what it may hold.
+
+    Returns
+    -------
+    n : int
+        The number of vertices.
+    edges : ndarray of int64, shape (m, 2)
+        The edges as the file has them, but counting vertices from 0.
+    weights : ndarray of float64, shape (m,)
+        Their weights.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it holds no graph; the message names the file and the line.
+    """
+    source = Path(path)
+    lines = source.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    header, n, m = _header(source, lines)
+    body = lines[header:]
+    table = _in_bulk(body, n, m)
+    if table is None:
+        table = _line_by_line(source, body, header, n, m)
+    return n, table[:, :2].astype(np.int64) - 1, table[:, 2].copy()
+
+
+def _words(line: str) -> list[str]:
+    """Split a line, less its comment."""
+    words = line.partition("#")[0].split()
+    return [] if words and words[0].startswith("c") else words
+
+
+def _header(source: Path, lines: list[str]) -> tuple[int, int, int]:
+    """Find the header: how many lines there are up to it, and the numbers of vertices and edges it gives."""
+    for count, line in enumerate(lines, start=1):
+        if not (words := _words(line)):
+            continue
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            n, m = map(int, words)
+            if 1 <= n < 2**31:
+                return count, n, m
+        raise ValueError(
+            f"{source}, line {count}: expected the header 'n m', the numbers of vertices (1 to "
+            f"2**31 - 1) and edges, found {line.strip()!r}"
+        )
+    raise ValueError(f"{source}, line {len(lines) + 1}: the file is empty, expected the header 'n m'")
+
+
+def _in_bulk(body: list[str], n: int, m: int) -> NDArray[np.float64] | None:
+    """Read the rows (i, j, weight) of a file that is plain and without faults; None for any other."""
+    if m == 0 or not body or not _words(body[0]):  # loadtxt warns where it finds nothing
+        return None
+    try:
+        table = np.loadtxt(body, dtype=np.float64, comments="#", ndmin=2)
+    except ValueError:
+        return None
+    if table.shape == (m, 2):
+        table = np.column_stack((table, np.ones(m)))
+    if table.shape != (m, 3) or not np.isfinite(table).all():
+        return None
+    ends = table[:, :2]
+    if (ends < 1).any() or (ends > n).any() or (ends != np.floor(ends)).any():
+        return None
+    low, high = ends.min(axis=1), ends.max(axis=1)
+    pairs = np.sort(low.astype(np.int64) * (n + 1) + high.astype(np.int64))
+    if (low == high).any() or (pairs[1:] == pairs[:-1]).any():
+        return None
+    return table
+
+
+def _line_by_line(source: Path, body: list[str], header: int, n: int, m: int) -> NDArray[np.float64]:
+    """Read the rows (i, j, weight), and name the line of the first fault.
+
+    Raises
+    ------
+    ValueError
+        At the first fault.
+    """
+    rows: list[tuple[float, float, float]] = []
+    seen: dict[tuple[float, float], int] = {}
+    for number, line in enumerate(body, start=header + 1):
+        if not (words := _words(line)):
+            continue
+        try:
+            if len(rows) == m:
+                raise ValueError(f"an edge more than the {m} which the header promises")
+            i, j, weight = _edge(words, n)
+            first = seen.setdefault((min(i, j), max(i, j)), number)
+            if first != number:
+                raise ValueError(
+                    f"the edge {i:.0f} {j:.0f} was given on line {first} already; keep one line with the sum"
+                )
+        except ValueError as fault:
+            raise ValueError(f"{source}, line {number}: {fault}") from None
+        rows.append((i, j, weight))
+    if len(rows) < m:
+        raise ValueError(
+            f"{source}, line {header + len(body)}: the file ends after {len(rows)} of the {m} edges which "
+            "the header promises"
+        )
+    return np.array(rows).reshape(m, 3)
+
+
+def _edge(words: list[str], n: int) -> tuple[float, float, float]:
+    """Read one line.
+
+    Raises
+    ------
+    ValueError
+        If it is no edge.
+    """
+    if len(words) not in (2, 3):
+        raise ValueError(f"expected 'i j weight' or 'i j', found {' '.join(words)!r}")
+    numbers = [1.0] * 3
+    for k, word in enumerate(words):
+        try:
+            numbers[k] = float(word)
+        except ValueError:
+            raise ValueError(f"{word!r} is not a number") from None
+    i, j, weight = numbers
+    for vertex, word in zip((i, j), words, strict=False):
+        if not (1 <= vertex <= n and vertex.is_integer()):
+            raise ValueError(f"{word} is not a vertex; they count from 1 to {n}")
+    if i == j:
+        raise ValueError(
+            f"the edge {words[0]} {words[1]} is a self-loop; it can never be cut, remove the line"
+        )
+    if not np.isfinite(weight):
+        raise ValueError(f"the weight {words[2]} is not finite")
+    return i, j, weight
