@@ -16,23 +16,13 @@ from cem.errors import NoFiniteScoreError, ObjectiveError
 from cem.evaluation import Evaluator, Failure
 from cem.families.base import Array, Family
 from cem.history import History, Row
-from cem.loop import Batch, Request, Rows, State, Step
+from cem.loop import Batch, Ended, Request, Rows, State, Step
 from cem.sampling import draw
 from cem.status import Status
 from cem.streams import Purpose, Streams
 
 T = TypeVar("T")
 Improve = Callable[..., tuple[Array, Array, int]]
-
-
-class Ended(Exception):  # noqa: N818 - an end, not an error
-    """Thrown into a stage where it asks for more than there is; it may return what it has."""
-
-    def __init__(self, status: Status, message: str, batch: Batch | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.batch = batch
-        self.failure: Failure | None = None
 
 
 class Served(NamedTuple, Generic[T]):
@@ -162,8 +152,8 @@ class Driver:
         done, failure, interrupted = 0, None, False
         try:
             deadline = self._began + self.budget.seconds
-            for done, failure in self.evaluator.score(self.present(x[:n]), number, values, deadline):
-                pass
+            for scored in self.evaluator.score(self.present(x[:n]), number, values, deadline):
+                done, failure = scored
         except KeyboardInterrupt:
             interrupted = True
         batch = self._keep(x[:done], values[:done], number)

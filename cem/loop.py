@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cem.domain import Domain
 from cem.families.base import Array, Family
-from cem.stopping import Stopping
+from cem.status import Status
+from cem.stopping import Rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,19 @@ class Step:
     stage: str = "sampling"
 
 
+class Ended(Exception):  # noqa: N818 - an end, not an error
+    """Thrown into a stage that asks for more than there is; it may return what it has, no more.
+
+    `batch` is what was still scored of its last request.
+    """
+
+    def __init__(self, status: Status, message: str, batch: Batch | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.batch = batch
+        self.failure: Any = None
+
+
 Request: TypeAlias = Draw | Rows | Step
 
 
@@ -108,20 +122,20 @@ class Outcome:
     why: str
 
 
-def advance(update: Update, state: State, batch: Batch, stopping: Stopping) -> State:
+def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
     """Make one iteration: let `update` learn, count, and note whether the elites agree."""
     after = update.step(state, batch)
-    quiet = state.quiet + 1 if stopping.quiet(after) else 0
+    quiet = state.quiet + 1 if rule.quiet(state, after) else 0
     best = max(state.best, float(np.fmax.reduce(batch.scores, initial=-np.inf)))
     return replace(after, iteration=state.iteration + 1, best=best, quiet=quiet)
 
 
 def run(
-    update: Update, state: State, n: int, stopping: Stopping, domain: Domain | None = None
+    update: Update, state: State, n: int, rule: Rule, domain: Domain | None = None, stage: str = "sampling"
 ) -> Generator[Request, Batch, Outcome]:
     """Iterate `update` from `state` with `n` candidates each, until there is nothing left to learn."""
-    while not (why := stopping.reason(state)):
+    while not (why := rule.reason(state)):
         batch = yield Draw(state.family, n, domain)
-        state = advance(update, state, batch, stopping)
-        yield Step(state)
+        state = advance(update, state, batch, rule)
+        yield Step(state, stage)
     return Outcome(state, why)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cem.budget import Budget, positive_count
+from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
-from cem.driver import Driver, Ended, Progress, as_notifier, raise_failure
+from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, widen
-from cem.families.base import Family, dimension, minimum_rows
-from cem.loop import Update
+from cem.families.base import dimension
+from cem.loop import Ended, Update
 from cem.results import OptimizeResult
-from cem.selection import elite_count
-from cem.start import resolve_start
+from cem.start import refuse, resolve_population, resolve_start, resolve_update
 from cem.status import Status
 from cem.stopping import Stopping
 from cem.streams import RngLike, Streams
-from cem.updates import SmoothedFit
 
 EVALUATIONS_PER_VARIABLE = 10_000
 
@@ -135,16 +133,16 @@ def optimize(
     >>> r.success, r.x.round(4).tolist()
     (True, [1.0, 1.0, 1.0])
     """
-    _refuse(
-        noisy=(noisy, False),
+    refuse(
+        noisy=(noisy, False, None, 0),
         constraints=(constraints, (), [], None),
-        integrality=(integrality, None),
-        polish=(polish, None, False),
-        restarts=(restarts, None, 0),
-        evaluation_timeout=(evaluation_timeout, None),
-        progress=(progress, False),
-        checkpoint=(checkpoint, None),
-        resume=(resume, False),
+        integrality=(integrality, None, False, 0),
+        polish=(polish, None, False, 0),
+        restarts=(restarts, None, 0, False),
+        evaluation_timeout=(evaluation_timeout, None, 0),
+        progress=(progress, False, None, 0),
+        checkpoint=(checkpoint, None, False),
+        resume=(resume, False, None, 0),
     )
     if method not in ("auto", "textbook"):
         raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
@@ -165,8 +163,8 @@ def optimize(
         pass_rng=pass_rng,
         compact=problem and bool(getattr(fun, "compact", False)),
     )
-    update = _resolve_update(update, elite_fraction)
-    n = _resolve_population(population, family, update)
+    update = resolve_update(update, elite_fraction)
+    n = resolve_population(population, family, update)
     stopping = Stopping() if tol is None else Stopping(tol)
     budget = Budget(max_evaluations, max_iterations, max_time, target)
     if max_evaluations is None and max_iterations is None and max_time is None:
@@ -203,14 +201,6 @@ def is_problem(fun: Any) -> bool:
     return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
 
 
-def _refuse(**arguments: tuple[Any, ...]) -> None:
-    for name, (value, *off) in arguments.items():
-        if not any(value is each or (np.ndim(value) == 0 and value == each) for each in off) and not (
-            isinstance(value, tuple | list) and len(value) == 0 and () in off
-        ):
-            raise ValueError(f"{name} is not available yet; leave it at {off[0]!r}.")
-
-
 def _sense(problem: Any, maximize: bool | None) -> bool:
     own = bool(problem.maximize)
     if maximize is not None and bool(maximize) != own:
@@ -219,33 +209,6 @@ def _sense(problem: Any, maximize: bool | None) -> bool:
             f"maximize={maximize} contradicts it. Leave maximize out."
         )
     return own
-
-
-def _resolve_update(update: Update | None, elite_fraction: float | None) -> Update:
-    update = SmoothedFit() if update is None else update
-    if not (callable(getattr(update, "init", None)) and callable(getattr(update, "step", None))):
-        raise TypeError(f"update must have init and step, like cem.updates.SmoothedFit; got {update!r}.")
-    if elite_fraction is None:
-        return update
-    names = {each.name for each in fields(update)} if hasattr(update, "__dataclass_fields__") else set()
-    if "elite_fraction" not in names:
-        raise ValueError(f"{type(update).__name__} takes no elite_fraction; leave it out.")
-    return replace(update, elite_fraction=elite_fraction)  # type: ignore[type-var]
-
-
-def _resolve_population(population: int | None, family: Family, update: Update) -> int:
-    fraction = float(getattr(update, "elite_fraction", 1.0))
-    needed = minimum_rows(family)
-    if population is None:
-        d = dimension(family)
-        return max(min(1000, max(100, 10 * d)), int(np.ceil(2 * needed / fraction)))
-    n = positive_count("population", population)
-    if elite_count(n, fraction) < needed:
-        raise ValueError(
-            f"a population of {n} has {elite_count(n, fraction)} elites; fitting this "
-            f"{type(family).__name__} takes at least {needed}: raise population or elite_fraction."
-        )
-    return n
 
 
 def _resolve_improve(improve: Any, problem: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +12,18 @@ from cem.families.base import Array, Family, dimension
 
 BLOCK_NUMBERS = 2**16
 REDRAWS = 3
+
+
+@runtime_checkable
+class Filling(Protocol):
+    """A family that can draw straight into given rows, which spares large populations a copy."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its candidates' entries."""
+
+    def fill(self, out: Array, rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, the same that ``sample(len(out), rng)`` gives."""
 
 
 def block_rows(d: int) -> int:
@@ -30,12 +43,18 @@ def draw(
     ndarray, shape (n, d)
         Read-only.
     """
-    rows = block_rows(dimension(family))
-    blocks = (
-        _draw_block(family, min(rows, n - first), stream(b), domain)
-        for b, first in enumerate(range(0, n, rows))
-    )
-    population = next(blocks) if n <= rows else _stack(blocks, n)
+    d = dimension(family)
+    rows = block_rows(d)
+    if domain is None and isinstance(family, Filling):
+        population = np.empty((n, d), dtype=family.dtype)
+        for b, first in enumerate(range(0, n, rows)):
+            family.fill(population[first : first + rows], stream(b))
+    else:
+        blocks = (
+            _draw_block(family, min(rows, n - first), stream(b), domain)
+            for b, first in enumerate(range(0, n, rows))
+        )
+        population = next(blocks) if n <= rows else _stack(blocks, n)
     population.flags.writeable = False
     return population
 

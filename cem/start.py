@@ -1,14 +1,19 @@
-"""From what a user gives as start and bounds to a first distribution and a domain."""
+"""From what a user gives to what a run begins with: a distribution, a domain, an update, a size."""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cem.budget import positive_count
 from cem.domain import Domain
-from cem.families.base import Family, dimension
+from cem.families.base import Family, dimension, minimum_rows
 from cem.families.gaussian import Gaussian
+from cem.loop import Update
+from cem.selection import elite_count
+from cem.updates import SmoothedFit
 
 BOX_STD = 0.3  # of the span of a variable
 POINT_STD = 0.2
@@ -52,6 +57,61 @@ def resolve_start(start: Any, bounds: Any) -> tuple[Family, Domain | None]:
     if domain.outside(point[None])[0]:
         raise ValueError(f"the start {point} lies outside the bounds.")
     return Gaussian(point, std=_point_std(point, domain)), domain
+
+
+def resolve_update(update: Update | None, elite_fraction: float | None) -> Update:
+    """Give the update, `SmoothedFit` by default, with the elite fraction asked for.
+
+    Raises
+    ------
+    TypeError
+        If `update` is not one.
+    ValueError
+        If the update has no elite fraction to set, or it lies outside (0, 1).
+    """
+    update = SmoothedFit() if update is None else update
+    if not (callable(getattr(update, "init", None)) and callable(getattr(update, "step", None))):
+        raise TypeError(f"update must have init and step, like cem.updates.SmoothedFit; got {update!r}.")
+    if elite_fraction is None:
+        return update
+    if not is_dataclass(update) or "elite_fraction" not in {each.name for each in fields(update)}:
+        raise ValueError(f"{type(update).__name__} takes no elite_fraction; leave it out.")
+    return replace(update, elite_fraction=elite_fraction)  # type: ignore[return-value]
+
+
+def resolve_population(population: int | None, family: Family, update: Update) -> int:
+    """Give the candidates an iteration: ten a variable, between 100 and 1,000, and enough for a fit.
+
+    Raises
+    ------
+    ValueError
+        If the population asked for has fewer elites than the family needs.
+    """
+    fraction = float(getattr(update, "elite_fraction", 1.0))
+    needed = minimum_rows(family)
+    if population is None:
+        d = dimension(family)
+        return max(min(1000, max(100, 10 * d)), int(np.ceil(2 * needed / fraction)))
+    n = positive_count("population", population)
+    if elite_count(n, fraction) < needed:
+        raise ValueError(
+            f"a population of {n} has {elite_count(n, fraction)} elites; fitting this "
+            f"{type(family).__name__} takes at least {needed}: raise population or elite_fraction."
+        )
+    return n
+
+
+def refuse(**arguments: tuple[Any, ...]) -> None:
+    """Refuse arguments, each given as (value, values that mean "off"…), that nothing serves yet.
+
+    Raises
+    ------
+    ValueError
+        For a value that asks for something.
+    """
+    for name, (value, *off) in arguments.items():
+        if not any(type(value) is type(each) and value == each for each in off):
+            raise ValueError(f"{name} is not available yet; leave it at {off[0]!r}.")
 
 
 def _box_gaussian(domain: Domain) -> Gaussian:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cem.loop import State
 
 
+class Rule(Protocol):
+    """When to stop."""
+
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell whether an iteration has brought nothing new; they are counted in ``state.quiet``."""
+
+    def reason(self, state: State) -> str | None:
+        """Say why the run should stop, or None."""
+
+
 @dataclass(frozen=True)
 class Stopping:
-    """The rule: the elite scores agree within ``tol * (1 + |best|)`` for `patience` iterations running.
+    """The elite scores agree within ``tol * (1 + |best|)`` for `patience` iterations running.
 
     Parameters
     ----------
@@ -19,6 +29,11 @@ class Stopping:
         Relative (and, near zero, absolute) tolerance on the elite scores.
     patience : int
         Iterations for which they must agree, so that a plateau met by chance is not an end.
+
+    Raises
+    ------
+    ValueError
+        If `tol` is negative or NaN.
     """
 
     tol: float = 1e-9
@@ -32,12 +47,46 @@ class Stopping:
         """Give the difference of scores that does not count, at a best score of `best`."""
         return self.tol * (1 + abs(best))
 
-    def quiet(self, state: State) -> bool:
-        """Tell whether the elites of the last iteration agree."""
-        return state.elites > 0 and state.elite_best - state.level <= self.margin(state.elite_best)
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell whether the elites agree."""
+        return after.elites > 0 and after.elite_best - after.level <= self.margin(after.elite_best)
 
     def reason(self, state: State) -> str | None:
         """Say why the run should stop, or None."""
         if state.quiet >= self.patience:
             return "the elite scores agree within the tolerance"
+        return None
+
+
+@dataclass(frozen=True)
+class LevelReached:
+    """The level of the elites has come to `level`, or rises no more.
+
+    Parameters
+    ----------
+    level : float
+        The level to reach (scores are maximised).
+    patience : int
+        Iterations without a rise after which it counts as out of reach.
+    most : int
+        Iterations after which it does so in any case: each is to multiply the probability of the event
+        by the elite fraction, and with 0.1 no double is left after 308.
+    """
+
+    level: float
+    patience: int = 5
+    most: int = 60
+
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell whether the level has not risen."""
+        return not after.level > before.level and before.iteration > 0
+
+    def reason(self, state: State) -> str | None:
+        """Say why the run should stop, or None."""
+        if state.level >= self.level:
+            return "the level is reached"
+        if state.quiet >= self.patience:
+            return f"the level has not risen for {self.patience} iterations"
+        if state.iteration >= self.most:
+            return f"the level is not reached after {self.most} iterations"
         return None

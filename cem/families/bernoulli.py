@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Bernoulli:
 
     p: Any
 
+    dtype: ClassVar = np.dtype(np.uint8)
+
     def __post_init__(self) -> None:
         p = parameter_vector("p", self.p)
         if np.any((p < 0) | (p > 1)):
@@ -48,7 +50,13 @@ class Bernoulli:
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.uint8]:
         """Draw `n` candidates of 0 and 1, shape ``(n, d)``, one byte each."""
-        return np.asarray(rng.random((n, self.dimension)) < self.p).view(np.uint8)
+        out = np.empty((n, self.dimension), dtype=np.uint8)
+        self.fill(out, rng)
+        return out
+
+    def fill(self, out: NDArray[np.uint8], rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, shape ``(n, d)``."""
+        np.less(rng.random(out.shape), self.p, out=out.view(np.bool_))
 
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Exponential:
 
     mean: Any
 
+    dtype: ClassVar = np.dtype(np.float64)
+
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)
         if np.any(mean <= 0):
@@ -49,9 +51,14 @@ class Exponential:
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
         """Draw `n` candidates, shape ``(n, d)``."""
-        z = rng.standard_exponential((n, self.dimension))
-        z *= self.mean
-        return z
+        out = np.empty((n, self.dimension))
+        self.fill(out, rng)
+        return out
+
+    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
+        rng.standard_exponential(out=out)
+        out *= self.mean
 
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log density of each row in nats, shape ``(n,)``; -inf where an entry is negative."""

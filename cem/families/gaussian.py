@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +46,8 @@ class Gaussian:
     std: Any = None
     covariance: Any = None
 
+    dtype: ClassVar = np.dtype(np.float64)
+
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)
         if (self.std is None) == (self.covariance is None):
@@ -85,13 +87,18 @@ class Gaussian:
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
         """Draw `n` candidates, shape ``(n, d)``."""
-        z = rng.standard_normal((n, self.dimension))
+        out = np.empty((n, self.dimension))
+        self.fill(out, rng)
+        return out
+
+    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         if self.diagonal:
-            z *= self.std
+            rng.standard_normal(out=out)
+            out *= self.std
         else:
-            z = z @ self._factor.T
-        z += self.mean
-        return z
+            np.matmul(rng.standard_normal(out.shape), self._factor.T, out=out)
+        out += self.mean
 
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log density of each row in nats, shape ``(n,)``."""
@@ -115,7 +122,8 @@ class Gaussian:
         centred = x - mean
         if self.diagonal:
             with np.errstate(over="ignore"):
-                std = np.sqrt(np.einsum("i,ij,ij->j", w, centred, centred))
+                centred *= centred
+            std = np.sqrt(w @ centred)
             return type(self)(mean, std=np.clip(std, _LEAST_STD, 1 / _LEAST_STD))
         return type(self)(mean, covariance=_lifted((w[:, None] * centred).T @ centred))
 

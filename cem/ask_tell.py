@@ -1,0 +1,271 @@
+"""`CrossEntropyMethod`: the loop turned inside out, for those who evaluate by themselves."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cem import checkpoint, families, updates
+from cem.domain import Domain
+from cem.evaluation import as_scores, widen
+from cem.families.base import Array, Family, Storable, dimension, minimum_rows
+from cem.history import History, Row
+from cem.loop import Batch, State, Update, advance
+from cem.sampling import draw
+from cem.start import resolve_population, resolve_start, resolve_update
+from cem.stopping import Stopping
+from cem.streams import Purpose, RngLike, Streams
+
+_KIND, _VERSION = "CrossEntropyMethod", 1
+_STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet")
+
+
+class CrossEntropyMethod:
+    """The cross-entropy method by hand: ask for candidates, score them, tell the scores.
+
+    Parameters
+    ----------
+    start, bounds, population, elite_fraction, update, maximize, rng
+        As in `cem.optimize`.
+
+    Attributes
+    ----------
+    family : Family
+        The present distribution.
+    best_x : ndarray of shape (d,), or None
+        The best candidate told so far.
+    best_fun : float
+        Its score, NaN before the first.
+    history : History
+        An iteration for each `tell`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments.
+
+    Examples
+    --------
+    >>> import cem
+    >>> m = cem.CrossEntropyMethod(bounds=[(-5, 5)] * 2, rng=1)
+    >>> while not m.stop_reason():
+    ...     X = m.ask()
+    ...     m.tell(X, (X**2).sum(axis=1))
+    >>> bool(m.best_fun < 1e-8)
+    True
+    """
+
+    def __init__(
+        self,
+        start: Any = None,
+        *,
+        bounds: Any = None,
+        population: int | None = None,
+        elite_fraction: float | None = None,
+        update: Update | None = None,
+        maximize: bool = False,
+        rng: RngLike = None,
+    ) -> None:
+        self._streams = Streams.from_rng(rng)
+        family, self._domain = resolve_start(start, bounds)
+        self._update = resolve_update(update, elite_fraction)
+        self._population = resolve_population(population, family, self._update)
+        self._maximize = bool(maximize)
+        self._state = self._update.init(family)
+        self._asked = 0
+        self._nfev = 0
+        self._before = 0.0
+        self._began = time.monotonic()
+        self.history = History()
+        self.best_x: Array | None = None
+        self._stopping = Stopping()
+
+    @property
+    def family(self) -> Family:
+        """The present distribution."""
+        return self._state.family
+
+    @property
+    def best_fun(self) -> float:
+        """The best score told so far, in the user's sign; NaN before the first."""
+        return np.nan if self.best_x is None else self._sign * self._state.best + 0.0
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self._maximize else -1.0
+
+    def ask(self) -> Array:
+        """Draw a new batch of candidates, shape ``(population, d)``, read-only."""
+        number = self._asked
+        self._asked += 1
+        x = draw(
+            self.family,
+            self._population,
+            lambda block: self._streams.generator(Purpose.SAMPLE, number, block),
+            self._domain,
+        )
+        return widen(x)
+
+    def tell(self, X: ArrayLike, scores: ArrayLike) -> None:
+        """Learn from scored candidates: asked ones in any order, a part of them, or others.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+        scores : array_like, shape (n,)
+            NaN ranks last.
+
+        Raises
+        ------
+        ValueError
+            If shapes differ, or there are too few rows to fit the family.
+        TypeError
+            If the scores are not real numbers.
+        """
+        x = np.asarray(X)
+        d = dimension(self.family)
+        if x.ndim != 2 or x.shape[1] != d:
+            raise ValueError(f"X must have shape (n, {d}), one candidate a row; got {x.shape}.")
+        values = np.asarray(scores)
+        if values.shape != (len(x),):
+            raise ValueError(f"scores must have shape ({len(x)},), one a row of X; got {values.shape}.")
+        if len(x) < minimum_rows(self.family):
+            raise ValueError(
+                f"fitting this {type(self.family).__name__} takes at least {minimum_rows(self.family)} rows, "
+                f"got {len(x)}."
+            )
+        signed = self._sign * as_scores(values, len(x), d)
+        batch = Batch(x, signed, self._streams.generator(Purpose.UPDATE, len(self.history)))
+        previous = self._state.best
+        self._state = advance(self._update, self._state, batch, self._stopping)
+        if self._state.best > previous:
+            self.best_x = np.array(x[int(np.nanargmax(signed))])
+        self._nfev += len(x)
+        self.history.append(self._row(values.astype(np.float64)))
+
+    def _row(self, values: NDArray[np.float64]) -> Row:
+        finite = values[np.isfinite(values)]
+        return Row(
+            stage="sampling",
+            level=self._sign * self._state.level,
+            best=self._sign * self._state.best,
+            mean=float(finite.mean()) if finite.size else np.nan,
+            elites=self._state.elites,
+            entropy=float(self.family.entropy()),
+            nfev=self._nfev,
+            nan_count=int(np.isnan(values).sum()),
+            seconds=self._before + time.monotonic() - self._began,
+        )
+
+    def stop_reason(self) -> str | None:
+        """Say why there is nothing left to learn; None while it should go on.
+
+        Whether that is convergence or collapse takes a look outside the distribution, which
+        `cem.optimize` takes and this cannot.
+        """
+        return self._stopping.reason(self._state)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to `path`, used as given; what comes after `load` is bit-identical.
+
+        Raises
+        ------
+        TypeError
+            If the family or the update does not say how to be written.
+        OSError
+            If the file cannot be written.
+        """
+        if not isinstance(self.family, Storable):
+            raise TypeError(
+                f"{type(self.family).__name__} cannot be saved: it lacks to_arrays() and from_arrays(arrays)."
+            )
+        if not is_dataclass(self._update) or isinstance(self._update, type):
+            raise TypeError(f"{type(self._update).__name__} cannot be saved: it is not a dataclass.")
+        header = {
+            "kind": _KIND,
+            "version": _VERSION,
+            "family": type(self.family).__name__,
+            "update": {"name": type(self._update).__name__, "parameters": asdict(self._update)},
+            "state": {name: getattr(self._state, name) for name in _STATE_NUMBERS},
+            "population": self._population,
+            "maximize": self._maximize,
+            "entropy": self._streams.entropy,
+            "prefix": self._streams.prefix,
+            "asked": self._asked,
+            "nfev": self._nfev,
+            "seconds": self._before + time.monotonic() - self._began,
+        }
+        arrays = checkpoint.group("family", self.family.to_arrays())
+        arrays |= checkpoint.group("memory", self._state.memory)
+        arrays |= checkpoint.group("history", self.history.to_arrays())
+        if self._domain is not None:
+            arrays |= checkpoint.group("domain", {"low": self._domain.low, "high": self._domain.high})
+        if self.best_x is not None:
+            arrays["best_x"] = self.best_x
+        checkpoint.write(path, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> CrossEntropyMethod:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        own : classes
+            Your own family or update classes, where the file needs them: a file never says what to
+            import.
+
+        Raises
+        ------
+        FileNotFoundError
+            If nothing is there.
+        ValueError
+            If the file is damaged, foreign, of another version, or of a class not given.
+        """
+        header, arrays = checkpoint.read(path, _KIND, _VERSION)
+        known = {name: getattr(home, name) for home in (families, updates) for name in home.__all__}
+        known |= {each.__name__: each for each in own}
+        try:
+            return cls._restored(header, arrays, known)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({error}).") from error
+
+    @classmethod
+    def _restored(
+        cls, header: dict[str, Any], arrays: dict[str, Array], known: dict[str, type]
+    ) -> CrossEntropyMethod:
+        for name in (header["family"], header["update"]["name"]):
+            if name not in known:
+                raise ValueError(
+                    f"it was saved with {name}, which is not part of cem: load(path, own=[{name}])"
+                )
+        family = known[header["family"]].from_arrays(checkpoint.ungroup("family", arrays))  # type: ignore[attr-defined]
+        self = cls.__new__(cls)
+        entropy = header["entropy"]
+        self._streams = Streams(
+            tuple(entropy) if isinstance(entropy, list) else entropy, tuple(header["prefix"])
+        )
+        box = checkpoint.ungroup("domain", arrays)
+        self._domain = Domain(box["low"], box["high"]) if box else None
+        self._update = known[header["update"]["name"]](**header["update"]["parameters"])
+        self._population = header["population"]
+        self._maximize = header["maximize"]
+        numbers = {name: header["state"][name] for name in _STATE_NUMBERS}
+        self._state = State(family, memory=checkpoint.ungroup("memory", arrays), **numbers)
+        self._asked, self._nfev, self._before = header["asked"], header["nfev"], header["seconds"]
+        self._began = time.monotonic()
+        self.history = History.from_arrays(checkpoint.ungroup("history", arrays))
+        self.best_x = arrays.get("best_x")
+        self._stopping = Stopping()
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossEntropyMethod({self.family}, {len(self.history)} iterations, best_fun={self.best_fun:.6g})"
+        )

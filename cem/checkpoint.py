@@ -1,0 +1,75 @@
+"""Named arrays and a JSON header in one file, written whole or not at all, never pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cem.families.base import Array
+
+_HEADER = "header"
+
+
+def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write to `path` (used as given) by way of a temporary file beside it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is left as it was.
+    """
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **{_HEADER: np.array(json.dumps(header))}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Read what `write` wrote: the header and the arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    ValueError
+        If the file is damaged, foreign, or of another kind or version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop(_HEADER)))
+        found = header["kind"], header["version"]
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{os.fspath(path)} is damaged or was not saved by cem ({error}).") from error
+    if found != (kind, version):
+        raise ValueError(
+            f"{os.fspath(path)} holds a {found[0]} of version {found[1]}; expected {kind}, version {version}."
+        )
+    return header, arrays
+
+
+def group(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Put arrays under a common prefix."""
+    return {f"{prefix}/{name}": np.asarray(array) for name, array in arrays.items()}
+
+
+def ungroup(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Give the arrays under a prefix, without it."""
+    start = f"{prefix}/"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

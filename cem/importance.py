@@ -1,0 +1,93 @@
+"""Importance sampling: likelihood ratios, and the running tally of an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from cem.families.base import Array
+
+
+class Nominal(Protocol):
+    """The distribution under which a probability is asked: it can be drawn from and evaluated."""
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> Array:
+        """Draw `n` candidates, shape ``(n, d)``."""
+
+    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+        """Log density or mass of each row in nats, shape ``(n,)``."""
+
+
+def log_ratio(nominal: Nominal, proposal: Nominal, x: Array) -> NDArray[np.float64]:
+    """Give the logarithm of the likelihood ratio p(x)/q(x) of each row, shape ``(n,)``.
+
+    A candidate that is impossible under the nominal has ratio 0.
+    """
+    if nominal is proposal:
+        return np.zeros(len(x))
+    log_p = np.asarray(nominal.log_prob(x), dtype=np.float64)
+    log_q = np.asarray(proposal.log_prob(x), dtype=np.float64)
+    return np.where(log_p == -np.inf, -np.inf, log_p - log_q)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Hits of an event among draws from one proposal, with the logarithms of their weights.
+
+    Attributes
+    ----------
+    draws : int
+    hits : ndarray, shape (k, d)
+    log_weights : ndarray, shape (k,)
+    """
+
+    draws: int = 0
+    hits: Array = field(default_factory=lambda: np.empty((0, 0)))
+    log_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def add(
+        self, x: Array, scores: NDArray[np.float64], level: float, nominal: Nominal, proposal: Nominal
+    ) -> Tally:
+        """Count scored draws from `proposal`."""
+        inside = np.array(x[scores >= level])
+        weights = log_ratio(nominal, proposal, inside) if len(inside) else np.empty(0)
+        return replace(
+            self,
+            draws=self.draws + len(x),
+            hits=np.concatenate([self.hits, inside]) if self.hits.size else inside,
+            log_weights=np.concatenate([self.log_weights, weights]),
+        )
+
+    @property
+    def log_probability(self) -> float:
+        """Logarithm of the mean of weight times indicator; -inf without hits."""
+        if self.log_weights.size == 0:
+            return -np.inf
+        return float(logsumexp(self.log_weights) - np.log(self.draws))
+
+    @property
+    def coefficient_of_variation(self) -> float:
+        """Standard error of the probability relative to it; infinite without hits."""
+        if not np.isfinite(self.log_probability) or self.draws < 2:
+            return np.inf
+        log_second = float(logsumexp(2 * self.log_weights) - np.log(self.draws))
+        relative_variance = np.expm1(max(0.0, log_second - 2 * self.log_probability))
+        return float(np.sqrt(relative_variance / (self.draws - 1)))
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's (Σw)²/Σw² over the hits."""
+        if not np.isfinite(self.log_probability):
+            return 0.0
+        return float(np.exp(2 * logsumexp(self.log_weights) - logsumexp(2 * self.log_weights)))
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights of the hits, normalised to sum to one, shape ``(k,)``."""
+        if self.log_weights.size == 0:
+            return np.empty(0)
+        return np.asarray(np.exp(self.log_weights - logsumexp(self.log_weights)))

@@ -1,0 +1,97 @@
+"""The textbook's plan for a rare event: climb level by level, then measure with what was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from cem.families.base import Family
+from cem.importance import Nominal, Tally
+from cem.inputs import Inputs
+from cem.loop import Batch, Draw, Ended, Request, State, Step, advance, run
+from cem.status import Status
+from cem.stopping import LevelReached
+from cem.updates.level_fit import LevelFit
+
+LEAST_HITS = 50
+MOST_GROWTH = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What a plan found out: the draws behind the estimate, where they came from, and how it ended."""
+
+    tally: Tally
+    proposal: Family
+    plain: bool
+    status: Status
+    message: str
+
+
+def multilevel(
+    inputs: Inputs, level: float, target_cv: float, n: int, elite_fraction: float = 0.1
+) -> Generator[Request, Batch, Measurement]:
+    """Climb from the first proposal to `level`, `n` candidates a time, then measure to `target_cv`.
+
+    If the first batch comes from the nominal and its elites reach the level, the event is not rare and
+    the nominal itself measures it best. If the climb does not get there, the estimate is that of the
+    first batch: little, but unbiased.
+
+    References
+    ----------
+    De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method", Annals of
+    Operations Research 134, Algorithm 2.1 and Equation (7).
+    """
+    nominal, start = inputs.nominal, inputs.proposal
+    first = Measurement(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
+    update = LevelFit(nominal, level, elite_fraction)
+    rule = LevelReached(level)
+    try:
+        batch = yield Draw(start, n)
+        first = replace(first, tally=first.tally.add(batch.x, batch.scores, level, nominal, start))
+        state = advance(update, update.init(start), batch, rule)
+        yield Step(state, "climb")
+        state = (yield from run(update, state, n, rule, stage="climb")).state
+    except Ended as ended:
+        if ended.batch is not None and first.tally.draws == 0:
+            tally = first.tally.add(ended.batch.x, ended.batch.scores, level, nominal, start)
+            first = replace(first, tally=tally)
+        return replace(first, status=ended.status, message=f"{ended} before the level was reached")
+    if not state.level >= level:
+        return replace(first, message=f"{rule.reason(state)}")
+    proposal = start if state.iteration == 1 and first.plain else state.family
+    measured = yield from measure(proposal, nominal, level, target_cv, n)
+    return (
+        measured
+        if len(measured.tally.hits)
+        else replace(first, status=measured.status, message=measured.message)
+    )
+
+
+def measure(
+    proposal: Family, nominal: Nominal, level: float, target_cv: float, n: int
+) -> Generator[Request, Batch, Measurement]:
+    """Draw from a frozen proposal, first `n` and then as many as the target takes, and weigh the hits."""
+    tally = Tally()
+    status, message = Status.TARGET_REACHED, "the target coefficient of variation is reached"
+    state = State(proposal, level=level)
+    while not (tally.coefficient_of_variation <= target_cv and len(tally.hits) >= LEAST_HITS):
+        try:
+            batch = yield Draw(proposal, n)
+            tally = tally.add(batch.x, batch.scores, level, nominal, proposal)
+            yield Step(replace(state, elites=len(tally.hits)), "measure")
+        except Ended as ended:
+            if ended.batch is not None:
+                tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
+            status, message = ended.status, f"{ended} before the target coefficient of variation was reached"
+            break
+        n = _further_draws(tally, target_cv, n)
+    return Measurement(tally, proposal, nominal is proposal, status, message)
+
+
+def _further_draws(tally: Tally, target_cv: float, least: int) -> int:
+    """Give the draws that the target still takes by the variance seen, in steps of limited growth."""
+    cv = tally.coefficient_of_variation
+    total = tally.draws * (cv / target_cv) ** 2 if math.isfinite(cv) else math.inf
+    return int(min(max(least, 1.1 * total - tally.draws), MOST_GROWTH * tally.draws))

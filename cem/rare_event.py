@@ -1,0 +1,232 @@
+"""`estimate_probability`: the front door to rare events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cem.budget import Budget
+from cem.driver import Driver, Progress, as_notifier, raise_failure
+from cem.estimates import ProbabilityEstimate, samples
+from cem.evaluation import Evaluator, Objective, widen
+from cem.families.base import Family
+from cem.inputs import resolve_inputs
+from cem.multilevel import Measurement, multilevel
+from cem.start import refuse
+from cem.status import Status
+from cem.streams import RngLike, Streams
+
+DEFAULT_EVALUATIONS = 1_000_000
+POPULATION = 1000
+MOST_SHARE = 0.1
+
+
+def estimate_probability(
+    performance: Any,
+    inputs: Any = None,
+    level: float | None = None,
+    *,
+    tail: str | None = None,
+    method: str = "auto",
+    family: Family | None = None,
+    target_cv: float = 0.05,
+    vectorized: bool = False,
+    args: tuple[Any, ...] = (),
+    pass_rng: bool = False,
+    max_evaluations: int | None = None,
+    max_time: float | None = None,
+    evaluation_timeout: float | None = None,
+    n_jobs: int | None = None,
+    callback: Callable[..., Any] | None = None,
+    progress: bool = False,
+    checkpoint: Any = None,
+    resume: bool = False,
+    rng: RngLike = None,
+) -> ProbabilityEstimate:
+    """Estimate the probability that a performance reaches a level, by the cross-entropy method.
+
+    Parameters
+    ----------
+    performance : callable or problem
+        ``performance(x, *args)`` of a read-only row of inputs; or an object with `performance`,
+        `inputs`, `level` and `tail`, which brings these with it.
+    inputs : family, or sequence of frozen scipy.stats distributions
+        What is random. Independent scipy.stats marginals are sampled by way of standard-normal space.
+    level : float
+        The event is ``performance(x) >= level``.
+    tail : {"upper", "lower"}
+        "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
+    method : {"auto", "multilevel"}
+        The textbook's multilevel method; at present "auto" is the same.
+    family : family, optional
+        The first proposal, in the inputs' own space. Default: the nominal distribution.
+    target_cv : float
+        Coefficient of variation (standard error over probability) to reach, in (0, 1).
+    vectorized : bool
+        `performance` takes ``X`` of shape ``(n, d)``, one candidate a row, and returns ``(n,)``.
+    args : tuple
+        Further arguments of `performance`.
+    pass_rng : bool
+        Call ``performance(x, rng, *args)`` with a generator of the candidate's own.
+    max_evaluations : int, optional
+        Exact. Default 1,000,000.
+    max_time : float, optional
+        Seconds.
+    n_jobs : int, optional
+        Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after every iteration, with the `population` and `scores` of its
+        batch. Returning True or raising StopIteration stops.
+    rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
+        The same int gives the same result, bit for bit.
+    evaluation_timeout, progress, checkpoint, resume
+        Not available yet: only the values that mean "off" are accepted.
+
+    Returns
+    -------
+    ProbabilityEstimate
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments, before anything is evaluated, and for a performance that is not one real
+        number or never is one at all.
+    ObjectiveError
+        If `performance` raises; the estimate so far is its `partial`.
+
+    References
+    ----------
+    Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
+    (2005), "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 134, Section 2.
+
+    Examples
+    --------
+    >>> import cem, numpy as np
+    >>> e = cem.estimate_probability(np.sum, cem.Exponential([1.0, 1.0]), level=10, rng=1)
+    >>> low, high = e.confidence_interval()
+    >>> bool(low < 11 * np.exp(-10) < high)
+    True
+    """
+    refuse(
+        evaluation_timeout=(evaluation_timeout, None, 0),
+        progress=(progress, False, None, 0),
+        checkpoint=(checkpoint, None, False),
+        resume=(resume, False, None, 0),
+    )
+    streams = Streams.from_rng(rng)
+    if all(hasattr(performance, name) for name in ("performance", "inputs", "level", "tail")):
+        problem = performance
+        _check_not_given(inputs=inputs, level=level, tail=tail)
+        performance, inputs, level, tail = problem.performance, problem.inputs, problem.level, problem.tail
+        vectorized = bool(getattr(problem, "vectorized", vectorized))
+    if not callable(performance):
+        raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
+    tail = "upper" if tail is None else tail
+    if tail not in ("upper", "lower"):
+        raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
+    if method not in ("auto", "multilevel"):
+        raise ValueError(f'method must be "auto" or "multilevel", got {method!r}.')
+    if not 0 < target_cv < 1:
+        raise ValueError(f"target_cv lies in (0, 1), got {target_cv!r}.")
+    source = resolve_inputs(inputs, family)
+    upper = tail == "upper"
+    threshold = _checked_level(level) if upper else -_checked_level(level)
+    budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
+    objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
+
+    with Evaluator(objective, n_jobs) as evaluator:
+        driver = Driver(
+            evaluator,
+            streams,
+            budget,
+            source.proposal,
+            maximize=upper,
+            present=source.present,
+            any_score=True,
+        )
+        driver.notify = as_notifier(callback, lambda progress: _report(driver, progress))
+        served = driver.serve(multilevel(source, threshold, target_cv, POPULATION))
+    if served.value is None:
+        raise KeyboardInterrupt
+    estimate = _estimate(driver, served.value)
+    raise_failure(served.ended, estimate)
+    return estimate
+
+
+def _check_not_given(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"the problem brings its own {name}; leave it out.")
+
+
+def _checked_level(level: Any) -> float:
+    if level is None:
+        raise ValueError("level= is missing: the event is performance(x) >= level.")
+    try:
+        value = float(level)
+    except (TypeError, ValueError):
+        raise TypeError(f"level must be a number, got {level!r}.") from None
+    if not np.isfinite(value):
+        raise ValueError(f"level must be a finite number, got {value}.")
+    return value
+
+
+def _report(driver: Driver, progress: Progress) -> Any:
+    from cem.results import OptimizeResult
+
+    return OptimizeResult(
+        {
+            "level": driver.sign * progress.state.level,
+            "family": progress.state.family,
+            "nit": len(driver.history),
+            "nfev": driver.nfev,
+            "history": driver.history.copy(),
+            "elapsed": driver.elapsed,
+            "seed": driver.streams.seed,
+            "population": progress.population,
+            "scores": progress.scores,
+        }
+    )
+
+
+def _estimate(driver: Driver, measured: Measurement) -> ProbabilityEstimate:
+    tally = measured.tally
+    probability = min(1.0, float(np.exp(tally.log_probability))) if tally.draws else np.nan
+    cv = tally.coefficient_of_variation
+    status, message = _judged(measured, driver.sign * driver.state.level + 0.0)
+    hits = tally.hits if len(tally.hits) else np.empty((0, 0))
+    return ProbabilityEstimate(
+        probability=probability,
+        standard_error=cv * probability if np.isfinite(cv) else np.nan,
+        coefficient_of_variation=cv,
+        effective_sample_size=tally.effective_sample_size,
+        hits=len(tally.hits),
+        draws=tally.draws,
+        nfev=driver.nfev,
+        nit=len(driver.history),
+        success=status.success,
+        status=status,
+        message=message,
+        family=measured.proposal,
+        history=driver.history,
+        elapsed=driver.elapsed,
+        seed=driver.streams.seed,
+        _samples=samples(widen(np.array(driver.present(hits))) if len(hits) else hits, tally.weights),
+        _plain=measured.plain,
+    )
+
+
+def _judged(measured: Measurement, last_level: float) -> tuple[Status, str]:
+    """Add to how a plan ended what its weights say against it."""
+    tally, status, message = measured.tally, measured.status, measured.message
+    if status is Status.LEVEL_UNREACHED:
+        message = f"{message}; the last level is {last_level:.6g}"
+    if len(tally.hits) == 0:
+        return status, f"{message}; none of {tally.draws} draws hit the event"
+    share = float(tally.weights.max())
+    if share > MOST_SHARE:
+        status = Status.UNTRUSTED if status.success else status
+        message = f"{message}; the weights are degenerate: one hit of {len(tally.hits)} carries {share:.0%}"
+    return status, message
