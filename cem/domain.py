@@ -85,7 +85,7 @@ class Domain:
     @property
     def fixed(self) -> NDArray[np.bool_]:
         """Which variables have only one value, shape ``(d,)``."""
-        return self.low == self.high
+        return np.asarray(self.low == self.high)
 
     def outside(self, x: Array) -> NDArray[np.bool_]:
         """Tell which rows of `x` violate a bound, shape ``(n,)``."""

@@ -76,7 +76,7 @@ def resolve_update(update: Update | None, elite_fraction: float | None) -> Updat
         return update
     if not is_dataclass(update) or "elite_fraction" not in {each.name for each in fields(update)}:
         raise ValueError(f"{type(update).__name__} takes no elite_fraction; leave it out.")
-    return replace(update, elite_fraction=elite_fraction)  # type: ignore[return-value]
+    return replace(update, elite_fraction=elite_fraction)
 
 
 def resolve_population(population: int | None, family: Family, update: Update) -> int:

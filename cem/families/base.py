@@ -67,7 +67,7 @@ def dimension(family: Family) -> int:
             f"{type(family).__name__}.sample(1, rng) returned shape {draw.shape}; "
             "a family returns one candidate a row, shape (n, d)."
         )
-    return draw.shape[1]
+    return int(draw.shape[1])
 
 
 def frozen(values: ArrayLike, dtype: Any = np.float64) -> Array:

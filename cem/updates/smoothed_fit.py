@@ -98,4 +98,4 @@ class SmoothedFit:
         if self.decay is None:
             return self.spread_rate
         beta = self.rate if self.spread_rate is None else self.spread_rate
-        return beta - beta * (1 - 1 / t) ** self.decay
+        return float(beta - beta * (1 - 1 / t) ** self.decay)

@@ -14,7 +14,7 @@ MEANS = (0.25, 0.4, 0.1, 0.3, 0.2)
 def shortest_path(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the length of the shortest path of each row of five edge lengths, shape ``(n,)``."""
     x1, x2, x3, x4, x5 = np.asarray(x).T
-    return np.minimum.reduce([x1 + x4, x1 + x3 + x5, x2 + x5, x2 + x3 + x4])
+    return np.asarray(np.minimum.reduce([x1 + x4, x1 + x3 + x5, x2 + x5, x2 + x3 + x4]))
 
 
 def bridge(level: float = 2.0) -> RareEventProblem:

@@ -1,0 +1,104 @@
+"""What the package itself costs: time of ask and tell per candidate, peak memory, and import time."""
+
+from __future__ import annotations
+
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import argparse
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+
+import cem
+
+N = 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[10, 100, 1000, 100_000])
+    parser.add_argument("--repeats", type=int, default=15)
+    given = parser.parse_args()
+
+    print(f"ask + tell, N = {N}, one thread; microseconds a candidate (medians of interleaved repeats)\n")
+    print(f"{'family':<10}{'D':>8}{'normals':>10}{'plain':>10}{'ask+tell':>10}{'/normals':>10}{'/plain':>8}{'peak/pop.':>11}")
+    for d in given.dimensions:
+        report("diagonal", d, cem.Gaussian(np.zeros(d), std=np.ones(d)), plain_diagonal(d), given.repeats)
+    report("full", 100, cem.Gaussian(np.zeros(100), covariance=np.eye(100)), plain_full(100), given.repeats)
+    print(f"\nimport cem adds {import_seconds():.3f} s to importing numpy, scipy and joblib")
+
+
+def report(name: str, d: int, start: cem.Gaussian, plain: Callable[[], None], repeats: int) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal(N)
+    m = cem.CrossEntropyMethod(start, population=N, rng=1)
+
+    def normals() -> None:
+        rng.standard_normal((N, d))
+
+    def ask_and_tell() -> None:
+        m.tell(m.ask(), scores)
+
+    repeats = max(3, min(repeats * 10, int(2e7 / d / N * repeats)))
+    times = np.array([[clock(each) for each in (normals, plain, ask_and_tell)] for _ in range(repeats)])
+    a, b, c = np.median(times, axis=0) / N * 1e6
+    tracemalloc.start()
+    ask_and_tell()
+    peak = tracemalloc.get_traced_memory()[1] / (8 * N * d)
+    tracemalloc.stop()
+    print(f"{name:<10}{d:>8,}{a:>10.3f}{b:>10.3f}{c:>10.3f}{c / a:>10.2f}{c / b:>8.2f}{peak:>11.2f}")
+
+
+def plain_diagonal(d: int) -> Callable[[], None]:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal(N)
+    mean, std = np.zeros(d), np.ones(d)
+
+    def step() -> None:
+        nonlocal mean, std
+        x = mean + std * rng.standard_normal((N, d))
+        elite = x[np.argsort(scores)[: N // 10]]
+        mean, std = elite.mean(axis=0), elite.std(axis=0)
+
+    return step
+
+
+def plain_full(d: int) -> Callable[[], None]:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal(N)
+    mean, covariance = np.zeros(d), np.eye(d)
+
+    def step() -> None:
+        nonlocal mean, covariance
+        x = mean + rng.standard_normal((N, d)) @ np.linalg.cholesky(covariance).T
+        elite = x[np.argsort(scores)[: N // 10]]
+        mean, covariance = elite.mean(axis=0), np.cov(elite.T) + 1e-9 * np.eye(d)
+
+    return step
+
+
+def clock(job: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    job()
+    return time.perf_counter() - began
+
+
+def import_seconds(repeats: int = 7) -> float:
+    """Time `import cem` in fresh processes that have numpy, scipy and joblib already."""
+    code = (
+        "import time, numpy, scipy, joblib; t = time.perf_counter(); import cem; "
+        "print(time.perf_counter() - t)"
+    )
+    run = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(repeats)]
+    return float(np.median(run))
+
+
+if __name__ == "__main__":
+    main()

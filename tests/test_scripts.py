@@ -1,0 +1,56 @@
+"""The command lines run, print what they promise, and fail when they should."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def run(name, *arguments):
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
+def test_help(script):
+    if script.name == "demo.py":
+        pytest.skip("takes no arguments")
+    done = run(script.name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
+
+
+def test_demo_is_right():
+    done = run("demo.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all three are right" in done.stdout
+
+
+def test_optimize_function():
+    done = run("optimize_function.py", "sphere", "--dimension", 3, "--history")
+    assert done.returncode == 0, done.stderr
+    assert "CONVERGED" in done.stdout
+
+
+def test_cut_graph_writes_the_partition(tmp_path):
+    graph = tmp_path / "square.txt"
+    graph.write_text("4 4\n1 2 1\n2 3 1\n3 4 1\n4 1 1\n")
+    partition = tmp_path / "sides.txt"
+    done = run("cut_graph.py", graph, "--population", 50, "--partition", partition)
+    assert done.returncode == 0, done.stderr
+    sides = partition.read_text().split()
+    assert sides[0] == sides[2] != sides[1] == sides[3]
+
+
+def test_study_bridge():
+    done = run("study_bridge.py", "--runs", 3, "--levels", 1.5)
+    assert done.returncode == 0, done.stderr
+    assert "3.34089e-04" in done.stdout
