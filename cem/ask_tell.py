@@ -141,7 +141,8 @@ class CrossEntropyMethod:
                 f"got {len(x)}."
             )
         signed = self._sign * as_scores(values, len(x), d)
-        batch = Batch(x, signed, self._streams.generator(Purpose.UPDATE, len(self.history)))
+        number = len(self.history)
+        batch = Batch(x, signed, lambda: self._streams.generator(Purpose.UPDATE, number))
         previous = self._state.best
         self._state = advance(self._update, self._state, batch, self._stopping)
         if self._state.best > previous:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cem.budget import Budget
 from cem.errors import NoFiniteScoreError, ObjectiveError
-from cem.evaluation import Evaluator, Failure
+from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
 from cem.history import History, Row
 from cem.loop import Batch, Ended, Request, Rows, State, Step
@@ -191,14 +191,15 @@ class Driver:
             if self.best_x is None or scores[top] > self.best_score:
                 self.best_score = float(scores[top])
                 self.best_x = np.array(x[top])
-        self._last = Batch(x, scores, self.streams.generator(Purpose.UPDATE, number))
+        self._last = Batch(x, scores, lambda: self.streams.generator(Purpose.UPDATE, number))
         return self._last
 
     def _improved(
         self, x: Array, values: NDArray[np.float64], number: int
     ) -> tuple[Array, NDArray[np.float64]]:
         rng = self.streams.generator(Purpose.IMPROVE, number)
-        better, scores, extra = self.improve(np.array(x), values.copy(), rng, 1)  # type: ignore[misc]
+        rows = np.array(x if self.evaluator.objective.compact else widen(x))
+        better, scores, extra = self.improve(rows, values.copy(), rng, 1)  # type: ignore[misc]
         better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
         if better.shape[1:] != x.shape[1:] or scores.shape != (len(better),):
             raise ValueError(
@@ -228,7 +229,8 @@ class Driver:
         )
         self._since = []
         if self.notify is not None and self._last is not None:
-            progress = Progress(step.state, self.present(self._last.x), self.sign * self._last.scores)
+            population = widen(self.present(self._last.x))
+            progress = Progress(step.state, population, self.sign * self._last.scores)
             if self.notify(progress):
                 raise Ended(Status.CALLBACK, "the callback asked to stop")
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:

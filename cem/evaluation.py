@@ -156,7 +156,7 @@ class Evaluator:
     """
 
     def __init__(self, objective: Objective, n_jobs: int | None = None) -> None:
-        self._objective = objective
+        self.objective = objective
         self._n_jobs = n_jobs
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
         self._pool: joblib.Parallel | None = None
@@ -178,17 +178,17 @@ class Evaluator:
         """
         rows = self._chunk_rows(*x.shape)
         starts = range(0, len(x), rows)
-        if self._workers == 1 or (len(starts) == 1 and self._objective.vectorized):
+        if self._workers == 1 or (len(starts) == 1 and self.objective.vectorized):
             for first in starts:
                 part = slice(first, first + rows)
-                done, failure = self._objective.score(x[part], batch, first, out[part], deadline)
+                done, failure = self.objective.score(x[part], batch, first, out[part], deadline)
                 yield first + done, failure
                 if failure or time.monotonic() >= deadline:
                     return
             return
         tasks = (
             joblib.delayed(_score_chunk)(
-                self._objective, x[first : first + rows], batch, first, deadline - time.monotonic()
+                self.objective, x[first : first + rows], batch, first, deadline - time.monotonic()
             )
             for first in starts
         )
@@ -201,7 +201,7 @@ class Evaluator:
                 return
 
     def _chunk_rows(self, n: int, d: int) -> int:
-        if self._objective.vectorized:
+        if self.objective.vectorized:
             return max(1, VECTORISED_NUMBERS // d)
         return n if self._workers == 1 else max(1, -(-n // (self._workers * CHUNKS_PER_WORKER)))
 

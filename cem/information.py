@@ -25,23 +25,12 @@ R. Y. Rubinstein and D. P. Kroese, "The Cross-Entropy Method", Springer, 2004.
 """
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
-
-__all__ = [
-    "binary_cross_entropy",
-    "categorical_cross_entropy",
-    "cross_entropy",
-    "entropy",
-    "kl_divergence",
-    "log_loss",
-    "perplexity",
-]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
@@ -137,8 +126,7 @@ def cross_entropy(
     ValueError
         Where an array is no probability distribution, shapes do not match, or an option is out of range.
     TypeError
-        Where an argument is neither real numbers nor a family, or a family is met with an array or with
-        options that are for arrays.
+        Where an argument is not real numbers, or a family stands beside an array or an array's options.
     """
     unit = _unit(base)
     if isinstance(p, Distribution) and isinstance(q, Distribution):
@@ -148,7 +136,7 @@ def cross_entropy(
             return (h + kl) / unit
         return _sample_mean(p, lambda x: -q.log_prob(x), n_samples, rng) / unit
     target, log_q = _pair(p, q, from_logits)
-    return _plain(_expectation(_smoothed(target, label_smoothing), -_floored(log_q, clip)) / unit)
+    return _plain(_surprise(target, log_q, label_smoothing, clip) / unit)
 
 
 def kl_divergence(
@@ -230,8 +218,8 @@ def binary_cross_entropy(
     y, log_q = _unit_interval("y_true", y_true), _binary_log_probabilities("y_pred", y_pred, from_logits)
     if y.shape != log_q.shape[:-1]:
         raise ValueError(f"y_true and y_pred need the same shape, got {y.shape} and {log_q.shape[:-1]}")
-    target = _smoothed(np.stack([1 - y, y], axis=-1), label_smoothing)
-    return _mean(_expectation(target, -_floored(log_q, clip)), sample_weight) / unit
+    losses = _surprise(np.stack([1 - y, y], axis=-1), log_q, label_smoothing, clip)
+    return _mean(losses, sample_weight) / unit
 
 
 def categorical_cross_entropy(
@@ -265,8 +253,7 @@ def categorical_cross_entropy(
     if target.shape != log_q.shape:
         wanted = f"rows of shape {log_q.shape} or labels of shape {log_q.shape[:-1]}"
         raise ValueError(f"y_true must hold {wanted} to match y_pred, got {target.shape}")
-    losses = _expectation(_smoothed(target, label_smoothing), -_floored(log_q, clip))
-    return _mean(losses, sample_weight) / unit
+    return _mean(_surprise(target, log_q, label_smoothing, clip), sample_weight) / unit
 
 
 def log_loss(
@@ -311,17 +298,24 @@ def _closed_form_kl(p: Distribution, q: Distribution) -> float | None:
 def _sample_mean(
     p: Distribution, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed
 ) -> float:
-    n = operator.index(n_samples)
-    if n < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n}")
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     generator = np.random.default_rng(rng)
-    sizes = (min(SAMPLE_BLOCK, n - start) for start in range(0, n, SAMPLE_BLOCK))
-    return sum(float(np.sum(value(p.sample(size, generator)))) for size in sizes) / n
+    sizes = (min(SAMPLE_BLOCK, n_samples - start) for start in range(0, n_samples, SAMPLE_BLOCK))
+    return sum(float(np.sum(value(p.sample(size, generator)))) for size in sizes) / n_samples
 
 
 def _expectation(p: FloatArray, values: FloatArray) -> FloatArray:
     """Σ p·values over the last axis with 0·∞ = 0, and never -0.0."""
     return np.asarray(np.sum(p * np.where(p > 0, values, 0.0), axis=-1) + 0.0)
+
+
+def _surprise(p: FloatArray, log_q: FloatArray, label_smoothing: float, clip: float | None) -> FloatArray:
+    """-Σ p log q, with p smoothed and q floored."""
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+    smooth = (1 - label_smoothing) * p + label_smoothing / p.shape[-1]
+    return _expectation(smooth, -_floored(log_q, clip))
 
 
 def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
@@ -334,12 +328,6 @@ def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
         raise ValueError("sample_weight must be finite, not negative, and not zero everywhere")
     w = w / w.max()
     return float(_expectation((w / w.sum()).ravel(), losses.ravel()))
-
-
-def _smoothed(p: FloatArray, label_smoothing: float) -> FloatArray:
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
-    return (1 - label_smoothing) * p + label_smoothing / p.shape[-1]
 
 
 def _floored(log_q: FloatArray, clip: float | None) -> FloatArray:

@@ -7,7 +7,7 @@ candidates are evaluated and when to give up.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -56,12 +56,12 @@ class State:
 class Batch:
     """Scored candidates: `x` of shape ``(n, d)``, read-only, and `scores` of shape ``(n,)``, maximised.
 
-    `rng` is the stream that an update may use at this batch.
+    `stream` makes the generator that an update may use at this batch.
     """
 
     x: Array
     scores: NDArray[np.float64]
-    rng: np.random.Generator
+    stream: Callable[[], np.random.Generator]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ def best_rows(scores: Scores, k: int) -> NDArray[np.intp]:
 
     NaN ranks last.
     """
-    ranked = np.where(np.isnan(scores), -np.inf, scores)
+    ranked = np.fmax(scores, -np.inf)  # NaN becomes -inf
     n = ranked.size
     if k >= n:
         return np.arange(n)
@@ -42,7 +42,7 @@ def elite_rows(scores: Scores, fraction: float) -> NDArray[np.intp]:
 
 def elite_level(scores: Scores, fraction: float) -> float:
     """Give the level γ: the score of the worst elite, ``max(1, ceil(fraction * n))``-th from the top."""
-    ranked = np.where(np.isnan(scores), -np.inf, scores)
+    ranked = np.fmax(scores, -np.inf)  # NaN becomes -inf
     n = ranked.size
     k = elite_count(n, fraction)
     return float(np.partition(ranked, n - k)[n - k])

@@ -34,9 +34,7 @@ def main() -> None:
             rng=seed,
         )
         optimum = "unknown" if graph.optimum is None else f"{graph.optimum:,.6g}"
-        print(
-            f"{seed:>4}{r.fun:>16,.10g}{optimum:>16}{r.nfev:>13,}{r.elapsed:>9.2f}   {r.status.name}"
-        )
+        print(f"{seed:>4}{r.fun:>16,.10g}{optimum:>16}{r.nfev:>13,}{r.elapsed:>9.2f}   {r.status.name}")
         best = r if best is None or r.fun > best.fun else best
     if given.partition and best is not None:
         given.partition.write_text("\n".join(map(str, best.x)) + "\n")

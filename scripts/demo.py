@@ -28,7 +28,8 @@ def minimise() -> bool:
         r = cem.optimize(function, bounds=function.bounds(10), vectorized=True, rng=1)
         exact = function.optimum(10)
         print(
-            f"   {function.name:<12}{r.fun:>12.2e}{exact:>10.3g}{r.nfev:>13,}{r.elapsed:>9.2f}   {r.status.name}"
+            f"   {function.name:<12}{r.fun:>12.2e}{exact:>10.3g}{r.nfev:>13,}{r.elapsed:>9.2f}"
+            f"   {r.status.name}"
         )
         right &= r.success and abs(r.fun - exact) < 1e-4
     return right
@@ -39,7 +40,10 @@ def cut() -> bool:
     planted = MaxCut.planted(200, rng=2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "planted.txt"
-        edges = (f"{i + 1} {j + 1} {w!r}" for (i, j), w in zip(planted.edges, planted.weights.tolist(), strict=True))
+        edges = (
+            f"{i + 1} {j + 1} {w!r}"
+            for (i, j), w in zip(planted.edges, planted.weights.tolist(), strict=True)
+        )
         path.write_text("\n".join([f"{planted.n} {len(planted.edges)}", *edges]) + "\n")
         began = time.perf_counter()
         graph = MaxCut.from_file(path)

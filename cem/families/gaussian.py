@@ -73,8 +73,8 @@ class Gaussian:
 
     @property
     def minimum_rows(self) -> int:
-        """Rows below which a fit is degenerate."""
-        return 2 if self.diagonal else self.dimension + 1
+        """Rows below which a fit has no spread in some direction that smoothing could not restore."""
+        return 2 if self.diagonal else max(2, self.dimension)
 
     @cached_property
     def _factor(self) -> NDArray[np.float64]:
@@ -124,7 +124,7 @@ class Gaussian:
             with np.errstate(over="ignore"):
                 centred *= centred
             std = np.sqrt(w @ centred)
-            return type(self)(mean, std=np.clip(std, _LEAST_STD, 1 / _LEAST_STD))
+            return type(self)(mean, std=np.minimum(np.maximum(std, _LEAST_STD), 1 / _LEAST_STD))
         return type(self)(mean, covariance=_lifted((w[:, None] * centred).T @ centred))
 
     def blend(self, other: Self, rate: float, spread_rate: float | None = None, /) -> Self:
@@ -182,7 +182,7 @@ def _checked_std(std: ArrayLike, d: int) -> NDArray[np.float64]:
         raise ValueError(f"std has {out.size} entries, the mean {d}.")
     if np.any(out <= 0):
         raise ValueError(f"std must be positive, got a smallest value of {out.min()!r}.")
-    return np.broadcast_to(out, (d,))
+    return out if out.size == d else np.full(d, out[0])
 
 
 def _checked_covariance(covariance: ArrayLike, d: int) -> NDArray[np.float64]:
