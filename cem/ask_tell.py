@@ -16,9 +16,10 @@ from cem.domain import Domain
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension, minimum_rows
 from cem.history import History, Row
-from cem.loop import Batch, State, Update, advance
+from cem.loop import Batch, Update, advance
 from cem.sampling import draw
 from cem.start import resolve_population, resolve_start, resolve_update
+from cem.state import State
 from cem.stopping import Stopping
 from cem.streams import Purpose, RngLike, Streams
 

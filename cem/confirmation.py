@@ -9,7 +9,8 @@ import numpy as np
 
 from cem.domain import Domain
 from cem.families.base import Family
-from cem.loop import Batch, Draw, Request, State, Update, run
+from cem.loop import Batch, Draw, Request, Update, run
+from cem.state import State
 from cem.status import Status
 from cem.stopping import Stopping
 

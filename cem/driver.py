@@ -16,8 +16,9 @@ from cem.errors import NoFiniteScoreError, ObjectiveError
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
 from cem.history import History, Row
-from cem.loop import Batch, Ended, Request, Rows, State, Step
+from cem.loop import Batch, Ended, Request, Rows, Step
 from cem.sampling import draw
+from cem.state import State
 from cem.status import Status
 from cem.streams import Purpose, Streams
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from cem.families.base import Family
 from cem.importance import Nominal, Tally
 from cem.inputs import Inputs
-from cem.loop import Batch, Draw, Ended, Request, State, Step, advance, run
+from cem.loop import Batch, Draw, Ended, Request, Step, advance, run
+from cem.state import State
 from cem.status import Status
 from cem.stopping import LevelReached
 from cem.updates.level_fit import LevelFit

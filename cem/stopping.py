@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from cem.loop import State
+    from cem.state import State
 
 
 class Rule(Protocol):

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cem.families.base import Family
 from cem.importance import Nominal, log_ratio
-from cem.loop import Batch, State
+from cem.loop import Batch
 from cem.selection import elite_level
+from cem.state import State
 
 DEFENCE = 0.01
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cem.families.base import Family
-from cem.loop import Batch, State
+from cem.loop import Batch
 from cem.selection import elite_rows
+from cem.state import State
 
 
 @dataclass(frozen=True)
