@@ -32,6 +32,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
+__all__ = [
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "cross_entropy",
+    "entropy",
+    "kl_divergence",
+    "log_loss",
+    "perplexity",
+]
+
 FloatArray: TypeAlias = NDArray[np.float64]
 Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
 
@@ -65,14 +75,7 @@ def entropy(
     Returns
     -------
     float or ndarray (...)
-        One entropy per distribution.
-
-    Raises
-    ------
-    ValueError
-        Where `p` is no probability distribution, or `base` no number above 1.
-    TypeError
-        Where `p` is neither real numbers nor a family.
+        One entropy per distribution. Errors are those of `cross_entropy`.
     """
     unit = _unit(base)
     if isinstance(p, Distribution):
@@ -114,7 +117,7 @@ def cross_entropy(
     n_samples : int
         Monte Carlo samples of families without a closed form; the error falls as `1 / sqrt(n_samples)`.
     rng : int, Generator, SeedSequence or None
-        Source of these samples.
+        Where these samples come from.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def cross_entropy(
     Raises
     ------
     ValueError
-        Where an array is no probability distribution, shapes do not match, or an option is out of range.
+        Where an array is no distribution, last axes differ, `base` is not above 1, or an option out of range.
     TypeError
         Where an argument is not real numbers, or a family stands beside an array or an array's options.
     """
@@ -210,14 +213,14 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        Where values are not within [0, 1], shapes differ, weights are unusable, or an option is out of range.
+        Where values lie outside [0, 1], shapes differ, weights are unusable, or an option is out of range.
     TypeError
-        Where an argument does not hold real numbers.
+        Where an argument is not real numbers.
     """
     unit = _unit(base)
     y, log_q = _unit_interval("y_true", y_true), _binary_log_probabilities("y_pred", y_pred, from_logits)
     if y.shape != log_q.shape[:-1]:
-        raise ValueError(f"y_true and y_pred need the same shape, got {y.shape} and {log_q.shape[:-1]}")
+        raise ValueError(f"y_true and y_pred need the same shape, got {y.shape} and {log_q.shape[:-1]}.")
     losses = _surprise(np.stack([1 - y, y], axis=-1), log_q, label_smoothing, clip)
     return _mean(losses, sample_weight) / unit
 
@@ -252,7 +255,7 @@ def categorical_cross_entropy(
         target = _probabilities("y_true", y_true)
     if target.shape != log_q.shape:
         wanted = f"rows of shape {log_q.shape} or labels of shape {log_q.shape[:-1]}"
-        raise ValueError(f"y_true must hold {wanted} to match y_pred, got {target.shape}")
+        raise ValueError(f"y_true must hold {wanted} to match y_pred, got {target.shape}.")
     return _mean(_surprise(target, log_q, label_smoothing, clip), sample_weight) / unit
 
 
@@ -299,7 +302,7 @@ def _sample_mean(
     p: Distribution, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed
 ) -> float:
     if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     generator = np.random.default_rng(rng)
     sizes = (min(SAMPLE_BLOCK, n_samples - start) for start in range(0, n_samples, SAMPLE_BLOCK))
     return sum(float(np.sum(value(p.sample(size, generator)))) for size in sizes) / n_samples
@@ -313,7 +316,7 @@ def _expectation(p: FloatArray, values: FloatArray) -> FloatArray:
 def _surprise(p: FloatArray, log_q: FloatArray, label_smoothing: float, clip: float | None) -> FloatArray:
     """-Σ p log q, with p smoothed and q floored."""
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}.")
     smooth = (1 - label_smoothing) * p + label_smoothing / p.shape[-1]
     return _expectation(smooth, -_floored(log_q, clip))
 
@@ -323,9 +326,9 @@ def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
         return float(losses.mean())
     w = _reals("sample_weight", sample_weight)
     if w.shape != losses.shape:
-        raise ValueError(f"sample_weight must have shape {losses.shape}, one weight per loss, got {w.shape}")
+        raise ValueError(f"sample_weight must have shape {losses.shape}, one weight per loss, got {w.shape}.")
     if not (np.isfinite(w).all() and w.min() >= 0 and w.max() > 0):
-        raise ValueError("sample_weight must be finite, not negative, and not zero everywhere")
+        raise ValueError("sample_weight must be finite, not negative, and not zero everywhere.")
     w = w / w.max()
     return float(_expectation((w / w.sum()).ravel(), losses.ravel()))
 
@@ -334,14 +337,14 @@ def _floored(log_q: FloatArray, clip: float | None) -> FloatArray:
     if clip is None:
         return log_q
     if not 0 < clip < 1:
-        raise ValueError(f"clip must lie between 0 and 1, for example 1e-15, got {clip}")
+        raise ValueError(f"clip must lie between 0 and 1, for example 1e-15, got {clip}.")
     return np.maximum(log_q, math.log(clip))
 
 
 def _pair(p: object, q: object, from_logits: bool) -> tuple[FloatArray, FloatArray]:
     target, log_q = _probabilities("p", p), _log_probabilities("q", q, from_logits)
     if target.shape[-1] != log_q.shape[-1]:
-        raise ValueError(f"p and q need the same last axis, got shapes {target.shape} and {log_q.shape}")
+        raise ValueError(f"p and q need the same last axis, got shapes {target.shape} and {log_q.shape}.")
     return target, log_q
 
 
@@ -351,7 +354,7 @@ def _log_probabilities(name: str, x: object, from_logits: bool) -> FloatArray:
             return np.log(_probabilities(name, x))
     logits = _reals(name, x)
     if logits.ndim == 0 or not np.isfinite(logits.max(axis=-1)).all():
-        raise ValueError(f"{name} must hold rows of logits, each with a finite maximum")
+        raise ValueError(f"{name} must hold rows of logits, each with a finite maximum.")
     return np.asarray(log_softmax(logits, axis=-1))
 
 
@@ -367,56 +370,56 @@ def _binary_log_probabilities(name: str, x: object, from_logits: bool) -> FloatA
 def _probabilities(name: str, x: object) -> FloatArray:
     p = _reals(name, x)
     if p.ndim == 0:
-        raise ValueError(
-            f"{name} must be a whole distribution, such as [1 - p, p], got the single number {p}"
-        )
+        raise ValueError(f"{name} must be a whole distribution, such as [1 - p, p], got the number {p}.")
     if p.min() < 0:
-        raise ValueError(f"{name} holds a negative probability, {p.min():g}")
-    sums = np.atleast_1d(p.sum(axis=-1)).ravel()
-    worst = sums[np.abs(sums - 1).argmax()]
-    if abs(worst - 1) > SUM_TOLERANCE:
-        raise ValueError(f"{name} must sum to 1 along its last axis, got {worst:.9g}; divide it by its sums")
+        raise ValueError(f"{name} holds a negative probability, {p.min():g}.")
+    off = np.ravel(p.sum(axis=-1) - 1)
+    worst = off[np.abs(off).argmax()]
+    if abs(worst) > SUM_TOLERANCE:
+        raise ValueError(
+            f"{name} must sum to 1 along its last axis, got {1 + worst:.9g}; divide by its sums."
+        )
     return p
 
 
 def _unit_interval(name: str, x: object) -> FloatArray:
     y = _reals(name, x)
     if y.min() < 0 or y.max() > 1:
-        raise ValueError(f"{name} must lie in [0, 1], got values from {y.min():g} to {y.max():g}")
+        raise ValueError(f"{name} must lie in [0, 1], got values from {y.min():g} to {y.max():g}.")
     return y
 
 
 def _labels(name: str, x: object, k: int) -> NDArray[np.intp]:
     y = _reals(name, x)
-    if y.min() < 0 or y.max() >= k or (y % 1).any():
-        got = f"got values from {y.min():g} to {y.max():g}"
-        raise ValueError(f"{name} must hold integer labels from 0 to {k - 1}, {got}")
+    wrong = y[(y < 0) | (y >= k) | (y % 1 != 0)]
+    if wrong.size:
+        raise ValueError(f"{name} must hold integer labels from 0 to {k - 1}, got {wrong[0]:g}.")
     return y.astype(np.intp)
 
 
 def _reals(name: str, x: object) -> FloatArray:
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of real numbers, or both arguments families, got {x!r:.80}")
+        raise TypeError(
+            f"{name} must be an array of real numbers, or both arguments families, got {x!r:.80}."
+        )
     if array.size == 0:
-        raise ValueError(f"{name} is empty")
+        raise ValueError(f"{name} is empty.")
     if np.isnan(array).any():
-        raise ValueError(f"{name} holds NaN; drop or replace it first")
+        raise ValueError(f"{name} holds NaN; drop or replace it first.")
     return array.astype(np.float64)
 
 
 def _unit(base: float) -> float:
     """Nats in one unit of information of this base."""
     if not 1 < base < math.inf:
-        raise ValueError(f"base must be a finite number above 1, such as e (nats) or 2 (bits), got {base}")
+        raise ValueError(f"base must be a finite number above 1, such as e (nats) or 2 (bits), got {base}.")
     return math.log(base)
 
 
 def _refuse_for_families(*options: float | None) -> None:
     if any(options):
-        raise TypeError(
-            "label_smoothing, from_logits and clip are for arrays: families are taken as they are"
-        )
+        raise TypeError("label_smoothing, from_logits and clip are for arrays, not for families.")
 
 
 def _plain(x: FloatArray) -> float | FloatArray:

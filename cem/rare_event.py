@@ -177,17 +177,15 @@ def _report(driver: Driver, progress: Progress) -> Any:
     from cem.results import OptimizeResult
 
     return OptimizeResult(
-        {
-            "level": driver.sign * progress.state.level,
-            "family": progress.state.family,
-            "nit": len(driver.history),
-            "nfev": driver.nfev,
-            "history": driver.history.copy(),
-            "elapsed": driver.elapsed,
-            "seed": driver.streams.seed,
-            "population": progress.population,
-            "scores": progress.scores,
-        }
+        level=driver.sign * progress.state.level,
+        family=progress.state.family,
+        nit=len(driver.history),
+        nfev=driver.nfev,
+        history=driver.history.copy(),
+        elapsed=driver.elapsed,
+        seed=driver.streams.seed,
+        population=progress.population,
+        scores=progress.scores,
     )
 
 

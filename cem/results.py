@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import optimize
@@ -32,6 +32,10 @@ class OptimizeResult(optimize.OptimizeResult):
     seed : int or numpy.random.SeedSequence
         What, given as `rng`, repeats this run.
     """
+
+    if TYPE_CHECKING:  # scipy's stubs leave it out
+
+        def __init__(self, **attributes: Any) -> None: ...
 
     def __repr__(self) -> str:
         width = max((len(name) for name in self), default=0)
