@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cem.ask_tell import CrossEntropyMethod
     from cem.errors import ObjectiveError
     from cem.estimates import ProbabilityEstimate
-    from cem.families import Bernoulli, Categorical, Exponential, Family, Gaussian
+    from cem.families import Bernoulli, BernoulliTree, Categorical, Exponential, Family, Gaussian
     from cem.optimization import optimize
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bernoulli": "cem.families",
+    "BernoulliTree": "cem.families",
     "Categorical": "cem.families",
     "CrossEntropyMethod": "cem.ask_tell",
     "Exponential": "cem.families",
@@ -36,6 +37,7 @@ _MODULES = ("information", "updates")
 
 __all__ = [
     "Bernoulli",
+    "BernoulliTree",
     "Categorical",
     "CrossEntropyMethod",
     "Exponential",

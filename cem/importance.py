@@ -31,7 +31,8 @@ def log_ratio(nominal: Nominal, proposal: Nominal, x: Array) -> NDArray[np.float
         return np.zeros(len(x))
     log_p = np.asarray(nominal.log_prob(x), dtype=np.float64)
     log_q = np.asarray(proposal.log_prob(x), dtype=np.float64)
-    return np.where(log_p == -np.inf, -np.inf, log_p - log_q)
+    with np.errstate(invalid="ignore"):
+        return np.where(log_p == -np.inf, -np.inf, log_p - log_q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,6 @@ class Tally:
     @property
     def weights(self) -> NDArray[np.float64]:
         """Weights of the hits, normalised to sum to one, shape ``(k,)``."""
-        if self.log_weights.size == 0:
-            return np.empty(0)
+        if not np.isfinite(self.log_probability):
+            return np.zeros(self.log_weights.size)
         return np.asarray(np.exp(self.log_weights - logsumexp(self.log_weights)))

@@ -32,16 +32,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 
-__all__ = [
-    "binary_cross_entropy",
-    "categorical_cross_entropy",
-    "cross_entropy",
-    "entropy",
-    "kl_divergence",
-    "log_loss",
-    "perplexity",
-]
-
 FloatArray: TypeAlias = NDArray[np.float64]
 Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
 
@@ -50,7 +40,7 @@ SAMPLE_BLOCK = 2**13
 
 
 @runtime_checkable
-class Distribution(Protocol):
+class _Family(Protocol):
     """The part of a family that is needed here; a closed-form `kl_divergence(other)` is used if present."""
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[Any]: ...
@@ -58,9 +48,7 @@ class Distribution(Protocol):
     def entropy(self) -> float: ...
 
 
-def entropy(
-    p: Distribution | ArrayLike, *, base: float = math.e, from_logits: bool = False
-) -> float | FloatArray:
+def entropy(p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False) -> float | FloatArray:
     """Entropy H(p) = -Σ p log p, the mean surprise of a distribution (Shannon, 1948, section 6).
 
     Parameters
@@ -78,7 +66,7 @@ def entropy(
         One entropy per distribution. Errors are those of `cross_entropy`.
     """
     unit = _unit(base)
-    if isinstance(p, Distribution):
+    if isinstance(p, _Family):
         _refuse_for_families(from_logits)
         return p.entropy() / unit
     log_p = _log_probabilities("p", p, from_logits)
@@ -86,8 +74,8 @@ def entropy(
 
 
 def cross_entropy(
-    p: Distribution | ArrayLike,
-    q: Distribution | ArrayLike,
+    p: _Family | ArrayLike,
+    q: _Family | ArrayLike,
     *,
     base: float = math.e,
     label_smoothing: float = 0.0,
@@ -114,10 +102,8 @@ def cross_entropy(
         `q` holds unnormalised log-probabilities.
     clip : float in (0, 1), optional
         A floor under each probability in `q`, which is not normalised again.
-    n_samples : int
-        Monte Carlo samples of families without a closed form; the error falls as `1 / sqrt(n_samples)`.
-    rng : int, Generator, SeedSequence or None
-        Where these samples come from.
+    n_samples, rng : int; int, Generator, SeedSequence or None
+        Monte Carlo samples and their source; the error falls as `1 / sqrt(n_samples)`.
 
     Returns
     -------
@@ -132,7 +118,7 @@ def cross_entropy(
         Where an argument is not real numbers, or a family stands beside an array or an array's options.
     """
     unit = _unit(base)
-    if isinstance(p, Distribution) and isinstance(q, Distribution):
+    if isinstance(p, _Family) and isinstance(q, _Family):
         _refuse_for_families(label_smoothing, from_logits, clip)
         kl, h = _closed_form_kl(p, q), p.entropy()
         if kl is not None and math.isfinite(h):
@@ -143,8 +129,8 @@ def cross_entropy(
 
 
 def kl_divergence(
-    p: Distribution | ArrayLike,
-    q: Distribution | ArrayLike,
+    p: _Family | ArrayLike,
+    q: _Family | ArrayLike,
     *,
     base: float = math.e,
     from_logits: bool = False,
@@ -158,7 +144,7 @@ def kl_divergence(
     log p - log q over samples of p, which the sampling error can take below zero.
     """
     unit = _unit(base)
-    if isinstance(p, Distribution) and isinstance(q, Distribution):
+    if isinstance(p, _Family) and isinstance(q, _Family):
         _refuse_for_families(from_logits, clip)
         kl = _closed_form_kl(p, q)
         if kl is not None:
@@ -170,7 +156,7 @@ def kl_divergence(
 
 
 def perplexity(
-    p: Distribution | ArrayLike, *, base: float = math.e, from_logits: bool = False
+    p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False
 ) -> float | FloatArray:
     """Perplexity, `base` to the power H(p): as uncertain as a fair choice among that many outcomes.
 
@@ -209,13 +195,7 @@ def binary_cross_entropy(
     -------
     float
         The mean; infinite where an outcome that was given probability 0 happened.
-
-    Raises
-    ------
-    ValueError
-        Where values lie outside [0, 1], shapes differ, weights are unusable, or an option is out of range.
-    TypeError
-        Where an argument is not real numbers.
+        ValueError says which values, shapes, weights or options are unusable, TypeError what is no number.
     """
     unit = _unit(base)
     y, log_q = _unit_interval("y_true", y_true), _binary_log_probabilities("y_pred", y_pred, from_logits)
@@ -289,7 +269,7 @@ def log_loss(
     )
 
 
-def _closed_form_kl(p: Distribution, q: Distribution) -> float | None:
+def _closed_form_kl(p: _Family, q: _Family) -> float | None:
     closed_form = getattr(p, "kl_divergence", lambda _: NotImplemented)
     try:
         kl = closed_form(q)
@@ -298,9 +278,7 @@ def _closed_form_kl(p: Distribution, q: Distribution) -> float | None:
     return None if kl is NotImplemented else float(kl)
 
 
-def _sample_mean(
-    p: Distribution, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed
-) -> float:
+def _sample_mean(p: _Family, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed) -> float:
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     generator = np.random.default_rng(rng)
@@ -326,7 +304,7 @@ def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
         return float(losses.mean())
     w = _reals("sample_weight", sample_weight)
     if w.shape != losses.shape:
-        raise ValueError(f"sample_weight must have shape {losses.shape}, one weight per loss, got {w.shape}.")
+        raise ValueError(f"sample_weight needs a weight per loss, shape {losses.shape}, got {w.shape}.")
     if not (np.isfinite(w).all() and w.min() >= 0 and w.max() > 0):
         raise ValueError("sample_weight must be finite, not negative, and not zero everywhere.")
     w = w / w.max()
@@ -377,7 +355,7 @@ def _probabilities(name: str, x: object) -> FloatArray:
     worst = off[np.abs(off).argmax()]
     if abs(worst) > SUM_TOLERANCE:
         raise ValueError(
-            f"{name} must sum to 1 along its last axis, got {1 + worst:.9g}; divide by its sums."
+            f"{name} must sum to 1 along its last axis, not {1 + worst:.9g}; divide by its sums."
         )
     return p
 
@@ -400,9 +378,7 @@ def _labels(name: str, x: object, k: int) -> NDArray[np.intp]:
 def _reals(name: str, x: object) -> FloatArray:
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} must be an array of real numbers, or both arguments families, got {x!r:.80}."
-        )
+        raise TypeError(f"{name} must hold real numbers, or both arguments be families, got {x!r:.80}.")
     if array.size == 0:
         raise ValueError(f"{name} is empty.")
     if np.isnan(array).any():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from cem.families.base import Array, Family, dimension
+from cem.families.base import Array, Family, dimension, is_family
 from cem.families.gaussian import Gaussian
 from cem.importance import Nominal
 
@@ -87,11 +87,11 @@ def resolve_inputs(inputs: Any, family: Family | None) -> Inputs:
     ValueError
         If the proposal has another dimension.
     """
-    if family is not None and not isinstance(family, Family):
+    if family is not None and not is_family(family):
         raise TypeError(
             f"family must have sample, log_prob, fit, blend and entropy; got {type(family).__name__}."
         )
-    if isinstance(inputs, Family):
+    if is_family(inputs):
         nominal: Nominal = inputs
         proposal = inputs if family is None else family
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cem.budget import positive_count
 from cem.domain import Domain
-from cem.families.base import Family, dimension, minimum_rows
+from cem.families.base import Family, dimension, is_family, minimum_rows
 from cem.families.gaussian import Gaussian
 from cem.loop import Update
 from cem.selection import elite_count
@@ -41,7 +41,7 @@ def resolve_start(start: Any, bounds: Any) -> tuple[Family, Domain | None]:
     domain = None if bounds is None else Domain.from_bounds(bounds)
     if isinstance(start, type):
         raise TypeError(f"start must be a distribution, not the class {start.__name__}; call it first.")
-    if isinstance(start, Family):
+    if is_family(start):
         if domain is not None:
             _check_agreement(start, domain)
         return start, domain

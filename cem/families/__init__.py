@@ -2,8 +2,9 @@
 
 from cem.families.base import Family
 from cem.families.bernoulli import Bernoulli
+from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.families.exponential import Exponential
 from cem.families.gaussian import Gaussian
 
-__all__ = ["Bernoulli", "Categorical", "Exponential", "Family", "Gaussian"]
+__all__ = ["Bernoulli", "BernoulliTree", "Categorical", "Exponential", "Family", "Gaussian"]

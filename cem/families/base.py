@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,11 @@ class Storable(Protocol):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
         """Rebuild the family from what `to_arrays` gave."""
+
+
+def is_family(value: object) -> TypeGuard[Family]:
+    """Tell whether `value` is a distribution (not a class of them)."""
+    return isinstance(value, Family) and not isinstance(value, type)
 
 
 def minimum_rows(family: Family) -> int:

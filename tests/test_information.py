@@ -1,0 +1,387 @@
+"""Entropies, divergences and losses against known answers, closed forms and each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from cem.information import (
+    binary_cross_entropy,
+    categorical_cross_entropy,
+    cross_entropy,
+    entropy,
+    kl_divergence,
+    log_loss,
+    perplexity,
+)
+
+P = np.array([0.10, 0.40, 0.50])
+Q = np.array([0.80, 0.15, 0.05])
+Y = np.array([1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
+Y_HAT = np.array([0.8, 0.9, 0.9, 0.6, 0.8, 0.1, 0.4, 0.2, 0.1, 0.3])
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A normal distribution on the line, without a closed-form divergence."""
+
+    mean: float
+    std: float
+
+    def sample(self, n: int, rng: np.random.Generator) -> Any:
+        return rng.normal(self.mean, self.std, size=(n, 1))
+
+    def log_prob(self, x: Any) -> Any:
+        z = (x[:, 0] - self.mean) / self.std
+        return -0.5 * z**2 - math.log(self.std) - 0.5 * math.log(2 * math.pi)
+
+    def entropy(self) -> float:
+        return 0.5 * math.log(2 * math.pi * math.e) + math.log(self.std) if self.std else -math.inf
+
+    def exact_kl(self, other: Normal) -> float:
+        if self.std == 0:
+            return math.inf
+        variance_ratio = (self.std / other.std) ** 2
+        shift = (self.mean - other.mean) / other.std
+        return 0.5 * (variance_ratio - 1 - math.log(variance_ratio) + shift**2)
+
+
+class ClosedNormal(Normal):
+    """The same with a closed form, which declines another kind by a TypeError."""
+
+    def kl_divergence(self, other: object) -> float:
+        if not isinstance(other, ClosedNormal):
+            raise TypeError("not a ClosedNormal")
+        return self.exact_kl(other)
+
+
+class DecliningNormal(Normal):
+    def kl_divergence(self, other: object) -> Any:
+        return NotImplemented
+
+
+@dataclass(frozen=True)
+class UnitUniform:
+    """The uniform distribution on (0, 1)."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Any:
+        return rng.random((n, 1))
+
+    def log_prob(self, x: Any) -> Any:
+        return np.where((x[:, 0] >= 0) & (x[:, 0] <= 1), 0.0, -np.inf)
+
+    def entropy(self) -> float:
+        return 0.0
+
+
+# --- distributions ----------------------------------------------------------------------------
+
+
+def test_known_answers_in_bits():
+    assert cross_entropy(P, Q, base=2) == pytest.approx(3.288, abs=5e-4)
+    assert cross_entropy(Q, P, base=2) == pytest.approx(2.906, abs=5e-4)
+    assert entropy(P, base=2) == pytest.approx(1.361, abs=5e-4)
+    assert entropy(Q, base=2) == pytest.approx(0.884, abs=5e-4)
+    assert kl_divergence(P, Q, base=2) == pytest.approx(1.927, abs=5e-4)
+
+
+def test_cross_entropy_is_entropy_plus_divergence():
+    assert cross_entropy(P, Q) == pytest.approx(entropy(P) + kl_divergence(P, Q), rel=1e-14)
+
+
+@pytest.mark.parametrize("base", [2, math.e, 10])
+def test_base_is_a_unit(base):
+    assert entropy(P, base=base) == pytest.approx(entropy(P) / math.log(base), rel=1e-14)
+    assert perplexity(P, base=base) == pytest.approx(perplexity(P), rel=1e-14)
+    assert cross_entropy(P, Q, base=base) == pytest.approx(cross_entropy(P, Q) / math.log(base), rel=1e-14)
+    assert kl_divergence(P, Q, base=base) == pytest.approx(kl_divergence(P, Q) / math.log(base), rel=1e-14)
+
+
+@pytest.mark.parametrize("one_hot", [[1], [1.0, 0.0], [0, 0, 1, 0]])
+def test_certainty_has_entropy_positive_zero(one_hot):
+    for value in (entropy(one_hot), cross_entropy(one_hot, one_hot), kl_divergence(one_hot, one_hot)):
+        assert value == 0
+        assert math.copysign(1, value) == 1
+    assert perplexity(one_hot) == 1
+
+
+def test_perplexity_counts_equally_likely_outcomes():
+    assert perplexity(np.full(8, 1 / 8)) == pytest.approx(8, rel=1e-14)
+    assert perplexity(P) == pytest.approx(math.exp(entropy(P)), rel=1e-14)
+
+
+def test_mass_where_q_has_none_is_infinite_unless_clipped():
+    assert cross_entropy([0.5, 0.5], [1, 0]) == math.inf
+    assert kl_divergence([0.5, 0.5], [1, 0]) == math.inf
+    assert cross_entropy([1, 0], [0.5, 0.5]) == pytest.approx(math.log(2))
+    assert cross_entropy([0.5, 0.5], [1, 0], clip=1e-10) == pytest.approx(5 * math.log(10))
+    assert kl_divergence([0, 1], [1, 0], clip=1e-10) == pytest.approx(10 * math.log(10))
+
+
+def test_nearly_impossible_is_not_infinite():
+    assert kl_divergence([0, 1], [1, 5e-324]) == pytest.approx(-math.log(5e-324))
+
+
+def test_divergence_is_never_negative():
+    p = np.random.default_rng(1).dirichlet(np.full(5, 0.3), size=1000)
+    assert (kl_divergence(p, p) == 0).all()
+    assert (kl_divergence(p, np.roll(p, 1, axis=0)) > 0).all()
+    assert (kl_divergence(p, p * (1 + 1e-9)) >= 0).all()
+
+
+def test_leading_axes_broadcast():
+    rows = np.stack([P, Q])
+    assert isinstance(entropy(P), float)
+    assert_allclose(entropy(rows), [entropy(P), entropy(Q)], rtol=1e-15)
+    assert_allclose(cross_entropy(P, rows), [cross_entropy(P, P), cross_entropy(P, Q)], rtol=1e-15)
+    assert kl_divergence(rows[:, None], rows).shape == (2, 2)
+    assert_array_equal(np.diag(kl_divergence(rows[:, None], rows)), 0)
+    assert perplexity(rows).shape == (2,)
+
+
+def test_logits_agree_with_probabilities_and_stay_stable():
+    logits = np.log(Q) + 5
+    assert entropy(logits, from_logits=True) == pytest.approx(entropy(Q), rel=1e-13)
+    assert cross_entropy(P, logits, from_logits=True) == pytest.approx(cross_entropy(P, Q), rel=1e-13)
+    assert kl_divergence(P, logits, from_logits=True) == pytest.approx(kl_divergence(P, Q), rel=1e-13)
+    assert cross_entropy([0, 1], [1e4, -1e4], from_logits=True) == 2e4
+    assert cross_entropy([1, 0], [0, -math.inf], from_logits=True) == 0
+
+
+def test_label_smoothing_mixes_in_the_uniform():
+    smooth = 0.9 * np.array([0, 1, 0]) + 0.1 / 3
+    assert cross_entropy([0, 1, 0], Q, label_smoothing=0.1) == pytest.approx(cross_entropy(smooth, Q))
+
+
+def test_inputs_of_any_real_kind_are_left_alone():
+    p = np.array([0.25, 0.75], dtype=np.float32)
+    p.flags.writeable = False
+    assert cross_entropy(p, [0.25, 0.75]) == pytest.approx(entropy([0.25, 0.75]))
+    assert entropy([True, False]) == 0
+
+
+# --- families ---------------------------------------------------------------------------------
+
+
+def test_families_in_closed_form():
+    f, g = ClosedNormal(0.0, 1.0), ClosedNormal(1.0, 2.0)
+    assert kl_divergence(f, g) == f.exact_kl(g)
+    assert cross_entropy(f, g) == f.entropy() + f.exact_kl(g)
+    assert entropy(f, base=2) == pytest.approx(f.entropy() / math.log(2))
+    assert perplexity(f) == pytest.approx(math.exp(f.entropy()))
+    assert kl_divergence(f, g, base=2) == pytest.approx(f.exact_kl(g) / math.log(2))
+
+
+@pytest.mark.parametrize("kind", [Normal, ClosedNormal, DecliningNormal])
+def test_families_by_monte_carlo(kind):
+    f, g = kind(0.0, 1.0), Normal(1.0, 2.0)
+    assert kl_divergence(f, g, rng=1) == pytest.approx(f.exact_kl(g), abs=0.02)
+    assert cross_entropy(f, g, rng=1) == pytest.approx(f.entropy() + f.exact_kl(g), abs=0.02)
+
+
+def test_monte_carlo_is_reproducible_and_uses_the_samples_asked_for():
+    f, g = Normal(0.0, 1.0), Normal(1.0, 2.0)
+    seeds = (3, np.random.SeedSequence(3), np.random.default_rng(3))
+    assert len({kl_divergence(f, g, n_samples=100, rng=seed) for seed in seeds}) == 1
+    x = f.sample(100, np.random.default_rng(3))
+    assert cross_entropy(f, g, n_samples=100, rng=3) == pytest.approx(-g.log_prob(x).mean())
+    assert kl_divergence(f, f, n_samples=10_000) == 0
+
+
+def test_a_family_with_mass_outside_the_other_is_infinitely_far():
+    assert kl_divergence(Normal(0.0, 1.0), UnitUniform(), n_samples=1000, rng=1) == math.inf
+
+
+def test_a_collapsed_family_still_has_a_cross_entropy():
+    f, g = ClosedNormal(0.5, 0.0), ClosedNormal(0.0, 1.0)
+    assert cross_entropy(f, g) == pytest.approx(-g.log_prob(np.array([[0.5]]))[0])
+
+
+def test_a_family_and_an_array_do_not_mix():
+    with pytest.raises(TypeError, match="both arguments be families"):
+        cross_entropy(Normal(0.0, 1.0), P)
+    with pytest.raises(TypeError, match="both arguments be families"):
+        kl_divergence(P, Normal(0.0, 1.0))
+
+
+@pytest.mark.parametrize("options", [{"label_smoothing": 0.1}, {"from_logits": True}, {"clip": 1e-9}])
+def test_options_of_arrays_are_refused_for_families(options):
+    with pytest.raises(TypeError, match="for arrays"):
+        cross_entropy(Normal(0.0, 1.0), Normal(0.0, 1.0), **options)
+
+
+def test_no_samples_is_an_error():
+    with pytest.raises(ValueError, match="n_samples must be at least 1"):
+        kl_divergence(Normal(0.0, 1.0), Normal(1.0, 1.0), n_samples=0)
+
+
+# --- losses -----------------------------------------------------------------------------------
+
+
+def test_known_binary_cross_entropy_is_log_loss_and_negative_log_likelihood():
+    likelihood = np.where(Y == 1, Y_HAT, 1 - Y_HAT)
+    expected = -np.log(likelihood).mean()
+    assert expected == pytest.approx(0.247, abs=5e-4)
+    assert binary_cross_entropy(Y, Y_HAT) == pytest.approx(expected, rel=1e-14)
+    assert log_loss(Y, Y_HAT) == pytest.approx(expected, rel=1e-14)
+    assert binary_cross_entropy(Y, Y_HAT, base=2) == pytest.approx(expected / math.log(2), rel=1e-14)
+
+
+def test_two_columns_are_the_binary_case():
+    columns = np.column_stack([1 - Y_HAT, Y_HAT])
+    expected = pytest.approx(binary_cross_entropy(Y, Y_HAT), rel=1e-14)
+    assert log_loss(Y, columns) == expected
+    assert log_loss(np.eye(2)[Y], columns) == expected
+    assert categorical_cross_entropy(Y, columns) == expected
+
+
+def test_log_loss_of_the_scikit_learn_manual():
+    rows = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.01, 0.99]]
+    assert log_loss([0, 0, 1, 1], rows) == pytest.approx(0.1738073366910675, rel=1e-14)
+
+
+def test_scalars():
+    assert binary_cross_entropy(1, 0.8) == pytest.approx(-math.log(0.8))
+    assert binary_cross_entropy(0.5, 0.5, base=2) == pytest.approx(1)
+    assert log_loss(0, 0.8) == pytest.approx(-math.log(0.2))
+    assert categorical_cross_entropy(2, Q) == pytest.approx(-math.log(0.05))
+
+
+def test_labels_one_hot_rows_and_soft_rows_agree():
+    labels, predictions = np.array([0, 2, 1]), np.stack([P, Q, P])
+    expected = -np.log(predictions[np.arange(3), labels]).mean()
+    assert categorical_cross_entropy(labels, predictions) == pytest.approx(expected)
+    assert categorical_cross_entropy(labels.astype(float), predictions) == pytest.approx(expected)
+    assert categorical_cross_entropy(np.eye(3)[labels], predictions) == pytest.approx(expected)
+    assert categorical_cross_entropy([P], [Q]) == pytest.approx(cross_entropy(P, Q))
+
+
+def test_sample_weights_count_as_repetitions():
+    weights = [2, 1, 0, 3, 1, 1, 0, 0, 1, 1]
+    expected = binary_cross_entropy(np.repeat(Y, weights), np.repeat(Y_HAT, weights))
+    assert binary_cross_entropy(Y, Y_HAT, sample_weight=weights) == pytest.approx(expected, rel=1e-14)
+    assert log_loss(Y, Y_HAT, sample_weight=np.multiply(weights, 1e300)) == pytest.approx(expected, rel=1e-14)
+    assert categorical_cross_entropy([0, 1], [P, Q], sample_weight=[0, 5]) == pytest.approx(-math.log(0.15))
+
+
+def test_a_weight_of_zero_silences_an_infinite_loss():
+    assert binary_cross_entropy([1, 1], [0.5, 0.0], sample_weight=[1, 0]) == pytest.approx(math.log(2))
+
+
+def test_the_impossible_happened():
+    assert binary_cross_entropy([1, 0], [0.0, 0.0]) == math.inf
+    assert log_loss([1], [[1.0, 0.0]]) == math.inf
+    assert binary_cross_entropy(1, 0.0, clip=1e-15) == pytest.approx(15 * math.log(10))
+    assert log_loss([1], [[1.0, 0.0]], clip=1e-15) == pytest.approx(15 * math.log(10))
+
+
+def test_a_perfect_prediction_costs_positive_zero():
+    for loss in (binary_cross_entropy([0, 1], [0.0, 1.0]), log_loss([0, 1], np.eye(2))):
+        assert loss == 0
+        assert math.copysign(1, loss) == 1
+
+
+def test_losses_from_logits():
+    z = np.log(Y_HAT) - np.log1p(-Y_HAT)
+    assert binary_cross_entropy(Y, z, from_logits=True) == pytest.approx(binary_cross_entropy(Y, Y_HAT))
+    assert binary_cross_entropy(1, -1e5, from_logits=True) == 1e5
+    assert binary_cross_entropy(1, 40, from_logits=True) == pytest.approx(
+        math.log1p(math.exp(-40)), rel=1e-12
+    )
+    rows = np.log(np.stack([P, Q])) - 700
+    assert log_loss([0, 1], rows, from_logits=True) == pytest.approx(log_loss([0, 1], [P, Q]), rel=1e-12)
+
+
+def test_label_smoothing_of_the_losses():
+    smooth = 0.9 * Y + 0.05
+    expected = pytest.approx(binary_cross_entropy(smooth, Y_HAT), rel=1e-14)
+    assert binary_cross_entropy(Y, Y_HAT, label_smoothing=0.1) == expected
+    assert log_loss(Y, np.column_stack([1 - Y_HAT, Y_HAT]), label_smoothing=0.1) == expected
+
+
+# --- bad input --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("p", "error", "message"),
+    [
+        ([-0.1, 1.1], ValueError, "p holds a negative probability, -0.1"),
+        ([0.5, 0.4], ValueError, "p must sum to 1 along its last axis, not 0.9"),
+        ([[0.5, 0.5], [0.5, 0.6]], ValueError, "not 1.1"),
+        ([0.5, math.nan], ValueError, "p holds NaN"),
+        ([], ValueError, "p is empty"),
+        (0.3, ValueError, "p must be a whole distribution"),
+        (["a", "b"], TypeError, "p must hold real numbers"),
+        ([0.5j, 1 - 0.5j], TypeError, "p must hold real numbers"),
+        (None, TypeError, "p must hold real numbers"),
+    ],
+)
+def test_what_is_no_distribution_is_refused(p, error, message):
+    for value in (entropy, perplexity, lambda p: cross_entropy(p, [0.5, 0.5])):
+        with pytest.raises(error, match=message):
+            value(p)
+
+
+@pytest.mark.parametrize("base", [0, 1, -2, 0.5, math.inf, math.nan])
+def test_base_must_exceed_one(base):
+    for value in (entropy, perplexity, lambda p, base: kl_divergence(p, p, base=base)):
+        with pytest.raises(ValueError, match="base must be a finite number above 1"):
+            value(P, base=base)
+    for loss in (binary_cross_entropy, log_loss):
+        with pytest.raises(ValueError, match="base must be"):
+            loss(Y, Y_HAT, base=base)
+
+
+def test_shapes_must_match():
+    with pytest.raises(ValueError, match=r"same last axis, got shapes \(3,\) and \(2,\)"):
+        cross_entropy(P, [0.5, 0.5])
+    with pytest.raises(ValueError, match=r"same last axis"):
+        kl_divergence([P], [[1.0]])
+    with pytest.raises(ValueError, match="broadcast"):
+        cross_entropy([P, P], [Q, Q, Q])
+    with pytest.raises(ValueError, match=r"same shape, got \(10,\) and \(9,\)"):
+        binary_cross_entropy(Y, Y_HAT[1:])
+    with pytest.raises(ValueError, match="same shape"):
+        binary_cross_entropy(Y, Y_HAT[:, None])
+    with pytest.raises(ValueError, match=r"rows of shape \(2, 3\) or labels of shape \(2,\)"):
+        categorical_cross_entropy([P], [P, Q])
+
+
+def test_values_out_of_range():
+    with pytest.raises(ValueError, match=r"y_true must lie in \[0, 1\], got values from -1 to 1"):
+        binary_cross_entropy([-1, 1], [0.5, 0.5])
+    with pytest.raises(ValueError, match=r"y_pred must lie in \[0, 1\]"):
+        binary_cross_entropy([0, 1], [0.5, 1.5])
+    with pytest.raises(ValueError, match="integer labels from 0 to 2, got 3"):
+        categorical_cross_entropy([0, 3], [P, Q])
+    with pytest.raises(ValueError, match="integer labels from 0 to 2, got -1"):
+        log_loss([0, -1], [P, Q])
+    with pytest.raises(ValueError, match=r"integer labels from 0 to 1, got 0\.5"):
+        log_loss([0, 0.5], [0.5, 0.5])
+
+
+@pytest.mark.parametrize("logits", [0.0, [math.inf, 0], [-math.inf, -math.inf], [math.nan, 0]])
+def test_bad_logits(logits):
+    with pytest.raises(ValueError, match=r"finite maximum|NaN"):
+        cross_entropy([0.5, 0.5], logits, from_logits=True)
+
+
+@pytest.mark.parametrize("weights", [[1], [-1, 2], [0, 0], [math.inf, 1], [math.nan, 1], 1.0])
+def test_bad_sample_weights(weights):
+    with pytest.raises(ValueError, match="sample_weight"):
+        binary_cross_entropy([0, 1], [0.5, 0.5], sample_weight=weights)
+    with pytest.raises(ValueError, match="sample_weight"):
+        categorical_cross_entropy([0, 1], [P, Q], sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "option", [{"label_smoothing": -0.1}, {"label_smoothing": 1.1}, {"clip": 0.0}, {"clip": 1.0}]
+)
+def test_options_out_of_range(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        log_loss(Y, Y_HAT, **option)
