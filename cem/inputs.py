@@ -113,6 +113,8 @@ def _same(x: Array) -> Array:
 def _checked(inputs: Any) -> tuple[Any, ...]:
     if inputs is None:
         raise ValueError("say what the inputs are: inputs= a family, or a list of frozen scipy.stats.")
+    if isinstance(inputs, type):
+        raise TypeError(f"inputs must be a distribution, not the class {inputs.__name__}; call it first.")
     if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
         raise TypeError(
             "inputs must be a family (sample, log_prob, fit, blend, entropy) or a non-empty list of frozen "

@@ -38,7 +38,7 @@ class BenchmarkFunction:
     locate : callable
         Maps d to a global minimiser (d,).
     least_dimension : int
-        The function needs this many variables.
+        The fewest variables it is defined for.
     """
 
     formula: Callable[[FloatArray], FloatArray]
@@ -81,7 +81,7 @@ class BenchmarkFunction:
     def _check_dimension(self, d: int) -> int:
         d = operator.index(d)
         if d < self.least_dimension:
-            raise ValueError(f"{self.name} needs at least {self.least_dimension} variables, got {d}.")
+            raise ValueError(f"{self.name} needs d >= {self.least_dimension} variables, got d = {d}.")
         return d
 
     def __reduce__(self) -> str:
@@ -182,7 +182,7 @@ def ackley(x: FloatArray) -> FloatArray:
     """
     r = np.sqrt(_total(x**2) / x.shape[1])
     c = _total(np.cos(2 * math.pi * x)) / x.shape[1]
-    return -20 * np.expm1(-r / 5) - math.e * np.expm1(c - 1)
+    return np.asarray(-20 * np.expm1(-r / 5) - math.e * np.expm1(c - 1))
 
 
 @_benchmark((-600.0, 600.0), np.zeros)
@@ -193,7 +193,7 @@ def griewank(x: FloatArray) -> FloatArray:
     Applications 34, 1981.
     """
     i = np.arange(1, x.shape[1] + 1)
-    return 1 + _total(x**2) / 4000 - np.cos(x / np.sqrt(i)).prod(axis=1)
+    return np.asarray(1 + _total(x**2) / 4000 - np.cos(x / np.sqrt(i)).prod(axis=1))
 
 
 @_benchmark((-10.0, 10.0), np.ones)
@@ -207,8 +207,8 @@ def levy(x: FloatArray) -> FloatArray:
     """
     v = (x - 1) / 4
     first, last, inner = v[:, 0], v[:, -1], v[:, :-1]
-    waves = _total(inner**2 * (1 + 10 * np.sin(math.pi * inner + 1) ** 2))
-    return waves + np.sin(math.pi * first) ** 2 + last**2 * (1 + np.sin(2 * math.pi * last) ** 2)
+    ends = np.sin(math.pi * first) ** 2 + last**2 * (1 + np.sin(2 * math.pi * last) ** 2)
+    return np.asarray(ends + _total(inner**2 * (1 + 10 * np.sin(math.pi * inner + 1) ** 2)))
 
 
 def _schwefel_peak() -> float:
