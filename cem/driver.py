@@ -137,9 +137,9 @@ class Driver:
         def stream(block: int) -> np.random.Generator:
             return self.streams.generator(Purpose.SAMPLE, number, block)
 
-        return self._evaluate(draw(request.family, request.n, stream, request.domain))
+        return self._evaluate(draw(request.family, request.n, stream, request.domain), request.effort)
 
-    def _evaluate(self, x: Array) -> Batch:
+    def _evaluate(self, x: Array, effort: int = 1) -> Batch:
         number = self._batches
         self._batches += 1
         n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
@@ -157,7 +157,7 @@ class Driver:
                 done, failure = scored
         except KeyboardInterrupt:
             interrupted = True
-        batch = self._keep(x[:done], values[:done], number)
+        batch = self._keep(x[:done], values[:done], number, effort)
 
         if failure is not None:
             raise _failed(failure, batch)
@@ -178,12 +178,12 @@ class Driver:
     def _target(self) -> float:
         return np.inf if self.budget.target is None else self.sign * self.budget.target
 
-    def _keep(self, x: Array, values: NDArray[np.float64], number: int) -> Batch:
+    def _keep(self, x: Array, values: NDArray[np.float64], number: int, effort: int) -> Batch:
         """Count a scored batch, let it be improved, and remember the best candidate."""
         self.nfev += len(x)
         self._since.append(values)
         if self.improve is not None and len(x):
-            x, values = self._improved(x, values, number)
+            x, values = self._improved(x, values, number, effort)
         scores = self.sign * values
         ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
         if ranks.any():
@@ -196,11 +196,11 @@ class Driver:
         return self._last
 
     def _improved(
-        self, x: Array, values: NDArray[np.float64], number: int
+        self, x: Array, values: NDArray[np.float64], number: int, effort: int
     ) -> tuple[Array, NDArray[np.float64]]:
         rng = self.streams.generator(Purpose.IMPROVE, number)
         rows = np.array(x if self.evaluator.objective.compact else widen(x))
-        better, scores, extra = self.improve(rows, values.copy(), rng, 1)  # type: ignore[misc]
+        better, scores, extra = self.improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
         better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
         if better.shape[1:] != x.shape[1:] or scores.shape != (len(better),):
             raise ValueError(

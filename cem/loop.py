@@ -35,11 +35,15 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """Request: draw `n` candidates from `family`, inside `domain`, and score them."""
+    """Request: draw `n` candidates from `family`, inside `domain`, and score them.
+
+    `effort` is how hard an improvement, where there is one, should try.
+    """
 
     family: Family
     n: int
     domain: Domain | None = None
+    effort: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +104,17 @@ def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
 
 
 def run(
-    update: Update, state: State, n: int, rule: Rule, domain: Domain | None = None, stage: str = "sampling"
+    update: Update,
+    state: State,
+    n: int,
+    rule: Rule,
+    domain: Domain | None = None,
+    stage: str = "sampling",
+    effort: int = 1,
 ) -> Generator[Request, Batch, Outcome]:
     """Iterate `update` from `state` with `n` candidates each, until there is nothing left to learn."""
     while not (why := rule.reason(state)):
-        batch = yield Draw(state.family, n, domain)
+        batch = yield Draw(state.family, n, domain, effort)
         state = advance(update, state, batch, rule)
         yield Step(state, stage)
     return Outcome(state, why)

@@ -14,6 +14,7 @@ from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, widen
 from cem.families.base import dimension
 from cem.loop import Ended, Update
+from cem.restarts import independent_runs
 from cem.results import OptimizeResult
 from cem.start import refuse, resolve_population, resolve_start, resolve_update
 from cem.status import Status
@@ -21,6 +22,8 @@ from cem.stopping import Stopping
 from cem.streams import RngLike, Streams
 
 EVALUATIONS_PER_VARIABLE = 10_000
+AGREEING = 3
+AGREEING_WITHIN_BUDGET = 6
 
 
 def optimize(
@@ -163,12 +166,30 @@ def optimize(
         pass_rng=pass_rng,
         compact=problem and bool(getattr(fun, "compact", False)),
     )
+    search = _resolve_improve(improve, fun if problem else None)
+    own_update = getattr(fun, "update", None) if problem else None
+    searching = (
+        search is not None
+        and own_update is not None
+        and update is None
+        and elite_fraction is None
+        and method != "textbook"
+    )
+    if searching:
+        update, population = own_update, population or getattr(fun, "population", None)
     update = resolve_update(update, elite_fraction)
     n = resolve_population(population, family, update)
     stopping = Stopping() if tol is None else Stopping(tol)
+    limited = not (max_evaluations is None and max_iterations is None and max_time is None)
     budget = Budget(max_evaluations, max_iterations, max_time, target)
-    if max_evaluations is None and max_iterations is None and max_time is None:
+    if not limited and not searching:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(family))
+    if searching:
+        agreeing = AGREEING_WITHIN_BUDGET if limited else AGREEING
+        stage = getattr(fun, "stage", "sampling")
+        plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
+    else:
+        plan = confirmed_run(update, family, n, stopping, domain)
 
     with Evaluator(objective, n_jobs) as evaluator:
         driver = Driver(
@@ -177,7 +198,7 @@ def optimize(
             budget,
             family,
             maximize=bool(maximize),
-            improve=_resolve_improve(improve, fun if problem else None),
+            improve=search,
         )
 
         def report(progress: Progress) -> OptimizeResult:
@@ -190,7 +211,7 @@ def optimize(
             )
 
         driver.notify = as_notifier(callback, report)
-        served = driver.serve(confirmed_run(update, family, n, stopping, domain))
+        served = driver.serve(plan)
     result = _result(driver, _ending(served.value, served.ended))
     raise_failure(served.ended, result)
     return result

@@ -90,3 +90,24 @@ class LevelReached:
         if state.iteration >= self.most:
             return f"the level is not reached after {self.most} iterations"
         return None
+
+
+@dataclass(frozen=True)
+class ArchiveSettled:
+    """A full archive of elites has not been bettered for `patience` batches running."""
+
+    patience: int = 16
+
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell whether the elites' scores are the same as before."""
+        return before.elites == after.elites and not _total(after) > _total(before)
+
+    def reason(self, state: State) -> str | None:
+        """Say why the run should stop, or None."""
+        if state.quiet >= self.patience:
+            return f"the archive has not been bettered for {self.patience} batches"
+        return None
+
+
+def _total(state: State) -> float:
+    return float(state.memory["scores"].sum()) if "scores" in state.memory else -float("inf")

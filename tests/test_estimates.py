@@ -15,8 +15,7 @@ from cem.history import History
 
 def estimate(probability=1e-5, cv=0.05, hits=100, draws=1000, plain=False, **fields):
     """Make an estimate with these numbers; the rest is of no account."""
-    if hits == 0:
-        probability, cv = 0.0, np.inf
+    probability, cv = (probability, cv) if hits else (0.0, np.inf)
     given = {
         "probability": probability,
         "standard_error": cv * probability if np.isfinite(cv) else np.nan,
@@ -41,7 +40,7 @@ def estimate(probability=1e-5, cv=0.05, hits=100, draws=1000, plain=False, **fie
 
 def plain_estimate(hits, draws):
     p = hits / draws
-    cv = np.sqrt((1 - p) / p / (draws - 1)) if hits else np.inf
+    cv = np.sqrt((1 - p) / p / (draws - 1)) if hits and draws > 1 else np.inf
     return estimate(p, cv, hits, draws, plain=True)
 
 

@@ -11,6 +11,7 @@ from cem.loop import Batch, Draw, Ended, State, Step
 from cem.multilevel import LEAST_HITS, MOST_GROWTH, measure, multilevel
 from cem.updates.level_fit import LevelFit
 
+MOST_DRAWS = 50_000
 NORMAL = cem.Gaussian([0.0, 0.0], std=1)
 
 
@@ -24,7 +25,8 @@ def batch_of(x, scores):
 
 
 def serve(plan, scores=totals, seed=0, end_at=None, keep=0):
-    """Serve `plan`; throw `Ended` at draw number `end_at`, with its first `keep` rows scored.
+    """Serve `plan`; throw `Ended` at draw number `end_at` (or where there is no end to it), with its first
+    `keep` rows scored.
 
     Give its measurement, its draws (with their rows) and its steps.
     """
@@ -38,8 +40,9 @@ def serve(plan, scores=totals, seed=0, end_at=None, keep=0):
                 request = plan.send(None)
                 continue
             assert isinstance(request, Draw)
-            x = request.family.sample(request.n, rng)
-            if len(draws) == end_at:
+            spent = sum(len(x) for _, x in draws) > MOST_DRAWS
+            x = request.family.sample(0 if spent else request.n, rng)
+            if spent or len(draws) == end_at:
                 batch = batch_of(x[:keep], scores(x[:keep])) if keep else None
                 draws.append((request, x[:keep]))
                 request = plan.throw(Ended(cem.Status.EVALUATION_LIMIT, "spent", batch))
@@ -316,7 +319,7 @@ def test_the_measurement_ends_at_the_target_and_not_before_fifty_hits(target_cv)
 
 
 def test_the_measurement_grows_by_limited_steps():
-    _, draws, _ = serve(measure(NORMAL, NORMAL, 3.5, 0.02, 100))
+    _, draws, _ = serve(measure(NORMAL, NORMAL, 3.0, 0.05, 100))
     sizes = np.array([request.n for request, _ in draws])
     assert sizes[0] == 100
     assert len(sizes) > 3
@@ -365,7 +368,7 @@ def test_cut_short_anywhere_it_counts_what_it_weighs(end_at, keep):
     x = np.concatenate([x for _, x in counted])
     if (totals(x) >= EVENT[1]).any() or end_at < CLIMB:
         assert value.tally.draws == len(x)
-        np.testing.assert_array_equal(value.tally.hits, x[totals(x) >= EVENT[1]])
+        np.testing.assert_array_equal(value.tally.hits.reshape(-1, 2), x[totals(x) >= EVENT[1]])
         assert value.proposal is counted[0][0].family
     else:  # a measurement without a hit: the first batch says more
         assert value.tally.draws == len(draws[0][1])

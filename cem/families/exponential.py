@@ -63,7 +63,8 @@ class Exponential:
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log density of each row in nats, shape ``(n,)``; -inf where an entry is negative."""
         x = check_rows(x, self.dimension)
-        density = -(x / self.mean).sum(axis=1) - np.sum(np.log(self.mean))
+        with np.errstate(over="ignore"):  # far beyond a tiny mean the density is 0
+            density = -(x / self.mean).sum(axis=1) - np.sum(np.log(self.mean))
         return np.where(np.all(x >= 0, axis=1), density, -np.inf)
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:

@@ -1,5 +1,6 @@
 """Updates: how a scored batch moves the distribution."""
 
+from cem.updates.elite_archive import EliteArchive
 from cem.updates.smoothed_fit import SmoothedFit
 
-__all__ = ["SmoothedFit"]
+__all__ = ["EliteArchive", "SmoothedFit"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,11 +16,15 @@ from scipy import sparse
 
 from problems.maxcut import generators
 from problems.maxcut.readers import read_graph
+from problems.maxcut.search import improvement
+from problems.maxcut.search.graph import CutGraph
+from problems.maxcut.search.improvement import ROWS_PER_CHILD
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from cem.families.bernoulli import Bernoulli
+    from cem.updates import EliteArchive
 
 Seed = np.random.Generator | np.random.SeedSequence | int | None
 
@@ -356,6 +361,79 @@ class MaxCut:
 
     def __repr__(self) -> str:
         return f"MaxCut(name={self.name!r}, n={self.n}, edges={len(self.edges)}, optimum={self.optimum})"
+
+    # --- the search ---------------------------------------------------------------------------------
+
+    compact: ClassVar[bool] = True
+
+    @property
+    def update(self) -> EliteArchive:
+        """How improved cuts are recombined: fits of a tree along the edges, or of single sides, to a few."""
+        from cem.families import Bernoulli, BernoulliTree
+        from cem.updates import EliteArchive
+
+        fair = np.full(self.n, 0.5)
+        tree = BernoulliTree.independent(fair, edges=self.edges, symmetric=True)
+        return EliteArchive(kinds=(tree, Bernoulli(fair)), symmetric=True)
+
+    @property
+    def population(self) -> int:
+        """Candidates an iteration: enough to tell what their distribution is sure of."""
+        return max(ROWS_PER_CHILD, int(self._engine.REPLICAS))
+
+    @property
+    def stage(self) -> str:
+        """What the search is called in histories, with the engine it uses."""
+        return "annealing (numba)" if self._engine.__name__.endswith("numba_engine") else "annealing (numpy)"
+
+    def improve(
+        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
+        """Anneal what a batch of cuts leaves open, and deepen the outcome; see `problems.maxcut.search`.
+
+        Parameters
+        ----------
+        X : ndarray of 0 and 1, shape (N, n)
+        scores : ndarray, shape (N,)
+        rng : numpy.random.Generator
+        effort : int
+            Each one more doubles the length of the anneals.
+
+        Returns
+        -------
+        X : ndarray of 0 and 1, shape (k, n)
+            Fewer and better cuts: as many as the engine anneals at once, or ``N // 24``.
+        scores : ndarray, shape (k,)
+        extra_evaluations : int
+            Anneals and reheats made.
+        """
+        if len(self.edges) == 0:
+            return X[:1], scores[:1], 0
+        spins = (2 * X.astype(np.int8) - 1).astype(np.int8)
+        better, count = improvement.improve(self._engine, self._layout, spins, rng, effort)
+        sides = (better > 0).astype(np.uint8)
+        return sides, self._cut_values(sides), count
+
+    @cached_property
+    def _engine(self) -> ModuleType:
+        try:
+            from problems.maxcut.search import numba_engine
+        except ImportError:
+            from problems.maxcut.search import numpy_engine
+
+            return numpy_engine
+        return numba_engine
+
+    @cached_property
+    def _layout(self) -> Any:
+        whole = bool((self.weights == np.floor(self.weights)).all()) and np.abs(self.weights).sum() < 2**53
+        weights = self.weights.astype(np.int64) if whole else self.weights
+        first, second = self.edges.T
+        return self._engine.prepare(CutGraph.from_edges(self.n, first, second, weights))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is prepared on first use."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     # --- evaluation ---------------------------------------------------------------------------------
 

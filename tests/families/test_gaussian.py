@@ -142,7 +142,9 @@ DEGENERATE = {
 }
 
 
-@pytest.mark.parametrize("start", [Gaussian([0, 0], std=1.0), Gaussian([0, 0], covariance=np.eye(2))], ids=repr)
+@pytest.mark.parametrize(
+    "start", [Gaussian([0, 0], std=1.0), Gaussian([0, 0], covariance=np.eye(2))], ids=["std", "covariance"]
+)
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_fit_never_raises_on_finite_rows(start, case):
     """The fit and what the loop then does with it: a sample, a blend, the entropy."""

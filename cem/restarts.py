@@ -1,0 +1,56 @@
+"""Running again: independent runs, each with more effort than the last, until they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from cem.confirmation import Ending
+from cem.domain import Domain
+from cem.families.base import Family
+from cem.loop import Batch, Ended, Request, Update, run
+from cem.status import Status
+from cem.stopping import ArchiveSettled, Stopping
+
+MOST_RUNS = 12
+LEAST_AGREEING = 3
+_LIMITS = (Status.EVALUATION_LIMIT, Status.ITERATION_LIMIT, Status.TIME_LIMIT)
+
+
+def independent_runs(
+    update: Update,
+    start: Family,
+    n: int,
+    stopping: Stopping,
+    domain: Domain | None,
+    agreeing: int,
+    stage: str,
+) -> Generator[Request, Batch, Ending]:
+    """Run from `start` with effort 1, 2, … until `agreeing` runs have found the same best score.
+
+    If the budget ends it after three have, it has converged all the same.
+    """
+    bests: list[float] = []
+    for effort in range(1, MOST_RUNS + 1):
+        try:
+            outcome = yield from run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
+        except Ended as ended:
+            agreed = _agreeing(bests, stopping)
+            if ended.status not in _LIMITS or agreed < LEAST_AGREEING:
+                raise
+            return _converged(agreed, f"; {ended}")
+        bests.append(outcome.state.best)
+        if (agreed := _agreeing(bests, stopping)) >= agreeing:
+            return _converged(agreed, "")
+    return Ending(
+        Status.COLLAPSED,
+        f"only {_agreeing(bests, stopping)} of {len(bests)} independent runs found the best score",
+    )
+
+
+def _agreeing(bests: list[float], stopping: Stopping) -> int:
+    top = max(bests, default=0.0)
+    return sum(best >= top - stopping.margin(top) for best in bests)
+
+
+def _converged(agreed: int, why: str) -> Ending:
+    return Ending(Status.CONVERGED, f"{agreed} independent runs found the same best score{why}")
