@@ -11,7 +11,7 @@ from cem.budget import Budget
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.estimates import ProbabilityEstimate, samples
 from cem.evaluation import Evaluator, Objective, widen
-from cem.families.base import Family
+from cem.families.base import Family, dimension
 from cem.inputs import resolve_inputs
 from cem.multilevel import Measurement, multilevel
 from cem.start import refuse
@@ -194,7 +194,7 @@ def _estimate(driver: Driver, measured: Measurement) -> ProbabilityEstimate:
     probability = min(1.0, float(np.exp(tally.log_probability))) if tally.draws else np.nan
     cv = tally.coefficient_of_variation
     status, message = _judged(measured, driver.sign * driver.state.level + 0.0)
-    hits = tally.hits if len(tally.hits) else np.empty((0, 0))
+    hits = tally.hits if len(tally.hits) else np.empty((0, dimension(measured.proposal)))
     return ProbabilityEstimate(
         probability=probability,
         standard_error=cv * probability if np.isfinite(cv) else np.nan,

@@ -96,9 +96,9 @@ class Categorical:
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted frequency of each label."""
         labels = check_rows(x, self.dimension).astype(np.int64)
+        w = fit_weights(x, weights)
         if labels.min() < 0 or np.any(labels >= self.categories):
             raise ValueError("labels must lie in 0 … k-1 for their position's number of categories k.")
-        w = fit_weights(x, weights)
         d, k = self.probabilities.shape
         cells = labels + k * np.arange(d)
         counts = np.bincount(cells.ravel(), np.repeat(w, d), minlength=d * k).reshape(d, k)
@@ -128,8 +128,9 @@ class Categorical:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
         """Rebuild the family from what `to_arrays` gave."""
-        tables = zip(arrays["probabilities"], arrays["categories"], strict=True)
-        return cls([row[: int(k)] for row, k in tables])
+        padded, categories = arrays["probabilities"], arrays["categories"]
+        made = cls([row[: int(k)] for row, k in zip(padded, categories, strict=True)])
+        return made._with(padded)  # exactly these, not normalised anew
 
     def __repr__(self) -> str:
         if self.dimension > 4:

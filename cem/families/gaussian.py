@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 _LOG_2PI = float(np.log(2 * np.pi))
-_LEAST_STD = 1e-150  # its square and its inverse's square are still normal floats
+_LEAST_STD = 1e-150  # its square is still a normal float
+_LARGEST = 1e150  # so is this one's
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,14 +119,22 @@ class Gaussian:
         """Fit mean and (co)variance by weighted maximum likelihood (divisor: the sum of weights)."""
         x = check_rows(x, self.dimension)
         w = fit_weights(x, weights)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, second = self._moments(x, w)
+        if not np.all(np.isfinite(second)):
+            mean, second = self._moments(np.clip(x, -_LARGEST, _LARGEST), w)
+        if self.diagonal:
+            return type(self)(mean, std=np.maximum(np.sqrt(second), _LEAST_STD))
+        return type(self)(mean, covariance=_lifted(second))
+
+    def _moments(self, x: Array, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the weighted mean, and the variances or the covariance about it."""
         mean = w @ x
         centred = x - mean
         if self.diagonal:
-            with np.errstate(over="ignore"):
-                centred *= centred
-            std = np.sqrt(w @ centred)
-            return type(self)(mean, std=np.minimum(np.maximum(std, _LEAST_STD), 1 / _LEAST_STD))
-        return type(self)(mean, covariance=_lifted((w[:, None] * centred).T @ centred))
+            centred *= centred
+            return mean, w @ centred
+        return mean, (w[:, None] * centred).T @ centred
 
     def blend(self, other: Self, rate: float, spread_rate: float | None = None, /) -> Self:
         """Mix parameters: the mean with `rate`, std or covariance with `spread_rate` (default: `rate`)."""

@@ -21,8 +21,9 @@ class LevelFit:
     """Fit to the candidates at or above the elite quantile, weighted by the likelihood ratio.
 
     Where the quantile does not rise above the last level (few distinct scores), the next higher score is
-    taken. All candidates that tie at the level count. A discrete fit is blended with one per cent of a
-    nominal distribution of its own kind, so that no possible candidate gets probability 0.
+    taken. All candidates that tie at the level count. A discrete fit is blended with one per cent of the
+    nominal (of the last proposal, where the nominal is of another kind), so that no possible candidate gets
+    probability 0.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class LevelFit:
 
     def _next_level(self, state: State, scores: NDArray[np.float64]) -> float:
         level = elite_level(scores, self.elite_fraction)
-        last = state.level if state.iteration else -np.inf
+        last = np.fmax(state.level, -np.inf)
         if not level > last:
             higher = scores[scores > last]
             level = float(higher.min()) if higher.size else last
@@ -77,6 +78,6 @@ class LevelFit:
         if not np.isfinite(top):
             return family
         fitted = family.fit(x, np.exp(log_weights - top))
-        if x.dtype.kind in "iub" and isinstance(self.nominal, type(family)):
-            return fitted.blend(self.nominal, DEFENCE)
-        return fitted
+        if x.dtype.kind not in "iub":
+            return fitted
+        return fitted.blend(self.nominal if isinstance(self.nominal, type(family)) else family, DEFENCE)

@@ -57,9 +57,7 @@ def test_labels_that_a_position_does_not_have_are_impossible(row):
 
 
 def test_a_label_of_probability_zero_is_impossible():
-    np.testing.assert_array_equal(
-        Categorical([[0.0, 1.0]]).log_prob(np.array([[0], [1]])), [-np.inf, 0.0]
-    )
+    np.testing.assert_array_equal(Categorical([[0.0, 1.0]]).log_prob(np.array([[0], [1]])), [-np.inf, 0.0])
 
 
 def test_log_prob_refuses_rows_of_another_length():

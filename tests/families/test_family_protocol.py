@@ -66,10 +66,9 @@ def test_it_is_a_family(family):
 
 
 def test_sample_gives_one_candidate_a_row(family):
-    d = family.log_prob(family.sample(1, np.random.default_rng(0))).size and family.dimension
     for n in (1, 2, 17):
         x = family.sample(n, np.random.default_rng(0))
-        assert x.shape == (n, d)
+        assert x.shape == (n, family.dimension)
         assert family.log_prob(x).shape == (n,)
         assert np.all(np.isfinite(family.log_prob(x)))
 
@@ -88,9 +87,10 @@ def test_sample_leaves_numpys_global_stream_alone(family):
 
 
 @pytest.mark.parametrize("n", [1, 5, 1000])
+@pytest.mark.parametrize(
+    "family", [f for f in BUILT_IN.values() if hasattr(f, "fill")], ids=lambda f: type(f).__name__
+)
 def test_fill_gives_what_sample_gives(family, n):
-    if not hasattr(family, "fill"):
-        pytest.skip("cannot fill")
     out = np.empty((n, family.dimension), dtype=family.dtype)
     family.fill(out, np.random.default_rng(7))
     x = family.sample(n, np.random.default_rng(7))
@@ -155,12 +155,11 @@ def test_arrays_rebuild_the_family(family, other):
         assert_same(type(each).from_arrays(each.to_arrays()), each)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_arrays_rebuild_a_moved_table_bit_for_bit(seed):
+def test_arrays_rebuild_a_moved_table_bit_for_bit():
     """Dividing a table by its sum again changes the last bit; a run that was saved would go another way."""
-    rng = np.random.default_rng(seed)
-    family = cem.Categorical(rng.dirichlet(np.ones(7), size=5))
-    for _ in range(3):
+    rng = np.random.default_rng(0)
+    family = cem.Categorical(rng.dirichlet(np.ones(7), size=50))
+    for _ in range(20):
         family = family.blend(family.fit(family.sample(13, rng), rng.random(13)), 0.7)
         assert_same(cem.Categorical.from_arrays(family.to_arrays()), family)
 

@@ -39,7 +39,9 @@ def test_what_a_bridge_is():
 def test_performance_is_the_shortest_path():
     x = np.random.default_rng(1).exponential(MEANS * [1, 1, 1, 1, 1], size=(300, 5))
     x[::3] = x[::3, ::-1]  # every path is shortest somewhere
-    np.testing.assert_allclose(bridge().performance(x), [length_by_graph_search(row) for row in x], rtol=1e-14)
+    np.testing.assert_allclose(
+        bridge().performance(x), [length_by_graph_search(row) for row in x], rtol=1e-14
+    )
 
 
 def test_every_path_matters():
