@@ -39,9 +39,9 @@ class Budget:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, positive_count(name, value))
-        if self.max_time is not None and not _number("max_time", self.max_time) > 0:
+        if self.max_time is not None and not real_number("max_time", self.max_time) > 0:
             raise ValueError(f"max_time must be a positive number of seconds, got {self.max_time!r}.")
-        if self.target is not None and np.isnan(_number("target", self.target)):
+        if self.target is not None and np.isnan(real_number("target", self.target)):
             raise ValueError("target must be a number, got NaN.")
 
     @property
@@ -60,13 +60,20 @@ def positive_count(name: str, value: object) -> int:
     TypeError
         If it is not a number.
     """
-    number = _number(name, value)
+    number = real_number(name, value)
     if not (number >= 1 and number == np.floor(number) and np.isfinite(number)):
         raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
     return int(number)
 
 
-def _number(name: str, value: object) -> float:
+def real_number(name: str, value: object) -> float:
+    """Check a real number.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    """
     if isinstance(value, bool | str | bytes):
         raise TypeError(f"{name} must be a number, got {value!r}.")
     try:

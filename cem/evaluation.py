@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -193,23 +194,28 @@ class Evaluator:
             for first in starts
         )
         first = 0
-        for values, failure in self._dispatch(tasks):
-            out[first : first + len(values)] = values
-            first += len(values)
-            yield first, failure
-            if failure or time.monotonic() >= deadline or first % rows:
-                return
+        with closing(self._dispatch(tasks)) as results:
+            for values, failure in results:
+                out[first : first + len(values)] = values
+                first += len(values)
+                yield first, failure
+                if failure or time.monotonic() >= deadline or first % rows:
+                    return
 
     def _chunk_rows(self, n: int, d: int) -> int:
         if self.objective.vectorized:
             return max(1, VECTORISED_NUMBERS // d)
         return n if self._workers == 1 else max(1, -(-n // (self._workers * CHUNKS_PER_WORKER)))
 
-    def _dispatch(self, tasks: Iterable[Any]) -> Iterator[tuple[NDArray[np.float64], Failure | None]]:
+    def _dispatch(
+        self, tasks: Iterable[Any]
+    ) -> Generator[tuple[NDArray[np.float64], Failure | None], None, None]:
         if self._pool is None:
             self._pool = self._exit.enter_context(_open_pool(self._n_jobs))
         try:
-            yield from self._pool(tasks)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*tasks.*", UserWarning)  # of an early end
+                yield from self._pool(tasks)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
             if "pickle" not in repr(error).lower():
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class History:
         if name not in Row._fields:
             raise AttributeError(f"a history has the columns {', '.join(Row._fields)}, not {name!r}.")
         if not self._rows:
-            return np.array([], dtype={"str": str, "int": int, "float": float}[Row.__annotations__[name]])
+            return np.array([], dtype=get_type_hints(Row)[name])
         return np.array([getattr(row, name) for row in self._rows])
 
     def to_arrays(self) -> dict[str, Array]:

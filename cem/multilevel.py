@@ -15,6 +15,7 @@ from cem.status import Status
 from cem.stopping import LevelReached
 from cem.updates.level_fit import LevelFit
 
+LEAST_ELITES = 30
 LEAST_HITS = 50
 MOST_GROWTH = 4
 
@@ -46,7 +47,7 @@ def multilevel(
     """
     nominal, start = inputs.nominal, inputs.proposal
     first = Measurement(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
-    update = LevelFit(nominal, level, elite_fraction)
+    update = LevelFit(nominal, level, elite_fraction, LEAST_ELITES)
     rule = LevelReached(level)
     try:
         batch = yield Draw(start, n)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.budget import Budget
+from cem.budget import Budget, real_number
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.estimates import ProbabilityEstimate, samples
 from cem.evaluation import Evaluator, Objective, widen
@@ -128,7 +128,7 @@ def estimate_probability(
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     if method not in ("auto", "multilevel"):
         raise ValueError(f'method must be "auto" or "multilevel", got {method!r}.')
-    if not 0 < target_cv < 1:
+    if not 0 < real_number("target_cv", target_cv) < 1:
         raise ValueError(f"target_cv lies in (0, 1), got {target_cv!r}.")
     source = resolve_inputs(inputs, family)
     upper = tail == "upper"
@@ -150,7 +150,7 @@ def estimate_probability(
         served = driver.serve(multilevel(source, threshold, target_cv, POPULATION))
     if served.value is None:
         raise KeyboardInterrupt
-    estimate = _estimate(driver, served.value)
+    estimate = _estimate(driver, served.value, target_cv)
     raise_failure(served.ended, estimate)
     return estimate
 
@@ -189,11 +189,11 @@ def _report(driver: Driver, progress: Progress) -> Any:
     )
 
 
-def _estimate(driver: Driver, measured: Measurement) -> ProbabilityEstimate:
+def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> ProbabilityEstimate:
     tally = measured.tally
     probability = min(1.0, float(np.exp(tally.log_probability))) if tally.draws else np.nan
     cv = tally.coefficient_of_variation
-    status, message = _judged(measured, driver.sign * driver.state.level + 0.0)
+    status, message = _judged(measured, driver.sign * driver.state.level + 0.0, target_cv)
     hits = tally.hits if len(tally.hits) else np.empty((0, dimension(measured.proposal)))
     return ProbabilityEstimate(
         probability=probability,
@@ -216,7 +216,7 @@ def _estimate(driver: Driver, measured: Measurement) -> ProbabilityEstimate:
     )
 
 
-def _judged(measured: Measurement, last_level: float) -> tuple[Status, str]:
+def _judged(measured: Measurement, last_level: float, target_cv: float) -> tuple[Status, str]:
     """Add to how a plan ended what its weights say against it."""
     tally, status, message = measured.tally, measured.status, measured.message
     if status is Status.LEVEL_UNREACHED:
@@ -224,7 +224,7 @@ def _judged(measured: Measurement, last_level: float) -> tuple[Status, str]:
     if len(tally.hits) == 0:
         return status, f"{message}; none of {tally.draws} draws hit the event"
     share = float(tally.weights.max())
-    if share > MOST_SHARE:
+    if share > max(MOST_SHARE, 2 * target_cv):
         status = Status.UNTRUSTED if status.success else status
         message = f"{message}; the weights are degenerate: one hit of {len(tally.hits)} carries {share:.0%}"
     return status, message

@@ -78,8 +78,8 @@ class LevelReached:
     most: int = 60
 
     def quiet(self, before: State, after: State) -> bool:
-        """Tell whether the level has not risen."""
-        return not after.level > before.level and before.iteration > 0
+        """Tell whether the level has not risen and nothing more waits above it."""
+        return not after.level > before.level and before.iteration > 0 and _waiting(after) == _waiting(before)
 
     def reason(self, state: State) -> str | None:
         """Say why the run should stop, or None."""
@@ -107,6 +107,10 @@ class ArchiveSettled:
         if state.quiet >= self.patience:
             return f"the archive has not been bettered for {self.patience} batches"
         return None
+
+
+def _waiting(state: State) -> int:
+    return len(state.memory.get("scores", ()))
 
 
 def _total(state: State) -> float:

@@ -62,8 +62,10 @@ def assert_trustworthy(runs, exact):
 
 def assert_same(a, b):
     """The two estimates are the same bit for bit, times exempt."""
-    assert a.probability == b.probability
-    assert a.standard_error == b.standard_error
+    np.testing.assert_array_equal(
+        [a.probability, a.standard_error, a.effective_sample_size],
+        [b.probability, b.standard_error, b.effective_sample_size],
+    )
     assert (a.nfev, a.nit, a.status, a.message) == (b.nfev, b.nit, b.status, b.message)
     np.testing.assert_array_equal(a.failure_samples().x, b.failure_samples().x)
     np.testing.assert_array_equal(a.failure_samples().weights, b.failure_samples().weights)
@@ -163,12 +165,7 @@ CASES = {
         math.exp(-10),
     ),
     "exponential": (totals, cem.Exponential([1.0, 1.0, 1.0]), 20.0, gamma_sum(20, 3)),
-    "exponential, minimum": (
-        lambda X: X.min(axis=1),
-        cem.Exponential([1.0, 2.0, 4.0]),
-        6.0,
-        math.exp(-6 * 1.75),
-    ),
+    "exponential, minimum": (lambda X: X.min(axis=1), cem.Exponential([1.0, 2.0]), 6.0, math.exp(-9)),
     "bernoulli, network": (network_fails, cem.Bernoulli([0.1] * 5), 1, network_probability(0.1)),
     "bernoulli, sum": (totals, cem.Bernoulli([0.1] * 20), 12, stats.binom.sf(11, 20, 0.1)),
     "categorical": (totals, cem.Categorical(TABLES), 8, categorical_probability(8)),
@@ -181,17 +178,17 @@ CASES = {
     "marginals, gamma": (totals, [stats.expon(), stats.gamma(2.0)], 20.0, gamma_sum(20, 3)),
     "marginals, discrete": (
         totals,
-        [stats.poisson(1.0), stats.poisson(2.0), stats.poisson(0.5)],
-        13,
-        stats.poisson.sf(12, 3.5),
+        [stats.randint(0, 10), stats.randint(0, 10), stats.bernoulli(0.1), stats.bernoulli(0.2)],
+        19,
+        0.01 * (0.1 + 0.2 - 0.02) + 0.02 * 0.02,
     ),
 }
 
 
 @pytest.mark.parametrize(("performance", "inputs", "level", "exact"), CASES.values(), ids=CASES)
 def test_right_on_average(performance, inputs, level, exact):
-    runs = estimates(60, performance, inputs, level, vectorized=True, max_evaluations=60_000)
-    assert all(e.success for e in runs)
+    runs = estimates(60, performance, inputs, level, vectorized=True, max_evaluations=40_000)
+    assert np.mean([e.success for e in runs]) >= 0.9
     assert_right_on_average(runs, exact)
     assert_trustworthy(runs, exact)
 
@@ -288,7 +285,9 @@ def test_intervals_of_runs_cut_short_are_honest(budget):
 @pytest.mark.parametrize("target_cv", [0.3, 0.1, 0.03])
 def test_target_cv_is_honoured(target_cv):
     runs = estimates(30, bridge(1.5), target_cv=target_cv)
-    assert all(e.success and e.coefficient_of_variation <= target_cv for e in runs)
+    assert all(e.coefficient_of_variation <= target_cv for e in runs)
+    assert all(e.success or e.status is cem.Status.UNTRUSTED for e in runs)
+    assert np.mean([e.success for e in runs]) > 0.5
     p = np.array([e.probability for e in runs])
     # The spread seen over 30 runs is that of the target, up to what a chi-square with 29 degrees varies by.
     assert p.std(ddof=1) / p.mean() <= target_cv * np.sqrt(stats.chi2.ppf(0.999, 29) / 29)
@@ -539,8 +538,8 @@ def test_nan_in_the_lower_tail_is_not_in_the_event():
     assert e.probability == pytest.approx(BEYOND_10 / 2, rel=0.3)
 
 
-@pytest.mark.parametrize("floor", [2.0, 3.0])
-def test_minus_infinity_on_most_of_the_space(floor):
+@pytest.mark.parametrize(("floor", "successes"), [(2.0, 0.9), (3.0, 0.0)])
+def test_minus_infinity_on_most_of_the_space(floor, successes):
     """Only 2.3 % and .13 % of the first batch have a finite performance."""
 
     def performance(X):
@@ -551,7 +550,7 @@ def test_minus_infinity_on_most_of_the_space(floor):
     runs = estimates(60, performance, inputs, 1.5, vectorized=True, max_evaluations=60_000)
     wrong = np.array([e.success for e in runs]) & ~covered(runs, exact)
     assert wrong.mean() <= 1 - least_coverage(60)
-    assert np.mean([e.success for e in runs]) > 0.5
+    assert np.mean([e.success for e in runs]) >= successes
 
 
 def test_infinite_performance_is_in_the_event():
@@ -655,6 +654,13 @@ def test_max_time_ends_a_slow_run():
     assert low < high
 
 
+def test_a_run_without_an_iteration_has_an_empty_history():
+    e = cem.estimate_probability(bridge(2.0), max_evaluations=10, rng=1)
+    assert e.nit == len(e.history) == 0
+    for name in ("stage", "level", "nfev"):
+        assert getattr(e.history, name).shape == (0,)
+
+
 def test_no_time_at_all_is_no_knowledge_at_all():
     e = cem.estimate_probability(bridge(2.0), max_time=1e-12, rng=1)
     assert e.status is cem.Status.TIME_LIMIT
@@ -752,10 +758,7 @@ def test_what_is_no_exception_passes_through():
 
 def test_callback_after_every_iteration():
     seen = []
-    e = cem.estimate_probability(
-        totals, PAIR, 10.0, vectorized=True, callback=lambda intermediate_result: seen.append(intermediate_result),
-        rng=1,
-    )  # fmt: skip
+    e = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=seen.append, rng=1)
     assert len(seen) == e.nit
     assert [r.nit for r in seen] == list(range(1, e.nit + 1))
     assert [r.nfev for r in seen] == e.history.nfev.tolist()
@@ -776,6 +779,16 @@ def test_callback_sees_the_users_sign_and_inputs():
         assert np.all(r.population >= 100)
         np.testing.assert_array_equal(r.scores, negative_totals(r.population))
         assert -212 <= r.level <= -200
+
+
+def test_callback_by_keyword():
+    nits = []
+
+    def callback(*, intermediate_result):
+        nits.append(intermediate_result.nit)
+
+    e = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1)
+    assert nits == list(range(1, e.nit + 1))
 
 
 def stop_by_true(intermediate_result):
@@ -1101,7 +1114,7 @@ def test_whole_and_numpy_numbers_are_numbers():
 
 
 def test_an_unpicklable_performance_with_processes():
-    with joblib.parallel_config("loky"), pytest.raises(TypeError, match="module level.*threads"):
+    with joblib.parallel_config("loky"), pytest.raises(TypeError, match=r"module level.*threads"):
         cem.estimate_probability(Unpicklable(), PAIR, 10.0, n_jobs=2, rng=1)
 
 

@@ -145,6 +145,20 @@ class Gaussian:
             return type(self)(mean, std=(1 - b) * self.std + b * other.std)
         return type(self)(mean, covariance=_lifted((1 - b) * self._matrix + b * other._matrix))
 
+    def widened(self, floor: Self, /) -> Self:
+        """Give the same mean with a covariance that nowhere falls below that of `floor`.
+
+        Tails no lighter than the nominal distribution's keep likelihood ratios bounded where it matters.
+        """
+        if self.diagonal and floor.diagonal:
+            return type(self)(self.mean, std=np.maximum(self.std, floor.std))
+        from scipy.linalg import solve_triangular
+
+        half = solve_triangular(floor._factor, self._factor, lower=True)
+        directions, scales, _ = np.linalg.svd(half)
+        root = floor._factor @ (directions * np.maximum(scales, 1.0))
+        return type(self)(self.mean, covariance=_lifted(root @ root.T))
+
     def entropy(self) -> float:
         """Differential entropy in nats."""
         scale = self.std if self.diagonal else np.diag(self._factor)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.base import Family
+from cem.families.gaussian import Gaussian
 from cem.importance import Nominal, log_ratio
 from cem.loop import Batch
 from cem.selection import elite_level
@@ -21,9 +22,10 @@ class LevelFit:
     """Fit to the candidates at or above the elite quantile, weighted by the likelihood ratio.
 
     Where the quantile does not rise above the last level (few distinct scores), the next higher score is
-    taken. All candidates that tie at the level count. A discrete fit is blended with one per cent of the
-    nominal (of the last proposal, where the nominal is of another kind), so that no possible candidate gets
-    probability 0.
+    taken, once enough candidates have come to it. All candidates that tie at the level count. A discrete fit
+    is blended with one per cent of the nominal (of the last proposal, where the nominal is of another kind),
+    so that no possible candidate gets probability 0; a Gaussian fit is widened to the nominal's spread, so
+    that likelihood ratios have a variance.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class LevelFit:
         Where the event begins (scores are maximised).
     elite_fraction : float
         Fraction ρ in (0, 1) that defines the quantile.
+    least_elites : int
+        Candidates without which the level is not raised; those that there are wait for more.
 
     References
     ----------
@@ -43,33 +47,40 @@ class LevelFit:
     nominal: Nominal
     level: float
     elite_fraction: float = 0.1
+    least_elites: int = 1
 
     def init(self, start: Family, /) -> State:
         """Give the state before the first batch."""
         return State(start)
 
     def step(self, state: State, batch: Batch, /) -> State:
-        """Raise the level and refit; a batch with nothing above the last level leaves the family alone."""
+        """Raise the level and refit; too few candidates above the last level wait for the next batch."""
+        x, scores = batch.x, batch.scores
+        if "x" in state.memory:
+            x = np.concatenate([state.memory["x"], x])
+            scores = np.concatenate([state.memory["scores"], scores])
         level = self._next_level(state, batch.scores)
-        chosen = batch.scores >= level
-        if level == -np.inf or not chosen.any():
-            return replace(state, elites=0)
-        x = batch.x[chosen]
-        family = self._fit(state.family, x)
+        chosen = scores >= level
+        if level == -np.inf or chosen.sum() < self.least_elites:
+            waiting = scores > np.fmax(state.level, -np.inf)
+            return replace(state, elites=0, memory={"x": x[waiting], "scores": scores[waiting]})
         return replace(
             state,
-            family=family,
+            family=self._fit(state.family, x[chosen]),
             level=level,
-            elite_best=float(np.max(batch.scores[chosen])),
+            elite_best=float(scores[chosen].max()),
             elites=int(chosen.sum()),
+            memory={},
         )
 
     def _next_level(self, state: State, scores: NDArray[np.float64]) -> float:
+        """Give the elite quantile, or where it does not rise, the least score above the last level."""
         level = elite_level(scores, self.elite_fraction)
-        last = np.fmax(state.level, -np.inf)
+        last = float(np.fmax(state.level, -np.inf))
         if not level > last:
             higher = scores[scores > last]
-            level = float(higher.min()) if higher.size else last
+            waiting = state.memory.get("scores", higher)
+            level = float(np.concatenate([higher, waiting]).min(initial=np.inf))
         return min(level, self.level)
 
     def _fit(self, family: Family, x: NDArray[np.float64]) -> Family:
@@ -78,6 +89,8 @@ class LevelFit:
         if not np.isfinite(top):
             return family
         fitted = family.fit(x, np.exp(log_weights - top))
+        if isinstance(fitted, Gaussian) and isinstance(self.nominal, Gaussian):
+            return fitted.widened(self.nominal)
         if x.dtype.kind not in "iub":
             return fitted
         return fitted.blend(self.nominal if isinstance(self.nominal, type(family)) else family, DEFENCE)

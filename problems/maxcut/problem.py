@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from problems.maxcut import generators
+from problems.maxcut.cuts import NOT_SIDES, Triangle, checked_sides, cut_values, triangle
+from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
 from problems.maxcut.readers import read_graph
 from problems.maxcut.search import improvement
 from problems.maxcut.search.graph import CutGraph
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from cem.updates import EliteArchive
 
 Seed = np.random.Generator | np.random.SeedSequence | int | None
-
-_BLOCK_ENTRIES = 2**19  # of candidates, evaluated at once: small enough to stay in the cache
-_BLOCK_ROWS = (16, 256)
-_NOT_SIDES = "candidates must hold only 0 and 1; from -1/+1 spins, use spins > 0"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,9 +79,9 @@ class MaxCut:
     maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        n = _checked_size(self.n)
-        edges = _checked_edges(n, np.asarray(self.edges))
-        edges, weights = _merged(n, edges, _checked_weights(len(edges), np.asarray(self.weights)))
+        n = checked_size(self.n)
+        edges = checked_edges(n, np.asarray(self.edges))
+        edges, weights = merged(n, edges, checked_weights(len(edges), np.asarray(self.weights)))
         edges.setflags(write=False)
         weights.setflags(write=False)
         nodes = None if self.nodes is None else tuple(self.nodes)
@@ -220,7 +217,7 @@ class MaxCut:
             If an argument makes no graph.
         """
         generator = np.random.default_rng(rng)
-        edges = generators.random_edges(_checked_size(n), edge_probability, generator)
+        edges = generators.random_edges(checked_size(n), edge_probability, generator)
         return cls(n, edges, generators.random_weights(len(edges), weights, generator), name=f"random-{n}")
 
     @classmethod
@@ -286,7 +283,7 @@ class MaxCut:
         P.-T. de Boer, D. P. Kroese, S. Mannor, R. Y. Rubinstein: A tutorial on the cross-entropy method.
         Annals of Operations Research 134 (2005) 19–67, the synthetic max-cut problem.
         """
-        first = _checked_size(n) // 2 if block is None else block
+        first = checked_size(n) // 2 if block is None else block
         edges, weights, optimum = generators.planted(n, first, np.random.default_rng(rng))
         return cls(n, edges, weights, optimum, f"planted-{first}+{n - first}")
 
@@ -303,7 +300,7 @@ class MaxCut:
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the value of each row of `X`, shape (N, n), as an array of shape (N,); see `cut_value`."""
-        return self._cut_values(self._checked_sides(X, dimensions=(2,)))
+        return cut_values(self._upper, checked_sides(X, self.n, dimensions=(2,)))
 
     def cut_value(self, X: ArrayLike) -> float | NDArray[np.float64]:
         """Add up the weights of the edges whose ends lie on different sides.
@@ -329,8 +326,8 @@ class MaxCut:
         ValueError
             If its shape is another, or it holds anything but 0 and 1.
         """
-        sides = self._checked_sides(X, dimensions=(1, 2))
-        values = self._cut_values(np.atleast_2d(sides))
+        sides = checked_sides(X, self.n, dimensions=(1, 2))
+        values = cut_values(self._upper, np.atleast_2d(sides))
         return float(values[0]) if sides.ndim == 1 else values
 
     def partition(self, x: ArrayLike) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
@@ -352,9 +349,9 @@ class MaxCut:
         TypeError, ValueError
             As for `cut_value`.
         """
-        sides = self._checked_sides(x, dimensions=(1,))
+        sides = checked_sides(x, self.n, dimensions=(1,))
         if not np.isin(sides, (0, 1)).all():
-            raise ValueError(_NOT_SIDES)
+            raise ValueError(NOT_SIDES)
         nodes = range(self.n) if self.nodes is None else self.nodes
         zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
         return zero, one
@@ -412,7 +409,7 @@ class MaxCut:
         spins = (2 * X.astype(np.int8) - 1).astype(np.int8)
         better, count = improvement.improve(self._engine, self._layout, spins, rng, effort)
         sides = (better > 0).astype(np.uint8)
-        return sides, self._cut_values(sides), count
+        return sides, cut_values(self._upper, sides), count
 
     @cached_property
     def _engine(self) -> ModuleType:
@@ -435,91 +432,6 @@ class MaxCut:
         """Leave out what is prepared on first use."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    # --- evaluation ---------------------------------------------------------------------------------
-
     @cached_property
-    def _upper(self) -> sparse.csr_array[np.floating[Any], tuple[int, int]]:
-        """The weight matrix above its diagonal, in the narrowest dtype whose sums lose nothing."""
-        whole = bool((self.weights == np.floor(self.weights)).all())
-        exact = whole and float(np.abs(self.weights).sum()) <= 2**24
-        data: NDArray[np.floating[Any]] = self.weights.astype(np.float32 if exact else np.float64)
-        return sparse.csr_array((data, (self.edges[:, 0], self.edges[:, 1])), shape=(self.n, self.n))
-
-    def _cut_values(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Evaluate the rows of `X`, a block at a time.
-
-        With ``z = x - 1/2`` an edge is cut where ``z[i] z[j] = -1/4`` and not where it is 1/4, so the cut is
-        ``sum(w)/2 - 2 z'Uz`` with `U` the upper triangle of the weights.
-        """
-        values = np.empty(len(X))
-        half = self.weights.sum() / 2
-        rows = int(np.clip(_BLOCK_ENTRIES // self.n, *_BLOCK_ROWS))
-        for first in range(0, len(X), rows):
-            block = slice(first, first + rows)
-            z = X[block].T.astype(self._upper.dtype, order="C")
-            if z.min() < 0 or z.max() > 1:
-                raise ValueError(_NOT_SIDES)
-            z -= 0.5
-            values[block] = half - 2.0 * np.einsum("ij,ij->j", z, self._upper @ z).astype(np.float64)
-        return values
-
-    def _checked_sides(self, X: ArrayLike, dimensions: tuple[int, ...]) -> NDArray[Any]:
-        sides = np.asarray(X)
-        if sides.ndim not in dimensions or sides.shape[-1] != self.n:
-            expected = " or ".join(f"({self.n},)" if d == 1 else f"(N, {self.n})" for d in dimensions)
-            raise ValueError(f"expected candidates of shape {expected}, got {sides.shape}")
-        if sides.dtype.kind not in "biu":
-            raise TypeError(
-                f"candidates must be integers or booleans, got {sides.dtype}; from numbers, use X > 0.5"
-            )
-        return sides.view(np.uint8) if sides.dtype == np.bool_ else sides
-
-
-def _checked_size(n: int) -> int:
-    if not isinstance(n, int | np.integer) or isinstance(n, bool):
-        raise TypeError(f"n, the number of vertices, must be an integer, got {n!r}")
-    if not 1 <= n < 2**31:
-        raise ValueError(f"n, the number of vertices, must be from 1 to 2**31 - 1, got {n}")
-    return int(n)
-
-
-def _checked_edges(n: int, edges: NDArray[Any]) -> NDArray[np.int64]:
-    if edges.size == 0:
-        return np.empty((0, 2), dtype=np.int64)
-    if edges.ndim != 2 or edges.shape[1] != 2:
-        raise ValueError(f"edges must have shape (m, 2), one pair of vertices in each row, got {edges.shape}")
-    if edges.dtype.kind not in "iu":
-        raise TypeError(f"edges must be vertex numbers, of an integer dtype, got {edges.dtype}")
-    if (bad := ((edges < 0) | (edges >= n)).any(axis=1)).any():
-        k = int(bad.argmax())
-        raise ValueError(
-            f"edges[{k}] = {edges[k].tolist()} has a vertex out of range: they count 0 … {n - 1}"
-        )
-    if (loop := edges[:, 0] == edges[:, 1]).any():
-        k = int(loop.argmax())
-        raise ValueError(
-            f"edges[{k}] = {edges[k].tolist()} is a self-loop; it can never be cut, leave it out"
-        )
-    return edges.astype(np.int64)
-
-
-def _checked_weights(m: int, weights: NDArray[Any]) -> NDArray[np.float64]:
-    if weights.shape != (m,):
-        raise ValueError(f"weights must have shape ({m},), one for each edge, got {weights.shape}")
-    if m and weights.dtype.kind not in "biuf":
-        raise TypeError(f"weights must be real numbers, got {weights.dtype} ({weights[0]!r}, …)")
-    numbers = weights.astype(np.float64)
-    if not (finite := np.isfinite(numbers)).all():
-        k = int(finite.argmin())
-        raise ValueError(f"weights[{k}] = {numbers[k]} is not finite; leave out edges without a weight")
-    return numbers
-
-
-def _merged(
-    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Order each edge's ends, sort the edges, add up parallel ones and drop those of weight 0."""
-    codes, which = np.unique(edges.min(axis=1) * n + edges.max(axis=1), return_inverse=True)
-    sums = np.bincount(which, weights=weights, minlength=len(codes)).astype(np.float64)
-    kept = np.flatnonzero(sums)
-    return np.column_stack(np.divmod(codes[kept], n)), sums[kept]
+    def _upper(self) -> Triangle:
+        return triangle(self.n, self.edges, self.weights)

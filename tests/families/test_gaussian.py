@@ -293,3 +293,20 @@ def test_bad_parameters(arguments, message):
 def test_parameters_that_are_no_numbers(arguments):
     with pytest.raises(TypeError, match="must be a vector of numbers"):
         Gaussian(**arguments)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_widened_covers_the_floor_and_itself(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((2, 4, 4))
+    own, floor = Gaussian(np.ones(4), covariance=a @ a.T), Gaussian(np.zeros(4), covariance=b @ b.T)
+    wide = own.widened(floor)
+    for narrow in (own, floor):
+        assert np.linalg.eigvalsh(wide.covariance - narrow.covariance)[0] > -1e-9
+    np.testing.assert_array_equal(wide.mean, own.mean)
+    np.testing.assert_allclose(own.widened(own).covariance, own.covariance, rtol=1e-9, atol=1e-12)
+
+
+def test_widened_without_correlations_is_the_larger_std():
+    wide = Gaussian([1.0, 2.0], std=[0.1, 3.0]).widened(Gaussian([0.0, 0.0], std=1.0))
+    np.testing.assert_array_equal(wide.std, [1.0, 3.0])

@@ -164,7 +164,8 @@ def test_names_must_fit():
     [
         ([[0, 1]], ValueError, r"shape \(3,\) or \(N, 3\), got \(1, 2\)"),
         ([[[0, 1, 0]]], ValueError, "shape"),
-        ([0.0, 1.0, 0.5], TypeError, "X > 0.5"),
+        ([0.0, 1.0, 0.5], ValueError, "only 0 and 1"),
+        (["a", "b", "c"], TypeError, "numbers"),
         ([1, -1, 1], ValueError, "spins > 0"),
         ([[0, 1, 0], [0, 2, 0]], ValueError, "only 0 and 1"),
     ],

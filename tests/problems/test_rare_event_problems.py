@@ -1,4 +1,4 @@
-"""The bridge: its performance against a graph search, its references against printed digits and simulation."""
+"""The bridge: its performance against a graph search, its references against print and simulation."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,79 @@
+"""Edges as a problem keeps them: checked, ordered, merged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def checked_size(n: int) -> int:
+    """Check the number of vertices.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what is wrong with them.
+    """
+    if not isinstance(n, int | np.integer) or isinstance(n, bool):
+        raise TypeError(f"n, the number of vertices, must be an integer, got {n!r}")
+    if not 1 <= n < 2**31:
+        raise ValueError(f"n, the number of vertices, must be from 1 to 2**31 - 1, got {n}")
+    return int(n)
+
+
+def checked_edges(n: int, edges: NDArray[Any]) -> NDArray[np.int64]:
+    """Check the end points of the edges of a graph of `n` vertices.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what is wrong with them.
+    """
+    if edges.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if edges.ndim != 2 or edges.shape[1] != 2:
+        raise ValueError(f"edges must have shape (m, 2), one pair of vertices in each row, got {edges.shape}")
+    if edges.dtype.kind not in "iu":
+        raise TypeError(f"edges must be vertex numbers, of an integer dtype, got {edges.dtype}")
+    if (bad := ((edges < 0) | (edges >= n)).any(axis=1)).any():
+        k = int(bad.argmax())
+        raise ValueError(
+            f"edges[{k}] = {edges[k].tolist()} has a vertex out of range: they count 0 … {n - 1}"
+        )
+    if (loop := edges[:, 0] == edges[:, 1]).any():
+        k = int(loop.argmax())
+        raise ValueError(
+            f"edges[{k}] = {edges[k].tolist()} is a self-loop; it can never be cut, leave it out"
+        )
+    return edges.astype(np.int64)
+
+
+def checked_weights(m: int, weights: NDArray[Any]) -> NDArray[np.float64]:
+    """Check the weights of `m` edges.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what is wrong with them.
+    """
+    if weights.shape != (m,):
+        raise ValueError(f"weights must have shape ({m},), one for each edge, got {weights.shape}")
+    if m and weights.dtype.kind not in "biuf":
+        raise TypeError(f"weights must be real numbers, got {weights.dtype} ({weights[0]!r}, …)")
+    numbers = weights.astype(np.float64)
+    if not (finite := np.isfinite(numbers)).all():
+        k = int(finite.argmin())
+        raise ValueError(f"weights[{k}] = {numbers[k]} is not finite; leave out edges without a weight")
+    return numbers
+
+
+def merged(
+    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Order each edge's ends, sort the edges, add up parallel ones and drop those of weight 0."""
+    codes, which = np.unique(edges.min(axis=1) * n + edges.max(axis=1), return_inverse=True)
+    sums = np.bincount(which, weights=weights, minlength=len(codes)).astype(np.float64)
+    kept = np.flatnonzero(sums)
+    return np.column_stack(np.divmod(codes[kept], n)), sums[kept]

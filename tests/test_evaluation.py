@@ -1,0 +1,584 @@
+"""Evaluation: one by one, vectorised, in processes and in threads, all to the same bits."""
+
+import contextlib
+import gc
+import threading
+import time
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+
+import cem
+from cem.evaluation import VECTORISED_NUMBERS, Evaluator, Objective
+from cem.streams import Streams
+
+BOX = [(-2.0, 3.0)] * 4
+BACKENDS = ["loky", "threading"]
+
+
+# Objectives at module level: worker processes import them from here.
+
+
+def rosenbrock(x):
+    return float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
+
+
+def rosenbrock_rows(X):
+    return np.sum(100 * (X[:, 1:] - X[:, :-1] ** 2) ** 2 + (1 - X[:, :-1]) ** 2, axis=1)
+
+
+def noisy(x, rng):
+    return float(x @ x + rng.normal())
+
+
+def noisy_rows(X, rng):
+    return (X**2).sum(axis=1) + rng.normal(size=len(X))
+
+
+def scaled(x, factor, shift=0.0):
+    return factor * float(x @ x) + shift
+
+
+def scaled_with_stream(x, rng, factor):
+    return factor * float(x @ x) + rng.random()
+
+
+def writes(x):
+    x[0] = 0.0
+    return 1.0
+
+
+def writes_through_a_view(x):
+    x.reshape(2, 2)[...] = 0.0
+    return 1.0
+
+
+def sorts_in_place(x):
+    x.sort()
+    return 1.0
+
+
+def writes_rows(X):
+    X *= 2
+    return X.sum(axis=1)
+
+
+def wraps_around(x):
+    """2x - 1 in a small unsigned type would be 255 for 0."""
+    assert x.dtype == np.int64
+    return float((2 * x - 1).sum())
+
+
+def wraps_around_rows(X):
+    assert X.dtype == np.int64
+    return (2 * X - 1).sum(axis=1)
+
+
+def divides_by_zero(x):
+    return 1 / 0 if x[0] > 2.5 else float(x[0])
+
+
+def optimize(fun, **options):
+    return cem.optimize(fun, **({"bounds": BOX, "max_iterations": 4, "rng": 3} | options))
+
+
+def assert_same(a, b):
+    """Bit for bit the same run; only the times may differ."""
+    np.testing.assert_array_equal(a.x, b.x)
+    assert a.fun == b.fun
+    assert (a.nit, a.nfev, a.status, a.message, a.seed) == (b.nit, b.nfev, b.status, b.message, b.seed)
+    for key, value in a.family.to_arrays().items():
+        np.testing.assert_array_equal(value, b.family.to_arrays()[key])
+    for column in set(a.history.columns) - {"seconds"}:
+        np.testing.assert_array_equal(getattr(a.history, column), getattr(b.history, column))
+
+
+# --- the same bits everywhere -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("pass_rng", [False, True], ids=["plain", "pass_rng"])
+def test_the_number_of_workers_does_not_matter(backend, n_jobs, pass_rng):
+    fun = noisy if pass_rng else rosenbrock
+    serial = optimize(fun, pass_rng=pass_rng)
+    with joblib.parallel_config(backend):
+        assert_same(optimize(fun, pass_rng=pass_rng, n_jobs=n_jobs), serial)
+
+
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"), [("loky", 1), ("loky", 2), ("threading", 2), ("threading", 3)]
+)
+@pytest.mark.parametrize("pass_rng", [False, True], ids=["plain", "pass_rng"])
+def test_the_number_of_workers_does_not_matter_to_vectorised_calls(backend, n_jobs, pass_rng):
+    """A population of several calls: 2,000 rows of 300 numbers are more than one call takes."""
+    fun = noisy_rows if pass_rng else rosenbrock_rows
+    options = {"bounds": [(-2, 3)] * 300, "population": 2000, "max_iterations": 2, "vectorized": True}
+    assert options["population"] * 300 > 2 * VECTORISED_NUMBERS
+    serial = optimize(fun, pass_rng=pass_rng, **options)
+    with joblib.parallel_config(backend):
+        assert_same(optimize(fun, pass_rng=pass_rng, n_jobs=n_jobs, **options), serial)
+
+
+def test_a_whole_run_with_its_confirmation_is_the_same_in_parallel():
+    options = {"args": (2.0,), "max_iterations": None}
+    serial = optimize(scaled, **options)
+    assert serial.status is cem.Status.CONVERGED
+    with joblib.parallel_config("threading"):
+        assert_same(optimize(scaled, n_jobs=3, **options), serial)
+
+
+def test_vectorised_scores_are_those_of_single_rows():
+    serial, together = optimize(rosenbrock), optimize(rosenbrock_rows, vectorized=True)
+    np.testing.assert_allclose(serial.history.level, together.history.level, rtol=1e-12)
+    np.testing.assert_allclose(serial.x, together.x, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_estimates_do_not_depend_on_the_number_of_workers(n_jobs):
+    def estimate(**options):
+        return cem.estimate_probability(np.sum, cem.Exponential([1.0, 1.0]), level=12, rng=1, **options)
+
+    serial = estimate()
+    with joblib.parallel_config("threading"):
+        shared = estimate(n_jobs=n_jobs)
+    assert serial.probability == shared.probability
+    assert serial.nfev == shared.nfev
+    np.testing.assert_array_equal(serial.failure_samples().x, shared.failure_samples().x)
+
+
+def test_each_candidate_has_a_stream_of_its_own():
+    draws = []
+    optimize(lambda x, rng: draws.append(rng.random()) or float(x @ x), pass_rng=True, max_iterations=3)
+    assert len(draws) == 300
+    assert len(set(draws)) == 300
+
+
+def test_the_objectives_stream_does_not_move_the_samplers():
+    """However much an objective draws, the candidates stay the same."""
+
+    def greedy(x, rng):
+        rng.random(17)
+        return rosenbrock(x)
+
+    assert_same(optimize(greedy, pass_rng=True), optimize(rosenbrock))
+
+
+# --- joblib's configuration -------------------------------------------------------------------------
+
+
+def threads_used(**options):
+    names = set()
+
+    def sees(x):
+        names.add(threading.current_thread().name)
+        time.sleep(1e-4)
+        return float(x @ x)
+
+    optimize(sees, max_iterations=2, **options)
+    return names
+
+
+def test_serial_is_the_default():
+    assert threads_used() == {threading.current_thread().name}
+
+
+def test_the_configuration_of_joblib_is_inherited():
+    with joblib.parallel_config("threading", n_jobs=2):
+        names = threads_used()
+    assert threading.current_thread().name not in names
+    assert len(names) == 2
+
+
+def test_an_explicit_one_does_not_inherit():
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert threads_used(n_jobs=1) == {threading.current_thread().name}
+
+
+def test_an_explicit_number_of_workers_takes_the_backend_that_is_configured():
+    with joblib.parallel_config("threading"):
+        assert threading.current_thread().name not in threads_used(n_jobs=2)
+
+
+# --- what can be sent to processes ------------------------------------------------------------------
+
+
+def test_lambdas_and_closures_go_to_processes():
+    centre = np.array([1.0, 0.0, -1.0, 0.5])
+    assert_same(
+        optimize(lambda x: float(((x - centre) ** 2).sum()), n_jobs=2),
+        optimize(lambda x: float(((x - centre) ** 2).sum())),
+    )
+
+
+def with_a_lock():
+    lock = threading.Lock()
+
+    def locked(x):
+        with lock:
+            return float(x @ x)
+
+    return locked
+
+
+def test_a_lock_cannot_go_to_processes_and_the_message_says_what_can_be_done():
+    with pytest.raises(TypeError, match=r"(?s)another process.*module level.*thread"):
+        optimize(with_a_lock(), n_jobs=2)
+
+
+def test_a_lock_in_the_arguments_is_told_too():
+    with pytest.raises(TypeError, match=r"(?s)another process.*thread"):
+        optimize(scaled, args=(threading.Lock(),), n_jobs=2)
+
+
+def test_a_lock_works_with_threads():
+    with joblib.parallel_config("threading"):
+        assert_same(optimize(with_a_lock(), n_jobs=2), optimize(with_a_lock()))
+
+
+class Picky:
+    """Raises a TypeError that speaks of pickles: the objective's own trouble, not the package's."""
+
+    def __call__(self, x):
+        raise TypeError("cannot pickle the cucumber")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_objective_may_speak_of_pickles(n_jobs):
+    with joblib.parallel_config("threading"), pytest.raises(cem.ObjectiveError, match="cucumber"):
+        optimize(Picky(), n_jobs=n_jobs)
+
+
+# --- rows are read-only and int64 -------------------------------------------------------------------
+
+
+def assert_refuses_to_be_written(fun, **options):
+    with pytest.raises(cem.ObjectiveError, match="read-only") as caught:
+        optimize(fun, **options)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("fun", [writes, writes_through_a_view, sorts_in_place])
+def test_rows_are_read_only(fun):
+    assert_refuses_to_be_written(fun)
+
+
+@pytest.mark.parametrize("fun", [writes, writes_through_a_view, sorts_in_place])
+def test_rows_are_read_only_in_threads(fun):
+    with joblib.parallel_config("threading"):
+        assert_refuses_to_be_written(fun, n_jobs=2)
+
+
+def test_rows_are_read_only_in_processes():
+    assert_refuses_to_be_written(writes, n_jobs=2)
+
+
+def test_rows_are_read_only_when_vectorised():
+    assert_refuses_to_be_written(writes_rows, vectorized=True)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_are_read_only_when_vectorised_in_parallel(backend):
+    with joblib.parallel_config(backend):
+        assert_refuses_to_be_written(
+            writes_rows, vectorized=True, n_jobs=2, bounds=[(0, 1)] * 300, population=2000
+        )
+
+
+@pytest.mark.parametrize(
+    "family", [cem.Bernoulli([0.5] * 4), cem.Categorical([[0.5, 0.5]] * 4)], ids=["Bernoulli", "Categorical"]
+)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_discrete_candidates_come_as_int64(family, n_jobs):
+    r = optimize(wraps_around, start=family, bounds=None, n_jobs=n_jobs)
+    assert r.fun == -4
+    assert r.x.dtype == np.int64
+
+
+def test_discrete_candidates_are_read_only():
+    """Also the copy in int64 that is made of small types."""
+    assert_refuses_to_be_written(writes, start=cem.Bernoulli([0.5] * 4), bounds=None)
+
+
+def test_discrete_candidates_come_as_int64_when_vectorised():
+    family = cem.Bernoulli([0.5] * 4)
+    assert optimize(wraps_around_rows, start=family, bounds=None, vectorized=True).fun == -4
+    assert_refuses_to_be_written(writes_rows, start=family, bounds=None, vectorized=True)
+
+
+def test_a_callback_sees_int64():
+    seen = []
+    optimize(
+        wraps_around,
+        start=cem.Bernoulli([0.5] * 4),
+        bounds=None,
+        callback=lambda intermediate_result: seen.append(intermediate_result.population.dtype),
+    )
+    assert set(seen) == {np.dtype(np.int64)}
+
+
+class Compact:
+    """A problem object that knows how to handle one byte a position."""
+
+    start = cem.Bernoulli([0.5] * 4)
+    maximize = True
+    compact = True
+
+    def __init__(self):
+        self.dtypes = set()
+
+    def __call__(self, X):
+        self.dtypes.add(X.dtype)
+        return X.sum(axis=1, dtype=np.int64)
+
+
+def test_a_problem_may_ask_for_compact_candidates():
+    problem = Compact()
+    r = cem.optimize(problem, rng=1)
+    assert problem.dtypes == {np.dtype(np.uint8)}
+    assert r.fun == 4
+    assert r.x.dtype == np.int64
+
+
+def test_an_objective_that_keeps_its_rows_keeps_what_it_saw():
+    kept, copies = [], []
+
+    def keeps(x):
+        kept.append(x)
+        copies.append(x.copy())
+        return float(x @ x)
+
+    optimize(keeps)
+    np.testing.assert_array_equal(kept, copies)
+
+
+# --- what an objective returns ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [3, 3.0, np.float32(3), np.int8(3), np.array(3.0), np.array([3.0]), np.array([[3]]), [3.0]],
+    ids=lambda value: f"{type(value).__name__} {np.shape(value)}",
+)
+def test_one_real_number_in_any_clothes(value):
+    assert optimize(lambda x: value, max_iterations=1).fun == 3
+
+
+def test_a_bool_is_a_number():
+    assert optimize(lambda x: bool(x[0] > 0), max_iterations=1).fun == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.zeros(4), ValueError, r"one number for one candidate.*shape \(4,\).*vectorized=True"),
+        ([1.0, 2.0], ValueError, r"shape \(2,\)"),
+        (np.zeros((2, 2)), ValueError, r"shape \(2, 2\)"),
+        ([], ValueError, r"shape \(0,\)"),
+        ("3", TypeError, "real number, got '3'"),
+        (b"3", TypeError, "real number"),
+        (1j, TypeError, "real number, got 1j"),
+        (np.complex128(1), TypeError, "real number"),
+        (None, TypeError, "got None.*return missing"),
+        ({}, TypeError, "real number"),
+        (np.datetime64("2020-01-01"), TypeError, "real number"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+@pytest.mark.parametrize("n_jobs", [1, 2], ids=["serial", "threads"])
+def test_what_is_not_one_real_number_is_told(value, error, message, n_jobs):
+    with joblib.parallel_config("threading"), pytest.raises(error, match=message):
+        optimize(lambda x: value, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize(
+    ("fun", "error", "message"),
+    [
+        (lambda X: 3.0, ValueError, r"\(n, d\) = \(100, 4\).*row.*transpose.*\(100,\).*got shape \(\)"),
+        (lambda X: None, ValueError, r"\(n, d\) = \(100, 4\)"),
+        (lambda X: X.sum(axis=0), ValueError, r"transpose.*got shape \(4,\)"),
+        (lambda X: X.sum(axis=1)[:, None], ValueError, r"got shape \(100, 1\)"),
+        (lambda X: X.sum(axis=1)[:-1], ValueError, r"got shape \(99,\)"),
+        (lambda X: X.sum(axis=1) + 0j, TypeError, "real numbers, got dtype complex"),
+        (lambda X: ["3"] * len(X), TypeError, "real numbers"),
+        (lambda X: [None] * len(X), TypeError, "real numbers"),
+    ],
+    ids=["scalar", "None", "wrong axis", "column", "one short", "complex", "strings", "Nones"],
+)
+def test_what_is_not_one_real_number_a_row_is_told(fun, error, message):
+    with pytest.raises(error, match=message):
+        optimize(fun, vectorized=True)
+
+
+def test_vectorised_scores_may_be_a_list_or_whole_numbers():
+    assert optimize(lambda X: [3] * len(X), vectorized=True, max_iterations=1).fun == 3
+
+
+def test_a_wrong_value_is_told_at_the_first_call():
+    calls = []
+    with pytest.raises(TypeError):
+        optimize(lambda x: calls.append(x))
+    assert len(calls) == 1
+
+
+# --- how an objective is called ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_further_arguments_come_after_the_candidate(n_jobs):
+    doubled = optimize(scaled, args=(2.0, 1.0), n_jobs=n_jobs)
+    assert doubled.fun == pytest.approx(2 * float(doubled.x @ doubled.x) + 1.0)
+
+
+def test_further_arguments_come_after_the_stream():
+    r = optimize(scaled_with_stream, args=(0.0,), pass_rng=True)
+    assert 0 < r.fun < 0.05
+
+
+def test_vectorised_calls_have_rows_of_candidates():
+    shapes = set()
+
+    def rows(X):
+        shapes.add(X.shape)
+        return X[:, 0]
+
+    optimize(rows, vectorized=True, population=120)
+    assert shapes == {(120, 4)}
+
+
+# --- an objective that raises -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("threading", 2), ("threading", 3)])
+def test_an_exception_is_the_same_for_any_number_of_workers(backend, n_jobs):
+    with pytest.raises(cem.ObjectiveError) as serial:
+        optimize(divides_by_zero)
+    with joblib.parallel_config(backend), pytest.raises(cem.ObjectiveError) as caught:
+        optimize(divides_by_zero, n_jobs=n_jobs)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    np.testing.assert_array_equal(caught.value.candidate, serial.value.candidate)
+    assert caught.value.candidate[0] > 2.5
+    assert caught.value.partial.nfev == serial.value.partial.nfev
+    np.testing.assert_array_equal(caught.value.partial.x, serial.value.partial.x)
+    notes = getattr(caught.value.__cause__, "__notes__", [])
+    assert any("divides_by_zero" in note for note in notes), "the worker's traceback is lost"
+    with joblib.parallel_config(backend):
+        assert_same(optimize(rosenbrock, n_jobs=n_jobs), optimize(rosenbrock))
+
+
+class TwoArguments(Exception):  # noqa: N818
+    """An exception that cannot be unpickled."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+def raises_two_arguments(x):
+    raise TwoArguments("trouble", "the mill")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_exception_that_cannot_be_pickled_still_says_what_was_wrong(n_jobs):
+    with pytest.raises(cem.ObjectiveError, match="trouble at the mill"):
+        optimize(raises_two_arguments, n_jobs=n_jobs)
+
+
+def interrupts(x):
+    if x[0] > 2.5:
+        raise KeyboardInterrupt
+    return float(x[0])
+
+
+def exits(x):
+    if x[0] > 2.5:
+        raise SystemExit(3)
+    return float(x[0])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_interrupt_in_a_worker_gives_the_best_so_far(backend):
+    serial = optimize(interrupts)
+    with joblib.parallel_config(backend):
+        r = optimize(interrupts, n_jobs=2)
+    assert r.status is cem.Status.INTERRUPTED
+    assert_same(r, serial)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_system_exit_in_a_worker_passes_through(backend):
+    with joblib.parallel_config(backend), pytest.raises(SystemExit) as caught:
+        optimize(exits, n_jobs=2)
+    assert caught.value.code == 3
+
+
+def slow(x):
+    time.sleep(1e-3)
+    return float(x @ x)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("fun", "options"),
+    [(divides_by_zero, {}), (interrupts, {}), (slow, {"max_time": 0.05, "population": 1000})],
+    ids=["exception", "interrupt", "time limit"],
+)
+def test_a_parallel_run_that_ends_early_warns_of_nothing(backend, fun, options):
+    """Results that are no longer wanted are the package's business, not the user's."""
+    with warnings.catch_warnings(record=True) as seen, joblib.parallel_config(backend):
+        warnings.simplefilter("always")
+        with contextlib.suppress(cem.ObjectiveError):
+            optimize(fun, n_jobs=2, **options)
+        gc.collect()
+    assert [str(each.message) for each in seen] == []
+
+
+# --- the evaluator by itself ------------------------------------------------------------------------
+
+
+def first_entry(x):
+    return float(x[0])
+
+
+def scored(objective, n_jobs, x, **options):
+    out = np.full(len(x), np.nan)
+    with Evaluator(objective, n_jobs) as evaluator:
+        steps = list(evaluator.score(x, 0, out, **options))
+    return steps, out
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, 5, 100])
+def test_every_row_is_scored_in_its_place(n_jobs, n):
+    x = np.arange(2.0 * n).reshape(n, 2)
+    with joblib.parallel_config("threading"):
+        steps, out = scored(Objective(first_entry, Streams(1)), n_jobs, x)
+    np.testing.assert_array_equal(out, x[:, 0])
+    assert steps[-1] == (n, None)
+    done = [each for each, _ in steps]
+    assert done == sorted(done)
+
+
+def test_nothing_is_scored_twice():
+    calls = []
+    x = np.arange(100.0)[:, None]
+    with joblib.parallel_config("threading"):
+        scored(Objective(lambda row: calls.append(row[0]) or 0.0, Streams(1)), 3, x)
+    assert sorted(calls) == x[:, 0].tolist()
+
+
+def test_serial_scoring_ends_at_the_deadline():
+    """The evaluation in flight is the last one."""
+    x = np.arange(100.0)[:, None]
+    steps, out = scored(Objective(first_entry, Streams(1)), 1, x, deadline=time.monotonic())
+    assert steps == [(1, None)]
+    assert np.isnan(out[1:]).all()
+
+
+@pytest.mark.parametrize("n_jobs", [0, "2", 1.5])
+def test_a_wrong_number_of_workers_is_told_before_anything_is_evaluated(n_jobs):
+    calls = []
+    with pytest.raises((ValueError, TypeError)):
+        optimize(lambda x: calls.append(x), n_jobs=n_jobs)
+    assert calls == []

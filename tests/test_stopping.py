@@ -1,0 +1,144 @@
+"""When there is nothing left to learn, counted over iterations."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import cem
+from cem.loop import Batch, advance
+from cem.state import State
+from cem.stopping import LevelReached, Stopping
+from cem.updates import SmoothedFit
+
+START = cem.Gaussian([0.0], std=1.0)
+
+
+def after(scores, state=None, rule=None, update=None):
+    """The state after a batch of these scores."""
+    update = SmoothedFit(elite_fraction=0.5) if update is None else update
+    scores = np.asarray(scores, dtype=float)
+    x = np.random.default_rng(0).random((scores.size, 1))
+    batch = Batch(x, scores, lambda: np.random.default_rng(0))
+    return advance(update, State(START) if state is None else state, batch, rule or Stopping())
+
+
+# --- convergence of the elites ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("best", "worst", "tol", "agree"),
+    [
+        (0.0, -1e-9, 1e-9, True),
+        (0.0, -2.1e-9, 1e-9, False),
+        (1000.0, 1000.0 - 1e-6, 1e-9, True),
+        (1000.0, 1000.0 - 2e-6, 1e-9, False),
+        (-1000.0, -1000.0 - 1e-6, 1e-9, True),
+        (-1000.0, -1000.0 - 2e-6, 1e-9, False),
+        (0.0, 0.0, 0.0, True),
+        (1.0, np.nextafter(1.0, 0), 0.0, False),
+        (1.0, 0.5, 0.25, True),
+    ],
+)
+def test_elites_agree_within_a_relative_and_absolute_tolerance(best, worst, tol, agree):
+    """tol · (1 + |best|)."""
+    state = after([best, worst, -1e9, -1e9], rule=Stopping(tol))
+    assert state.quiet == int(agree)
+
+
+def test_only_the_elites_must_agree():
+    assert after([1.0, 1.0, 0.0, np.nan]).quiet == 1
+    assert after([1.0, 0.9, 0.9, 0.9]).quiet == 0
+
+
+def test_they_must_agree_for_several_iterations_running():
+    rule, state = Stopping(patience=3), None
+    for scores, quiet in [([1, 1], 1), ([1, 1], 2), ([1, 0, 0, 0], 0), ([1, 1], 1), ([1, 1], 2)]:
+        state = after(scores, state, rule, SmoothedFit(elite_fraction=0.5 if len(scores) > 2 else 0.9))
+        assert state.quiet == quiet
+        assert rule.reason(state) is None
+    state = after([1, 1], state, rule)
+    assert state.quiet == 3
+    assert "agree" in rule.reason(state)
+
+
+def test_a_batch_without_a_score_is_no_agreement():
+    state = after([1.0, 1.0, 1.0])
+    assert state.quiet == 1
+    state = after([np.nan, -np.inf, np.nan], state)
+    assert state.elites == 0
+    assert state.quiet == 0
+
+
+def test_iterations_and_the_best_score_are_counted():
+    state = after([1.0, 5.0, 2.0])
+    assert (state.iteration, state.best) == (1, 5.0)
+    state = after([np.nan, 3.0, 2.0], state)
+    assert (state.iteration, state.best) == (2, 5.0)
+    state = after([np.nan] * 3, state)
+    assert (state.iteration, state.best) == (3, 5.0)
+    assert after([np.nan] * 3).best == -np.inf
+
+
+@pytest.mark.parametrize("tol", [-1e-9, np.nan])
+def test_a_tolerance_is_not_negative(tol):
+    with pytest.raises(ValueError, match="tol must be a non-negative number"):
+        Stopping(tol)
+
+
+# --- levels of a rare event -------------------------------------------------------------------------
+
+
+def climbing(levels, level=10.0, **options):
+    """The state after iterations at these levels."""
+    rule = LevelReached(level, **options)
+    state = State(START)
+
+    class Update:
+        def step(self, state, batch):
+            return replace(state, level=float(batch.scores.max()), elites=1)
+
+    for each in levels:
+        batch = Batch(np.zeros((1, 1)), np.array([float(each)]), lambda: np.random.default_rng(0))
+        state = advance(Update(), state, batch, rule)
+    return rule.reason(state)
+
+
+def test_the_level_is_reached():
+    assert climbing([3.0, 9.9]) is None
+    assert climbing([3.0, 10.0]) == "the level is reached"
+
+
+def test_a_level_that_rises_no_more_is_given_up():
+    assert climbing([1, 2, 2, 2, 2], patience=4) is None
+    assert "has not risen for 4 iterations" in climbing([1, 2, 2, 2, 2, 2], patience=4)
+    assert climbing([1, 2, 2, 2, 3, 3], patience=4) is None
+
+
+def test_a_level_that_rises_for_ever_is_given_up():
+    assert climbing(np.arange(59) / 100, most=60) is None
+    assert "after 60 iterations" in climbing(np.arange(60) / 100, most=60)
+
+
+# --- statuses ---------------------------------------------------------------------------------------
+
+
+def test_only_two_statuses_are_a_success():
+    assert {status.name for status in cem.Status if status.success} == {"CONVERGED", "TARGET_REACHED"}
+
+
+def test_the_statuses_of_the_design():
+    assert [status.name for status in cem.Status] == [
+        "CONVERGED",
+        "TARGET_REACHED",
+        "EVALUATION_LIMIT",
+        "ITERATION_LIMIT",
+        "TIME_LIMIT",
+        "COLLAPSED",
+        "CALLBACK",
+        "INTERRUPTED",
+        "INFEASIBLE",
+        "LEVEL_UNREACHED",
+        "UNTRUSTED",
+    ]
+    assert cem.Status.CONVERGED == 0
