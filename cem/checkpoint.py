@@ -29,7 +29,8 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **{_HEADER: np.array(json.dumps(header))}, **arrays)
+            text = json.dumps({**header, "arrays": sorted(arrays)})
+            np.savez(file, allow_pickle=False, **{_HEADER: np.array(text)}, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -48,12 +49,16 @@ def read(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[st
     ValueError
         If the file is damaged, foreign, or of another kind or version.
     """
+    if Path(path).is_dir():
+        raise ValueError(f"{os.fspath(path)} is a folder, not a file saved by cem.")
     content = Path(path).read_bytes()
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop(_HEADER)))
         found = header["kind"], header["version"]
+        if set(header.pop("arrays")) != set(arrays):
+            raise ValueError("arrays are missing")
     except Exception as error:  # what a damaged archive raises is anyone's guess
         raise ValueError(f"{os.fspath(path)} is damaged or was not saved by cem ({error}).") from error
     if found != (kind, version):

@@ -1,0 +1,170 @@
+"""Max-cut and functions of binary variables that are at most quadratic: the one as the other, and back.
+
+Variable `i` becomes vertex `i`; one more vertex, the last, is what 0 looks like. Variable `i` is 1 where
+vertex `i` and the last are on different sides. With ``d[u, v] = 1`` for an edge that is cut and 0 for one
+that is not, ``x[i] = d[i, n]`` and ``x[i] x[j] = (d[i, n] + d[j, n] - d[i, j]) / 2``, so that every such
+function is a sum over cut edges: ``f(x) = f(0) - cut``. The least value is the largest cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+Matrix: TypeAlias = "sparse.csr_array[np.float64, tuple[int, int]]"
+Graph: TypeAlias = tuple[int, NDArray[np.int64], NDArray[np.float64]]
+
+
+def edges_from_qubo(Q: Any, c: ArrayLike | None = None) -> Graph:
+    """Make the graph of ``f(x) = x'Qx + c'x`` with `x` in {0, 1}^n: its cuts are ``-f``.
+
+    Parameters
+    ----------
+    Q : array_like or scipy sparse array, shape (n, n)
+        Not necessarily symmetric: a pair counts ``Q[i, j] + Q[j, i]``.
+    c : array_like, shape (n,), optional
+        Zeros by default.
+
+    Returns
+    -------
+    n : int
+        The number of vertices: one more than there are variables.
+    edges : ndarray of int64, shape (m, 2)
+    weights : ndarray of float64, shape (m,)
+        ``(Q[i, j] + Q[j, i])/2`` between variables; from variable `i` to the last vertex, minus the sum of
+        these and of ``Q[i, i] + c[i]``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `checked_matrix` and `checked_vector`.
+    """
+    matrix = checked_matrix("Q", Q)
+    pairs, diagonal = folded(matrix)
+    linear = checked_vector("c", c, len(diagonal)) + diagonal
+    return _joined(pairs / 2, -(linear + _row_sums(pairs) / 2))
+
+
+def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
+    """Make the graph of ``E(s) = s'Js + h's`` with `s` in {-1, 1}^n: its cuts are ``E(-1, …, -1) - E(s)``.
+
+    Parameters
+    ----------
+    h : array_like, shape (n,), or None
+        The fields; None for none.
+    J : array_like or scipy sparse array, shape (n, n)
+        The couplings. A pair counts ``J[i, j] + J[j, i]``: for the usual sum over ``i < j``, leave the
+        lower triangle empty. The diagonal is a constant and plays no part.
+
+    Returns
+    -------
+    n, edges, weights
+        As of `edges_from_qubo`: weights ``2(J[i, j] + J[j, i])`` between spins, ``-2 h[i]`` to the last
+        vertex. A spin is +1 where its vertex and the last are on different sides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `checked_matrix` and `checked_vector`.
+    """
+    pairs, diagonal = folded(checked_matrix("J", J))
+    return _joined(2 * pairs, -2 * checked_vector("h", h, len(diagonal)))
+
+
+def qubo_from_edges(
+    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """Write the cuts of a graph as ``cut(x) = -(x'Qx + c'x)``, with a variable for every vertex.
+
+    Returns
+    -------
+    Q : scipy.sparse.csr_array, shape (n, n)
+        Upper triangular: ``Q[i, j] = 2 w[i, j]``.
+    c : ndarray, shape (n,)
+        ``c[i]`` is minus the sum of the weights at vertex `i`.
+    """
+    first, second = edges.T
+    pairs = sparse.csr_array((2 * weights, (first, second)), shape=(n, n))
+    return pairs, -_row_sums(pairs) / 2
+
+
+def to_sides(X: NDArray[Any]) -> NDArray[np.uint8]:
+    """Give the cuts that stand for rows of variables, the last vertex on side 0: (N, n) to (N, n + 1)."""
+    return np.column_stack((X, np.zeros(len(X), np.uint8))).astype(np.uint8, copy=False)
+
+
+def to_variables(Y: NDArray[Any]) -> NDArray[np.uint8]:
+    """Give the variables that cuts stand for, shape (N, n + 1) to (N, n)."""
+    return (Y[:, :-1] != Y[:, -1:]).astype(np.uint8)
+
+
+def checked_matrix(name: str, values: Any) -> Matrix:
+    """Read a square matrix of finite numbers, dense or sparse.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If it is not square, is empty, or an entry is not finite.
+    """
+    raw = values if sparse.issparse(values) else np.asarray(values)
+    if raw.ndim != 2 or raw.shape[0] != raw.shape[1] or raw.shape[0] == 0:
+        raise ValueError(f"{name} must be a square matrix, got shape {raw.shape}")
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got {raw.dtype}")
+    matrix = sparse.csr_array(raw, dtype=np.float64, copy=True)
+    matrix.sum_duplicates()
+    if not np.isfinite(matrix.data).all():
+        raise ValueError(f"{name} has entries that are not finite")
+    return matrix
+
+
+def checked_vector(name: str, values: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    """Read a vector of `n` finite numbers; None means zeros.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If the length is another, or an entry is not finite.
+    """
+    if values is None:
+        return np.zeros(n)
+    raw = np.asarray(values)
+    if raw.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {raw.shape}")
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got {raw.dtype}")
+    vector = raw.astype(np.float64)
+    if not (finite := np.isfinite(vector)).all():
+        k = int(finite.argmin())
+        raise ValueError(f"{name}[{k}] = {vector[k]} is not finite")
+    return vector
+
+
+def folded(matrix: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """Give ``M[i, j] + M[j, i]`` for ``i < j`` as a strictly upper triangular matrix, and the diagonal."""
+    upper = sparse.triu(matrix, k=1) + sparse.tril(matrix, k=-1).T
+    pairs = sparse.csr_array(upper)
+    pairs.eliminate_zeros()
+    pairs.sort_indices()
+    return pairs, np.asarray(matrix.diagonal(), dtype=np.float64)
+
+
+def _row_sums(pairs: Matrix) -> NDArray[np.float64]:
+    """Add up the entries of the pairs that each variable is in."""
+    return np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1), dtype=np.float64)
+
+
+def _joined(pairs: Matrix, to_last: NDArray[np.float64]) -> Graph:
+    """Make the graph of weights between the variables and from each to the last vertex."""
+    n = len(to_last)
+    between = pairs.tocoo()
+    first, second = between.coords
+    edges = np.column_stack((np.r_[first, np.arange(n)], np.r_[second, np.full(n, n)]))
+    return n + 1, edges.astype(np.int64), np.r_[between.data, to_last]
