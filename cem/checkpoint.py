@@ -50,7 +50,7 @@ def read(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[st
         If the file is damaged, foreign, or of another kind or version.
     """
     if Path(path).is_dir():
-        raise ValueError(f"{os.fspath(path)} is a folder, not a file saved by cem.")
+        raise ValueError(f"{os.fspath(path)} is damaged or was not saved by cem (it is a folder).")
     content = Path(path).read_bytes()
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:

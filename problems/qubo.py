@@ -17,6 +17,7 @@ from problems.maxcut.conversions import (
     checked_vector,
     edges_from_qubo,
     folded,
+    row_sums,
     to_sides,
     to_variables,
 )
@@ -93,6 +94,7 @@ class QUBO:
         matrix = checked_matrix("Q", self.Q)
         c = checked_vector("c", self.c, matrix.shape[0])
         c.flags.writeable = False
+        matrix.data.flags.writeable = False
         Q: Any = matrix
         if not sparse.issparse(self.Q):
             Q = matrix.toarray()
@@ -132,9 +134,10 @@ class QUBO:
         matrix = checked_matrix("J", J)
         pairs, diagonal = folded(matrix)
         fields_ = checked_vector("h", h, len(diagonal))
-        at_each = np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1))
+        at_each = row_sums(pairs)
         constant = float(pairs.sum() + diagonal.sum() - fields_.sum())
-        Q = 4 * pairs if sparse.issparse(J) else (4 * pairs).toarray()
+        times = pairs * 4.0
+        Q = times if sparse.issparse(J) else times.toarray()
         return cls(Q, 2 * fields_ - 2 * at_each, offset + constant, optimum, name)
 
     # --- as other problems --------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class QUBO:
             ``x = (1 + s)/2``; `J` strictly upper triangular, and dense or sparse as `Q` is.
         """
         pairs, linear = self._parts
-        at_each = np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1))
+        at_each = row_sums(pairs)
         J = pairs / 4 if sparse.issparse(self.Q) else (pairs / 4).toarray()
         constant = self.offset + float(linear.sum()) / 2 + float(pairs.sum()) / 4
         return Ising(linear / 2 + at_each / 4, J, constant)
@@ -216,7 +219,8 @@ class QUBO:
         from cem.updates import EliteArchive
 
         fair = np.full(self.n, 0.5)
-        tree = BernoulliTree.independent(fair, edges=np.column_stack(self._parts[0].tocoo().coords))
+        pairs = self._parts[0].tocoo()
+        tree = BernoulliTree.independent(fair, edges=np.column_stack((pairs.row, pairs.col)))
         return EliteArchive(kinds=(tree, Bernoulli(fair)))
 
     @property

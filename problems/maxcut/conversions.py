@@ -45,7 +45,7 @@ def edges_from_qubo(Q: Any, c: ArrayLike | None = None) -> Graph:
     matrix = checked_matrix("Q", Q)
     pairs, diagonal = folded(matrix)
     linear = checked_vector("c", c, len(diagonal)) + diagonal
-    return _joined(pairs / 2, -(linear + _row_sums(pairs) / 2))
+    return _joined(pairs, 0.5, -(linear + row_sums(pairs) / 2))
 
 
 def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
@@ -71,7 +71,7 @@ def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
         As for `checked_matrix` and `checked_vector`.
     """
     pairs, diagonal = folded(checked_matrix("J", J))
-    return _joined(2 * pairs, -2 * checked_vector("h", h, len(diagonal)))
+    return _joined(pairs, 2.0, -2 * checked_vector("h", h, len(diagonal)))
 
 
 def qubo_from_edges(
@@ -88,17 +88,20 @@ def qubo_from_edges(
     """
     first, second = edges.T
     pairs = sparse.csr_array((2 * weights, (first, second)), shape=(n, n))
-    return pairs, -_row_sums(pairs) / 2
+    return pairs, -row_sums(pairs) / 2
 
 
 def to_sides(X: NDArray[Any]) -> NDArray[np.uint8]:
     """Give the cuts that stand for rows of variables, the last vertex on side 0: (N, n) to (N, n + 1)."""
-    return np.column_stack((X, np.zeros(len(X), np.uint8))).astype(np.uint8, copy=False)
+    Y = np.zeros((len(X), X.shape[1] + 1), np.uint8)
+    Y[:, :-1] = X
+    return Y
 
 
 def to_variables(Y: NDArray[Any]) -> NDArray[np.uint8]:
     """Give the variables that cuts stand for, shape (N, n + 1) to (N, n)."""
-    return (Y[:, :-1] != Y[:, -1:]).astype(np.uint8)
+    differing: NDArray[np.bool_] = Y[:, :-1] != Y[:, -1:]
+    return differing.astype(np.uint8)
 
 
 def checked_matrix(name: str, values: Any) -> Matrix:
@@ -111,12 +114,12 @@ def checked_matrix(name: str, values: Any) -> Matrix:
     ValueError
         If it is not square, is empty, or an entry is not finite.
     """
-    raw = values if sparse.issparse(values) else np.asarray(values)
+    raw: Any = values if sparse.issparse(values) else np.asarray(values)
     if raw.ndim != 2 or raw.shape[0] != raw.shape[1] or raw.shape[0] == 0:
         raise ValueError(f"{name} must be a square matrix, got shape {raw.shape}")
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got {raw.dtype}")
-    matrix = sparse.csr_array(raw, dtype=np.float64, copy=True)
+    matrix: Matrix = sparse.csr_array(raw.astype(np.float64))
     matrix.sum_duplicates()
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"{name} has entries that are not finite")
@@ -156,15 +159,15 @@ def folded(matrix: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
     return pairs, np.asarray(matrix.diagonal(), dtype=np.float64)
 
 
-def _row_sums(pairs: Matrix) -> NDArray[np.float64]:
+def row_sums(pairs: Matrix) -> NDArray[np.float64]:
     """Add up the entries of the pairs that each variable is in."""
     return np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1), dtype=np.float64)
 
 
-def _joined(pairs: Matrix, to_last: NDArray[np.float64]) -> Graph:
-    """Make the graph of weights between the variables and from each to the last vertex."""
+def _joined(pairs: Matrix, scale: float, to_last: NDArray[np.float64]) -> Graph:
+    """Make the graph of weights ``scale * pairs`` between variables and `to_last` from each to the last."""
     n = len(to_last)
     between = pairs.tocoo()
-    first, second = between.coords
-    edges = np.column_stack((np.r_[first, np.arange(n)], np.r_[second, np.full(n, n)]))
-    return n + 1, edges.astype(np.int64), np.r_[between.data, to_last]
+    first, second = np.r_[between.row, np.arange(n)], np.r_[between.col, np.full(n, n)]
+    edges = np.column_stack((first, second))
+    return n + 1, edges.astype(np.int64), np.r_[scale * between.data, to_last]
