@@ -235,7 +235,7 @@ class CrossEntropyMethod:
         known |= {each.__name__: each for each in own}
         try:
             return cls._restored(header, arrays, known)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({error}).") from error
 
     @classmethod

@@ -251,7 +251,7 @@ def _ending(value: Ending | None, ended: Ended | None) -> Ending:
 
 
 def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
-    x = None if driver.best_x is None else widen(driver.best_x)
+    x = None if driver.best_x is None else np.array(widen(driver.best_x))
     fields_ = {
         "x": x,
         "fun": driver.sign * driver.best_score + 0.0 if x is not None else np.nan,

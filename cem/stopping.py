@@ -21,12 +21,12 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Stopping:
-    """The elite scores agree within ``tol * (1 + |best|)`` for `patience` iterations running.
+    """The elite scores agree for `patience` iterations running; a single one, with that before it.
 
     Parameters
     ----------
     tol : float
-        Relative (and, near zero, absolute) tolerance on the elite scores.
+        Scores agree within ``tol * (1 + |best|)``.
     patience : int
         Iterations for which they must agree, so that a plateau met by chance is not an end.
 
@@ -49,7 +49,9 @@ class Stopping:
 
     def quiet(self, before: State, after: State) -> bool:
         """Tell whether the elites agree."""
-        return after.elites > 0 and after.elite_best - after.level <= self.margin(after.elite_best)
+        margin = self.margin(after.elite_best)
+        spread = after.elite_best - (after.level if after.elites > 1 else before.level)
+        return after.elites > 0 and abs(spread) <= margin
 
     def reason(self, state: State) -> str | None:
         """Say why the run should stop, or None."""

@@ -4,7 +4,9 @@ import os
 import pickle
 import signal
 import time
+from dataclasses import replace
 
+import joblib
 import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint
@@ -67,11 +69,6 @@ def interrupts_itself(x):
     raise KeyboardInterrupt
 
 
-def plateau_with_a_hole(X):
-    """Flat almost everywhere that a narrow start looks, with something better nearer to where it began."""
-    return np.where(X[:, 0] < 0, -1.0, 0.0)
-
-
 ENDS = {
     Status.CONVERGED: (sphere, {}),
     Status.TARGET_REACHED: (sphere, {"target": 1.0}),
@@ -95,12 +92,9 @@ def test_each_status_is_reached(status):
     assert r.nit == len(r.history)
 
 
-@pytest.mark.parametrize("method", ["auto", "textbook"])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_textbook_on_rosenbrock_says_that_it_collapsed(seed, method):
-    if method == "auto" and seed > 1:
-        pytest.skip("the same as the textbook for now")
-    r = optimize(rosenbrock_rows, vectorized=True, rng=seed, method=method)
+def test_the_textbook_on_rosenbrock_says_that_it_collapsed(seed):
+    r = optimize(rosenbrock_rows, vectorized=True, rng=seed, method="textbook")
     assert r.status is Status.COLLAPSED
     assert not r.success
     assert r.fun > 1
@@ -130,8 +124,7 @@ def test_the_tolerance_is_relative_to_the_best_score(shift):
     assert abs(r.fun - shift) < 1e-8 * (1 + abs(shift))
 
 
-def test_a_premature_run_of_one_elite_is_a_collapse():
-    """With smoothing off and two elites of twenty the spread goes long before the slope does."""
+def test_a_spread_that_goes_before_the_slope_does_is_a_collapse():
     r = optimize(
         lambda X: X @ np.arange(1.0, 6.0),
         vectorized=True,
@@ -140,6 +133,24 @@ def test_a_premature_run_of_one_elite_is_a_collapse():
         update=cem.updates.SmoothedFit(1.0),
     )
     assert r.status is Status.COLLAPSED
+    assert r.fun > -1.4e7, "the corner has -1.5e7"
+
+
+@pytest.mark.parametrize(("population", "rate"), [(10, 0.1), (5, 0.01), (1, 0.5)])
+def test_one_elite_that_agrees_with_itself_is_no_convergence(population, rate):
+    """A single elite has no spread; what says that it is over is that it gets no better."""
+    for seed in range(10):
+        r = cem.optimize(
+            lambda X: X.sum(axis=1),
+            cem.Bernoulli([0.5] * 50),
+            vectorized=True,
+            maximize=True,
+            population=population,
+            update=cem.updates.SmoothedFit(rate),
+            max_evaluations=2000,
+            rng=seed,
+        )
+        assert not r.success or r.fun == 50, r.message
 
 
 def test_a_coarser_tolerance_stops_earlier():
@@ -172,6 +183,15 @@ def test_the_number_of_evaluations_is_exact(limit, vectorized):
     assert calls == r.nfev == limit
     assert r.status is Status.EVALUATION_LIMIT
     assert r.fun == pytest.approx(sphere(r.x))
+
+
+@pytest.mark.parametrize("limit", [1, 99, 101])
+def test_the_number_of_evaluations_is_exact_in_parallel(limit):
+    fun = Recorder()
+    with joblib.parallel_config("threading"):
+        r = optimize(fun, max_evaluations=limit, n_jobs=2)
+    assert len(fun.calls) == r.nfev == limit
+    assert_same(r, optimize(max_evaluations=limit))
 
 
 def test_the_number_of_evaluations_is_exact_in_the_confirmation():
@@ -320,7 +340,7 @@ def test_bounds_are_never_violated(start, sign):
 
 def test_open_sides_with_a_start():
     fun = Recorder(lambda x: float((x[0] - 1) ** 2 + (x[1] + 3) ** 2))
-    r = optimize(fun, start=[2.0, 2.0], bounds=[(1.5, None), (-np.inf, np.inf)])
+    r = optimize(fun, start=cem.Gaussian([3.0, 0.0], std=5.0), bounds=[(1.5, None), (-np.inf, np.inf)])
     calls = np.array(fun.calls)
     assert calls[:, 0].min() >= 1.5
     np.testing.assert_allclose(r.x, [1.5, -3.0], atol=1e-2)
@@ -362,10 +382,10 @@ def test_the_first_batch_is_spread_over_the_box():
 
 def test_a_point_with_bounds_starts_about_it():
     fun = Recorder()
-    optimize(fun, start=[3.0, -2.0], bounds=[(-5, 5)] * 2, max_iterations=1, population=1000)
+    optimize(fun, start=[10.0, -5.0], bounds=[(-50, 50)] * 2, max_iterations=1, population=1000)
     calls = np.array(fun.calls)
-    np.testing.assert_allclose(calls.mean(axis=0), [3, -2], atol=0.5)
-    assert np.all(calls.std(axis=0) > 0.5)
+    np.testing.assert_allclose(calls.mean(axis=0), [10, -5], atol=5)
+    assert np.all(calls.std(axis=0) > 5)
 
 
 @pytest.mark.parametrize("point", [[10.0, -10.0], (10, -10), np.array([10, -10]), np.array([10.0, -10.0])])
@@ -401,15 +421,15 @@ def test_a_warm_start_of_a_binary_run():
 
 @pytest.mark.parametrize("high", [0.1, 0.3, 1 / 3, 0.7, 5.12])
 def test_a_warm_start_at_a_bound_does_not_contradict_it(high):
-    """All elites lie on the bound, and so must their mean, rounding or not."""
+    """Where all elites lie on the bound, so must their mean, rounding or not."""
     options = {"vectorized": True, "bounds": [(-1, high)] * 3, "max_evaluations": 5000}
     for seed in range(3):
         first = optimize(
             lambda X: -X.sum(axis=1), start=cem.Gaussian([0.0] * 3, std=3 * high), rng=seed, **options
         )
-        np.testing.assert_allclose(first.x, high)
+        np.testing.assert_allclose(first.x, high, rtol=1e-3)
         second = optimize(lambda X: -X.sum(axis=1), start=first.family, rng=seed, **options)
-        np.testing.assert_allclose(second.x, high)
+        np.testing.assert_allclose(second.x, high, rtol=1e-3)
 
 
 def test_every_family_can_be_optimised():
@@ -576,8 +596,6 @@ class Greedy:
         return cem.updates.SmoothedFit().init(start)
 
     def step(self, state, batch):
-        from dataclasses import replace
-
         best = batch.x[np.argmax(batch.scores)]
         level = float(batch.scores.max())
         family = cem.Gaussian(best, std=0.7 * state.family.std)
@@ -586,7 +604,7 @@ class Greedy:
 
 def test_a_users_own_update():
     r = optimize(update=Greedy(), max_iterations=20)
-    assert r.nit == 5, "one elite always agrees with itself"
+    assert r.nit == 20, "one elite that still gets better has not converged"
     r = optimize(update=Greedy(), population=50, bounds=[(-3, 2)] * 2)
     assert r.fun < 0.1
 
@@ -820,7 +838,11 @@ def test_a_real_ctrl_c_gives_the_best_so_far():
             time.sleep(5)
         return fun(x)
 
-    r = optimize(signalled)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    try:
+        r = optimize(signalled)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert r.status is Status.INTERRUPTED
     assert r.nfev == 120
     assert r.fun == min(map(sphere, fun.calls))
@@ -847,8 +869,20 @@ def test_what_is_no_exception_passes_through_untouched(error, vectorized):
 
 def test_the_fields_of_a_result():
     r = optimize(max_iterations=3)
-    fields = "x fun success status message nit nfev family history elapsed seed".split()
-    assert set(fields) <= set(r)
+    fields = {
+        "x",
+        "fun",
+        "success",
+        "status",
+        "message",
+        "nit",
+        "nfev",
+        "family",
+        "history",
+        "elapsed",
+        "seed",
+    }
+    assert fields <= set(r)
     assert isinstance(r, ScipyResult)
     assert isinstance(r, cem.OptimizeResult)
     assert r.x.shape == (5,)
@@ -883,12 +917,6 @@ def test_a_result_prints_readably():
 def test_a_large_result_prints_shortly():
     text = repr(optimize(sphere_rows, vectorized=True, bounds=[(-1, 2)] * 500, max_iterations=1))
     assert len(text) < 2000
-
-
-def test_the_best_does_not_change_when_the_objective_keeps_its_rows():
-    r = optimize(max_iterations=2)
-    r.x[0] = 99
-    assert optimize(max_iterations=2).x[0] != 99
 
 
 def test_the_seed_of_a_run_without_one_repeats_it():

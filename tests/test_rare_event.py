@@ -737,6 +737,42 @@ def test_ctrl_c_returns_what_there_is(at):
     assert repr(e)
 
 
+def test_ctrl_c_in_a_callback_returns_what_there_is():
+    def callback(intermediate_result):
+        if intermediate_result.nit == 2:
+            raise KeyboardInterrupt
+
+    e = cem.estimate_probability(totals, PAIR, 12.0, vectorized=True, callback=callback, rng=1)
+    assert e.status is cem.Status.INTERRUPTED
+    assert not e.success
+    assert e.nfev == 2000
+
+
+@pytest.mark.parametrize("method", ["sample", "fit", "log_prob"])
+def test_ctrl_c_in_a_family_returns_what_there_is(method, monkeypatch):
+    """Ctrl-C comes whenever it comes: also between two evaluations."""
+    original, calls = getattr(Poisson, method), []
+
+    def interrupted(self, *args):
+        if method != "sample" or args[0] > 1:  # one row is drawn to learn its length
+            calls.append(method)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+        return original(self, *args)
+
+    monkeypatch.setattr(Poisson, method, interrupted)
+    try:
+        e = cem.estimate_probability(totals, Poisson([0.2] * 4), 12, vectorized=True, target_cv=0.01, rng=1)
+    except KeyboardInterrupt:
+        pytest.fail("Ctrl-C came through")
+    assert len(calls) >= 4
+    assert e.status is cem.Status.INTERRUPTED
+    assert not e.success
+    assert e.nfev > 1000
+    low, high = e.confidence_interval()
+    assert low <= stats.poisson.sf(11, 0.8) <= high
+
+
 def test_ctrl_c_while_measuring_keeps_the_measurement():
     e = cem.estimate_probability(Trouble(30_000, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.001, rng=1)
     assert e.status is cem.Status.INTERRUPTED
