@@ -8,13 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from cem.domain import Domain
-from cem.families.base import Family
+from cem.families.base import Family, dimension
 from cem.loop import Batch, Draw, Request, Update, run
 from cem.state import State
 from cem.status import Status
 from cem.stopping import Stopping
 
 PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+PROBES_PER_VARIABLE = 20
+MOST_LEAST = 1000
 
 
 class Ending(NamedTuple):
@@ -29,20 +31,28 @@ def confirmed_run(
 ) -> Generator[Request, Batch, Ending]:
     """Run once from `start`, and call it converged only where a probe confirms it."""
     outcome = yield from run(update, update.init(start), n, stopping, domain)
+    lost = outcome.state.best - outcome.state.elite_best
+    if lost > stopping.margin(outcome.state.best):
+        return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
     gain = yield from probe(outcome.state, start, n, stopping, domain)
     if gain > 0:
-        return Ending(
-            Status.COLLAPSED,
-            f"the distribution collapsed: {outcome.why}, but candidates drawn nearer to the start are "
-            f"better by {gain:.3g}; try a larger population, slower smoothing or another seed",
-        )
+        return _collapsed(f"{outcome.why}, but candidates drawn nearer to the start are better by {gain:.3g}")
     return Ending(Status.CONVERGED, f"{outcome.why}, and a probe towards the start found nothing better")
+
+
+def _collapsed(why: str) -> Ending:
+    return Ending(
+        Status.COLLAPSED,
+        f"the distribution collapsed: {why}; try a larger population, slower smoothing or another seed",
+    )
 
 
 def probe(
     state: State, start: Family, n: int, stopping: Stopping, domain: Domain | None
 ) -> Generator[Request, Batch, float]:
-    """Draw from the family blended back towards `start`, at rates 1e-1 … 1e-5, `n` candidates each.
+    """Draw from the family blended back towards `start`, at rates 1e-1 … 1e-5.
+
+    Each rate gets `n` candidates, and at least twenty a variable up to a thousand.
 
     Returns
     -------
@@ -50,8 +60,9 @@ def probe(
         By how much the first better candidates beat the best so far, 0 where none does by more than
         the tolerance.
     """
+    least = min(PROBES_PER_VARIABLE * dimension(start), MOST_LEAST)
     for rate in PROBE_RATES:
-        batch = yield Draw(state.family.blend(start, rate), n, domain)
+        batch = yield Draw(state.family.blend(start, rate), max(n, least), domain)
         gain = float(np.fmax.reduce(batch.scores, initial=-np.inf)) - state.best
         if gain > stopping.margin(state.best):
             return gain

@@ -16,7 +16,7 @@ from cem.errors import NoFiniteScoreError, ObjectiveError
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
 from cem.history import History, Row
-from cem.loop import Batch, Ended, Request, Rows, Step
+from cem.loop import Batch, Ended, Request, Rows, Step, as_ended
 from cem.sampling import draw
 from cem.state import State
 from cem.status import Status
@@ -109,13 +109,13 @@ class Driver:
                     answer = self._answer(request)
                 except Ended as ended:
                     return self._wind_up(plan, ended)
-                except KeyboardInterrupt:
-                    return self._wind_up(plan, Ended(Status.INTERRUPTED, "interrupted by the user"))
+                except KeyboardInterrupt as interrupt:
+                    return self._wind_up(plan, as_ended(interrupt))
                 request = plan.send(answer)
         except StopIteration as finished:
             return Served(finished.value, None)
-        except KeyboardInterrupt:
-            return Served(None, Ended(Status.INTERRUPTED, "interrupted by the user"))
+        except KeyboardInterrupt as interrupt:
+            return Served(None, as_ended(interrupt))
 
     def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
         try:
@@ -289,6 +289,6 @@ def _failed(failure: Failure, batch: Batch) -> Ended:
 def _nothing_finite(batch: Batch) -> Ended:
     message = (
         f"none of the first {len(batch.x)} candidates has a finite score (all NaN or infinitely bad); "
-        "check the objective at one candidate, or start where it is defined (start=, bounds=)."
+        "check the function at one candidate, and whether it is defined where the first ones are drawn."
     )
     return _failed(Failure(batch.x[0], NoFiniteScoreError(message, batch.x[0]), raised=False), batch)

@@ -74,6 +74,11 @@ class Ended(Exception):  # noqa: N818 - an end, not an error
         self.failure: Any = None
 
 
+def as_ended(end: Ended | KeyboardInterrupt) -> Ended:
+    """Take a Ctrl-C for the end that it is."""
+    return end if isinstance(end, Ended) else Ended(Status.INTERRUPTED, "interrupted by the user")
+
+
 Request: TypeAlias = Draw | Rows | Step
 
 

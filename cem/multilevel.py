@@ -6,10 +6,10 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from cem.families.base import Family
+from cem.families.base import Family, dimension
 from cem.importance import Nominal, Tally
 from cem.inputs import Inputs
-from cem.loop import Batch, Draw, Ended, Request, Step, advance, run
+from cem.loop import Batch, Draw, Ended, Request, Step, advance, as_ended, run
 from cem.state import State
 from cem.status import Status
 from cem.stopping import LevelReached
@@ -17,7 +17,9 @@ from cem.updates.level_fit import LevelFit
 
 LEAST_ELITES = 30
 LEAST_HITS = 50
-MOST_GROWTH = 4
+MOST_GROWTH = 9
+CUSHION = 1.1
+MOST_NUMBERS = 2**24  # of a batch, so that it fits into memory in any dimension
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ def multilevel(
     """
     nominal, start = inputs.nominal, inputs.proposal
     first = Measurement(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
-    update = LevelFit(nominal, level, elite_fraction, LEAST_ELITES)
+    update = LevelFit(nominal, level, elite_fraction, LEAST_ELITES, start)
     rule = LevelReached(level)
     try:
         batch = yield Draw(start, n)
@@ -55,7 +57,8 @@ def multilevel(
         state = advance(update, update.init(start), batch, rule)
         yield Step(state, "climb")
         state = (yield from run(update, state, n, rule, stage="climb")).state
-    except Ended as ended:
+    except (Ended, KeyboardInterrupt) as end:
+        ended = as_ended(end)
         if ended.batch is not None and first.tally.draws == 0:
             tally = first.tally.add(ended.batch.x, ended.batch.scores, level, nominal, start)
             first = replace(first, tally=tally)
@@ -74,26 +77,39 @@ def multilevel(
 def measure(
     proposal: Family, nominal: Nominal, level: float, target_cv: float, n: int
 ) -> Generator[Request, Batch, Measurement]:
-    """Draw from a frozen proposal, first `n` and then as many as the target takes, and weigh the hits."""
+    """Draw from a frozen proposal, first `n` and then as many as the target takes, and weigh the hits.
+
+    How many it takes is planned ahead and then drawn in full: to stop where the coefficient of variation
+    first happens to be small would favour runs that have yet to meet their largest weights.
+    """
     tally = Tally()
     status, message = Status.TARGET_REACHED, "the target coefficient of variation is reached"
     state = State(proposal, level=level)
-    while not (tally.coefficient_of_variation <= target_cv and len(tally.hits) >= LEAST_HITS):
-        try:
-            batch = yield Draw(proposal, n)
+    planned, most = n, max(1, MOST_NUMBERS // dimension(proposal))
+    try:
+        while True:
+            batch = yield Draw(proposal, min(planned - tally.draws, most))
             tally = tally.add(batch.x, batch.scores, level, nominal, proposal)
             yield Step(replace(state, elites=len(tally.hits)), "measure")
-        except Ended as ended:
-            if ended.batch is not None:
-                tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
+            if tally.draws >= planned:
+                if _enough(tally, target_cv):
+                    break
+                planned = _planned_draws(tally, target_cv, n)
+    except (Ended, KeyboardInterrupt) as end:
+        ended = as_ended(end)
+        if ended.batch is not None:
+            tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
+        if ended.status is not Status.EVALUATION_LIMIT or not _enough(tally, target_cv):
             status, message = ended.status, f"{ended} before the target coefficient of variation was reached"
-            break
-        n = _further_draws(tally, target_cv, n)
     return Measurement(tally, proposal, nominal is proposal, status, message)
 
 
-def _further_draws(tally: Tally, target_cv: float, least: int) -> int:
-    """Give the draws that the target still takes by the variance seen, in steps of limited growth."""
+def _enough(tally: Tally, target_cv: float) -> bool:
+    return tally.coefficient_of_variation <= target_cv and len(tally.hits) >= LEAST_HITS
+
+
+def _planned_draws(tally: Tally, target_cv: float, least: int) -> int:
+    """Give the draws in all that the target takes by the variance seen, growing by a limited factor."""
     cv = tally.coefficient_of_variation
-    total = tally.draws * (cv / target_cv) ** 2 if math.isfinite(cv) else math.inf
-    return int(min(max(least, 1.1 * total - tally.draws), MOST_GROWTH * tally.draws))
+    total = CUSHION * tally.draws * (cv / target_cv) ** 2 if math.isfinite(cv) else math.inf
+    return int(min(max(tally.draws + least, total), (1 + MOST_GROWTH) * tally.draws))

@@ -48,7 +48,7 @@ def cut() -> bool:
         began = time.perf_counter()
         graph = MaxCut.from_file(path)
     print(f"   read in {time.perf_counter() - began:.2f} s: {graph}")
-    r = cem.optimize(graph, population=1000, rng=1)
+    r = cem.optimize(graph, rng=1)
     sides = [len(side) for side in graph.partition(r.x)]
     print(f"   cut {r.fun:,.0f}, best possible {planted.optimum:,.0f}, sides {sides}")
     print(f"   {r.nfev:,} evaluations, {r.elapsed:.2f} s, {r.status.name}")

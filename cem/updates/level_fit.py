@@ -23,7 +23,7 @@ class LevelFit:
 
     Where the quantile does not rise above the last level (few distinct scores), the next higher score is
     taken, once enough candidates have come to it. All candidates that tie at the level count. A discrete fit
-    is blended with one per cent of the nominal (of the last proposal, where the nominal is of another kind),
+    is blended with one per cent of the nominal (of `defence`, where the nominal is of another kind),
     so that no possible candidate gets probability 0; a Gaussian fit is widened to the nominal's spread, so
     that likelihood ratios have a variance.
 
@@ -37,6 +37,8 @@ class LevelFit:
         Fraction ρ in (0, 1) that defines the quantile.
     least_elites : int
         Candidates without which the level is not raised; those that there are wait for more.
+    defence : Family, optional
+        Stands in for a nominal of another kind in the blend of a discrete fit. Default: the last proposal.
 
     References
     ----------
@@ -48,6 +50,7 @@ class LevelFit:
     level: float
     elite_fraction: float = 0.1
     least_elites: int = 1
+    defence: Family | None = None
 
     def init(self, start: Family, /) -> State:
         """Give the state before the first batch."""
@@ -93,4 +96,6 @@ class LevelFit:
             return fitted.widened(self.nominal)
         if x.dtype.kind not in "iub":
             return fitted
-        return fitted.blend(self.nominal if isinstance(self.nominal, type(family)) else family, DEFENCE)
+        if isinstance(self.nominal, type(family)):
+            return fitted.blend(self.nominal, DEFENCE)
+        return fitted.blend(family if self.defence is None else self.defence, DEFENCE)
