@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem import checkpoint, families, updates
+from cem.budget import positive_count
 from cem.domain import Domain
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension, minimum_rows
@@ -256,11 +257,12 @@ class CrossEntropyMethod:
         box = checkpoint.ungroup("domain", arrays)
         self._domain = Domain(box["low"], box["high"]) if box else None
         self._update = known[header["update"]["name"]](**header["update"]["parameters"])
-        self._population = header["population"]
+        self._population = positive_count("population", header["population"])
         self._maximize = header["maximize"]
         numbers = {name: header["state"][name] for name in _STATE_NUMBERS}
         self._state = State(family, memory=checkpoint.ungroup("memory", arrays), **numbers)
-        self._asked, self._nfev, self._before = header["asked"], header["nfev"], header["seconds"]
+        self._asked, self._nfev = int(header["asked"]), int(header["nfev"])
+        self._before = float(header["seconds"])
         self._began = time.monotonic()
         self.history = History.from_arrays(checkpoint.ungroup("history", arrays))
         self.best_x = arrays.get("best_x")

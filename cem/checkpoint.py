@@ -22,15 +22,20 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
 
     Raises
     ------
+    TypeError
+        If an array holds Python objects.
     OSError
         If it cannot be written; what was there before is left as it was.
     """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"{name} holds Python objects, which are never saved; use an array of numbers.")
     target = Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             text = json.dumps({**header, "arrays": sorted(arrays)})
-            np.savez(file, allow_pickle=False, **{_HEADER: np.array(text)}, **arrays)
+            np.savez(file, **{_HEADER: np.array(text)}, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

@@ -102,20 +102,18 @@ class Driver:
 
     def serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         """Serve `plan` to its end, or to the end of the budget."""
-        try:
-            request = next(plan)
-            while True:
-                try:
-                    answer = self._answer(request)
-                except Ended as ended:
-                    return self._wind_up(plan, ended)
-                except KeyboardInterrupt as interrupt:
-                    return self._wind_up(plan, as_ended(interrupt))
+        answer: Any = None
+        while True:
+            try:
                 request = plan.send(answer)
-        except StopIteration as finished:
-            return Served(finished.value, None)
-        except KeyboardInterrupt as interrupt:
-            return Served(None, as_ended(interrupt))
+            except StopIteration as finished:
+                return Served(finished.value, None)
+            except KeyboardInterrupt as interrupt:
+                return Served(None, as_ended(interrupt))
+            try:
+                answer = self._answer(request)
+            except (Ended, KeyboardInterrupt) as end:
+                return self._wind_up(plan, as_ended(end))
 
     def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
         try:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import joblib
@@ -100,6 +101,19 @@ class Objective:
         return self.streams.generator(Purpose.OBJECTIVE, batch, row)
 
 
+def checked_args(args: Any) -> tuple[Any, ...]:
+    """Check the further arguments of a function.
+
+    Raises
+    ------
+    TypeError
+        If they are not a tuple (or list).
+    """
+    if not isinstance(args, tuple | list):
+        raise TypeError(f"args must be a tuple of further arguments, like args=(3,); got {args!r}.")
+    return tuple(args)
+
+
 def as_score(value: Any) -> float:
     """Read one score as the objective returned it.
 
@@ -157,6 +171,8 @@ class Evaluator:
     """
 
     def __init__(self, objective: Objective, n_jobs: int | None = None) -> None:
+        if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
+            raise TypeError(f"n_jobs must be a whole number or None, got {n_jobs!r}.")
         self.objective = objective
         self._n_jobs = n_jobs
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)

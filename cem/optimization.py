@@ -11,7 +11,7 @@ import numpy as np
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
 from cem.driver import Driver, Progress, as_notifier, raise_failure
-from cem.evaluation import Evaluator, Objective, widen
+from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
 from cem.loop import Ended, Update
 from cem.restarts import independent_runs
@@ -161,7 +161,7 @@ def optimize(
     objective = Objective(
         fun,
         streams,
-        args=tuple(args),
+        args=checked_args(args),
         vectorized=vectorized or problem,
         pass_rng=pass_rng,
         compact=problem and bool(getattr(fun, "compact", False)),

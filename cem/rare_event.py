@@ -10,7 +10,7 @@ import numpy as np
 from cem.budget import Budget, real_number
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.estimates import ProbabilityEstimate, samples
-from cem.evaluation import Evaluator, Objective, widen
+from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import Family, dimension
 from cem.inputs import resolve_inputs
 from cem.multilevel import Measurement, multilevel
@@ -134,7 +134,7 @@ def estimate_probability(
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
-    objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
+    objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
 
     with Evaluator(objective, n_jobs) as evaluator:
         driver = Driver(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.budget import positive_count
+from cem.budget import positive_count, real_number
 from cem.domain import Domain
 from cem.families.base import Family, dimension, is_family, minimum_rows
 from cem.families.gaussian import Gaussian
@@ -76,7 +76,7 @@ def resolve_update(update: Update | None, elite_fraction: float | None) -> Updat
         return update
     if not is_dataclass(update) or "elite_fraction" not in {each.name for each in fields(update)}:
         raise ValueError(f"{type(update).__name__} takes no elite_fraction; leave it out.")
-    return replace(update, elite_fraction=elite_fraction)
+    return replace(update, elite_fraction=real_number("elite_fraction", elite_fraction))
 
 
 def resolve_population(population: int | None, family: Family, update: Update) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from cem.state import State
+    from cem.budget import real_number
+from cem.state import State
 
 
 class Rule(Protocol):
@@ -40,7 +41,7 @@ class Stopping:
     patience: int = 5
 
     def __post_init__(self) -> None:
-        if not self.tol >= 0:
+        if not real_number("tol", self.tol) >= 0:
             raise ValueError(f"tol must be a non-negative number, got {self.tol!r}.")
 
     def margin(self, best: float) -> float:

@@ -2,6 +2,8 @@
 
 import contextlib
 import gc
+import os
+import signal
 import threading
 import time
 import warnings
@@ -506,6 +508,31 @@ def test_an_interrupt_in_a_worker_gives_the_best_so_far(backend):
     assert_same(r, serial)
 
 
+def sends_ctrl_c(x, path, limit, pid):
+    """Leaves a mark at each call; the call that finds `limit` of them interrupts the parent process."""
+    with open(path, "ab") as file:
+        file.write(b".")
+    if os.path.getsize(path) == limit:
+        os.kill(pid, signal.SIGINT)
+    time.sleep(2e-3)
+    return float(x @ x)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp_path):
+    """It comes in the second batch of 100, late enough for some of that batch to count."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    try:
+        with joblib.parallel_config(backend):
+            r = optimize(sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert r.status is cem.Status.INTERRUPTED
+    assert r.nit == 1
+    assert 100 < r.nfev < 200
+    assert r.fun == pytest.approx(float(r.x @ r.x))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_system_exit_in_a_worker_passes_through(backend):
     with joblib.parallel_config(backend), pytest.raises(SystemExit) as caught:
@@ -582,3 +609,22 @@ def test_a_wrong_number_of_workers_is_told_before_anything_is_evaluated(n_jobs):
     with pytest.raises((ValueError, TypeError)):
         optimize(lambda x: calls.append(x), n_jobs=n_jobs)
     assert calls == []
+
+
+@pytest.mark.parametrize("n_jobs", ["2", 1.5, True])
+def test_n_jobs_is_a_whole_number(n_jobs):
+    with pytest.raises(TypeError, match="n_jobs"):
+        cem.optimize(lambda x: 0.0, bounds=[(0, 1)], n_jobs=n_jobs)
+
+
+def test_args_come_in_a_tuple():
+    with pytest.raises(TypeError, match=r"args=\(3,\)"):
+        cem.optimize(lambda x, a: 0.0, bounds=[(0, 1)], args=3)
+
+
+def test_an_improvement_that_stops_iterating_does_not_pass_for_an_end():
+    def improve(X, scores, rng, effort):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        cem.optimize(lambda x: x @ x, bounds=[(0, 1)], improve=improve)

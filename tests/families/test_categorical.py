@@ -160,20 +160,26 @@ def test_labels_of_probability_zero_are_never_drawn():
     assert set(x[:, 2]) == {0}
 
 
-class LargestUniform(np.random.Generator):
-    """A generator that only ever draws the largest number below 1."""
+class Always(np.random.Generator):
+    """A generator that only ever draws one number."""
 
-    def __init__(self):
+    def __init__(self, number):
         super().__init__(np.random.PCG64(0))
+        self.number = number
 
     def random(self, size=None, *_, **__):
-        return np.full(size, np.nextafter(1, 0))
+        return np.full(size, self.number)
 
 
 def test_rounding_never_draws_a_label_that_does_not_exist():
     """Ten times 0.1 add up to less than 1: the largest uniform number must still find a label."""
     family = Categorical([[0.1] * 10, [0.1] * 9 + [0.1 - 1e-9 + 1e-9], [0.5, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]])
-    np.testing.assert_array_equal(family.sample(1, LargestUniform()), [[9, 9, 1]])
+    np.testing.assert_array_equal(family.sample(1, Always(np.nextafter(1, 0))), [[9, 9, 1]])
+
+
+def test_a_uniform_number_of_zero_draws_no_label_of_probability_zero():
+    family = Categorical([[0.0, 1.0], [0.0, 0.0, 0.5, 0.5], [0.5, 0.5]])
+    np.testing.assert_array_equal(family.sample(1, Always(0.0)), [[1, 2, 0]])
 
 
 # --- parameters -------------------------------------------------------------------------------------
