@@ -35,7 +35,8 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     try:
         with os.fdopen(handle, "wb") as file:
             text = json.dumps({**header, "arrays": sorted(arrays)})
-            np.savez(file, **{_HEADER: np.array(text)}, **arrays)
+            named: dict[str, Any] = {_HEADER: np.array(text), **arrays}
+            np.savez(file, **named)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
