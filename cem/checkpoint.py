@@ -22,14 +22,14 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
 
     Raises
     ------
-    TypeError
+    ValueError
         If an array holds Python objects.
     OSError
         If it cannot be written; what was there before is left as it was.
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:
-            raise TypeError(f"{name} holds Python objects, which are never saved; use an array of numbers.")
+            raise ValueError(f"{name} holds Python objects, which are never saved; use an array of numbers.")
     target = Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
