@@ -173,21 +173,25 @@ class Driver:
         return batch
 
     def _keep(self, x: Array, values: NDArray[np.float64], number: int, effort: int) -> Batch:
-        """Count a scored batch, let it be improved, and remember the best candidate."""
+        """Count a scored batch, remember the best candidate, and let the batch be improved."""
         self.nfev += len(x)
         self._since.append(values)
+        self._remember(x, self.sign * values)
         if self.improve is not None and len(x):
             x, values = self._improved(x, values, number, effort)
-        scores = self.sign * values
-        ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
-        if ranks.any():
-            self._seen = True
-            top = int(np.nanargmax(scores))
-            if self.best_x is None or scores[top] > self.best_score:
-                self.best_score = float(scores[top])
-                self.best_x = np.array(x[top])
-        self._last = Batch(x, scores, lambda: self.streams.generator(Purpose.UPDATE, number))
+            self._remember(x, self.sign * values)
+        self._last = Batch(x, self.sign * values, lambda: self.streams.generator(Purpose.UPDATE, number))
         return self._last
+
+    def _remember(self, x: Array, scores: NDArray[np.float64]) -> None:
+        ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
+        if not ranks.any():
+            return
+        self._seen = True
+        top = int(np.nanargmax(scores))
+        if self.best_x is None or scores[top] > self.best_score:
+            self.best_score = float(scores[top])
+            self.best_x = np.array(x[top])
 
     def _improved(
         self, x: Array, values: NDArray[np.float64], number: int, effort: int

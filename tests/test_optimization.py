@@ -1235,3 +1235,12 @@ def test_bad_input_is_told_before_anything_is_evaluated(case):
 def test_an_objective_that_cannot_be_called_is_told(fun):
     with pytest.raises(TypeError, match="fun must be callable"):
         optimize(fun)
+
+
+def test_an_improvement_that_spoils_loses_nothing():
+    def spoil(X, scores, rng, effort):
+        return np.ones_like(X), np.full(len(X), 99.0), 0
+
+    r = cem.optimize(lambda x: x @ x, bounds=[(-1, 1)] * 2, improve=spoil, max_iterations=2, rng=1)
+    assert r.fun < 1
+    assert r.fun == r.x @ r.x
