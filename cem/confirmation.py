@@ -18,18 +18,20 @@ PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
 class Ending(NamedTuple):
-    """How a plan ended by itself."""
+    """How a plan ended: `family` is what its result should give, where that is not the last one sampled."""
 
     status: Status
     message: str
+    family: Family | None = None
 
 
 def confirmed_run(
     update: Update, start: Family, n: int, stopping: Stopping, domain: Domain | None
 ) -> Generator[Request, Batch, Ending]:
     """Run once from `start`, and call it converged only where a probe confirms it."""
-    outcome = yield from run(update, update.init(start), n, stopping, domain)
-    gain = yield from probe(outcome.state, start, n, stopping, domain)
+    first = update.init(start)
+    outcome = yield from run(update, first, n, stopping, domain)
+    gain = yield from probe(outcome.state, first.family, n, stopping, domain)
     if gain > 0:
         return Ending(
             Status.COLLAPSED,

@@ -212,26 +212,28 @@ class Driver:
         return better, scores
 
     def _record(self, step: Step) -> None:
-        self.state = step.state
+        state = step.state
+        self.state = state or self.state
         values = np.concatenate(self._since) if self._since else np.empty(0)
         finite = values[np.isfinite(values)]
         self.history.append(
             Row(
                 stage=step.stage,
-                level=self.sign * step.state.level,
+                level=self.sign * state.level if state else np.nan,
                 best=self.sign * self.best_score,
                 mean=float(finite.mean()) if finite.size else np.nan,
-                elites=step.state.elites,
-                entropy=float(step.state.family.entropy()),
+                elites=state.elites if state else 0,
+                entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,
                 nan_count=int(np.isnan(values).sum()),
                 seconds=self.elapsed,
+                note=step.note,
             )
         )
         self._since = []
         if self.notify is not None and self._last is not None:
             population = widen(self.present(self._last.x))
-            progress = Progress(step.state, population, self.sign * self._last.scores)
+            progress = Progress(self.state, population, self.sign * self._last.scores)
             if self.notify(progress):
                 raise Ended(Status.CALLBACK, "the callback asked to stop")
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:
