@@ -131,7 +131,7 @@ class Driver:
         if isinstance(request, Step):
             return self._record(request)
         if isinstance(request, Rows):
-            return self._evaluate(request.x)
+            return self._evaluate(request.x, drawn=False)
         number = self._batches
 
         def stream(block: int) -> np.random.Generator:
@@ -139,7 +139,7 @@ class Driver:
 
         return self._evaluate(draw(request.family, request.n, stream, request.domain), request.effort)
 
-    def _evaluate(self, x: Array, effort: int = 1) -> Batch:
+    def _evaluate(self, x: Array, effort: int = 1, drawn: bool = True) -> Batch:
         number = self._batches
         self._batches += 1
         n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
@@ -170,7 +170,7 @@ class Driver:
         if n < len(x):
             message = f"max_evaluations ({self.budget.max_evaluations}) is spent"
             raise Ended(Status.EVALUATION_LIMIT, message, batch)
-        if not self._seen:
+        if drawn and not self._seen:
             raise _nothing_finite(batch)
         return batch
 

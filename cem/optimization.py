@@ -197,7 +197,8 @@ def optimize(
     planned = best_known or polish or restarts != 0
     if planned and not best_known and (search is not None or not is_gaussian(family)):
         raise ValueError(
-            "polish and restarts are for continuous variables (a Gaussian start) without improve; leave them out."
+            "polish and restarts are for continuous variables (a Gaussian start) without improve; "
+            "leave them out."
         )
     update = resolve_update(update, elite_fraction)
     least = n = resolve_population(population, family, update)

@@ -124,7 +124,7 @@ def resolve_stages(polish: Any, restarts: Any, best_known: bool) -> tuple[bool, 
 
 
 def rows_needed(family: Family, update: Update) -> int:
-    """Give the rows that an iteration needs: what the update says, otherwise what a fit of the family does."""
+    """Give the rows that an iteration needs: what the update says, otherwise what a fit needs."""
     own = getattr(update, "minimum_rows", None)
     return minimum_rows(family) if own is None else int(own)
 

@@ -6,10 +6,10 @@
     python scripts/benchmark_continuous.py --overhead                # our own time an evaluation
     python scripts/benchmark_continuous.py --large                   # 100 to 10,000 variables
 
-Needs ``pip install cemkit[bench]``. Cells are *area / fraction*: for 51 targets 10^2 … 10^-8 above the optimum,
-the share of the log10(evaluations / D) axis from 1 to the budget that lies right of the first hit, and the share
-of targets hit; averages over targets and problems. Standard errors are clustered by function. A solver that ends
-before the budget does is started again with another seed.
+Needs ``pip install cemkit[bench]``. Cells are *area / fraction*: for 51 targets 10^2 … 10^-8 above the
+optimum, the share of the log10(evaluations / D) axis from 1 to the budget that lies right of the first hit,
+and the share of targets hit; averages over targets and problems. Standard errors are clustered by function.
+A solver that ends before the budget does is started again with another seed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class Recorder:
         self.improvements: list[tuple[int, float]] = []
 
     def __call__(self, x: Any) -> float:
+        """Evaluate one point."""
         if self.count >= self.budget:
             raise Exhausted
         self.count += 1
@@ -77,6 +79,7 @@ class Recorder:
 
     @property
     def left(self) -> int:
+        """Evaluations that may still be spent."""
         return self.budget - self.count
 
     def hits(self) -> Any:
@@ -130,10 +133,8 @@ def control(f: Recorder, seed: int) -> None:
             raise StopIteration
         return f(x)
 
-    try:
+    with suppress(StopIteration):
         _slsqp(capped, np.zeros(f.d))
-    except StopIteration:
-        pass
     pycma(f, seed)
 
 
@@ -209,10 +210,8 @@ def solve(name: str, function: int, instance: int, d: int, options: argparse.Nam
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
+        with suppress(Exhausted):
             SOLVERS[name](f, zlib.crc32(f"{function}-{instance}-{d}".encode()) % 10**6)
-        except Exhausted:
-            pass
     if f.outside:
         print(f"  {name} left the box {f.outside} times on f{function}, instance {instance}, D = {d}")
     return f.hits(), (time.perf_counter() - start) / max(f.count, 1) * 1e6

@@ -18,7 +18,6 @@ from cem.loop import Batch, Request
 from cem.polishing.curvature import Curvature, DenseCurvature, Mask
 from cem.polishing.requests import Vector, values_at, values_by_blocks
 
-
 _ENTRY_NOISE = 1e-7
 
 

@@ -18,7 +18,7 @@ _TRIALS = 12
 
 
 class Found(NamedTuple):
-    """The best point of a search, its value, the evaluations taken, and the curvature seen per unit length."""
+    """The best point of a search, its value, the evaluations taken, and the curvature seen on the way."""
 
     x: Vector
     value: float
