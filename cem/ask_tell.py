@@ -15,11 +15,11 @@ from cem import checkpoint, families, updates
 from cem.budget import positive_count
 from cem.domain import Domain
 from cem.evaluation import as_scores, widen
-from cem.families.base import Array, Family, Storable, dimension, minimum_rows
+from cem.families.base import Array, Family, Storable, dimension
 from cem.history import History, Row
 from cem.loop import Batch, Update, advance
 from cem.sampling import draw
-from cem.start import resolve_population, resolve_start, resolve_update
+from cem.start import resolve_population, resolve_start, resolve_update, rows_needed
 from cem.state import State
 from cem.stopping import Stopping
 from cem.streams import Purpose, RngLike, Streams
@@ -137,10 +137,10 @@ class CrossEntropyMethod:
         values = np.asarray(scores)
         if values.shape != (len(x),):
             raise ValueError(f"scores must have shape ({len(x)},), one a row of X; got {values.shape}.")
-        if len(x) < minimum_rows(self.family):
+        needed = rows_needed(self.family, self._update)
+        if len(x) < needed:
             raise ValueError(
-                f"fitting this {type(self.family).__name__} takes at least {minimum_rows(self.family)} rows, "
-                f"got {len(x)}."
+                f"fitting this {type(self.family).__name__} takes at least {needed} rows, got {len(x)}."
             )
         signed = self._sign * as_scores(values, len(x), d)
         number = len(self.history)

@@ -20,21 +20,23 @@ MOST_LEAST = 1000
 
 
 class Ending(NamedTuple):
-    """How a plan ended by itself."""
+    """How a plan ended: `family` is what its result should give, where that is not the last one sampled."""
 
     status: Status
     message: str
+    family: Family | None = None
 
 
 def confirmed_run(
     update: Update, start: Family, n: int, stopping: Stopping, domain: Domain | None
 ) -> Generator[Request, Batch, Ending]:
     """Run once from `start`, and call it converged only where a probe confirms it."""
-    outcome = yield from run(update, update.init(start), n, stopping, domain)
+    first = update.init(start)
+    outcome = yield from run(update, first, n, stopping, domain)
     lost = outcome.state.best - outcome.state.elite_best
     if lost > stopping.margin(outcome.state.best):
         return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
-    gain = yield from probe(outcome.state, start, n, stopping, domain)
+    gain = yield from probe(outcome.state, first.family, n, stopping, domain)
     if gain > 0:
         return _collapsed(f"{outcome.why}, but candidates drawn nearer to the start are better by {gain:.3g}")
     return Ending(Status.CONVERGED, f"{outcome.why}, and a probe towards the start found nothing better")

@@ -129,7 +129,7 @@ class Driver:
         if isinstance(request, Step):
             return self._record(request)
         if isinstance(request, Rows):
-            return self._evaluate(request.x)
+            return self._evaluate(request.x, drawn=False)
         number = self._batches
 
         def stream(block: int) -> np.random.Generator:
@@ -137,7 +137,7 @@ class Driver:
 
         return self._evaluate(draw(request.family, request.n, stream, request.domain), request.effort)
 
-    def _evaluate(self, x: Array, effort: int = 1) -> Batch:
+    def _evaluate(self, x: Array, effort: int = 1, drawn: bool = True) -> Batch:
         number = self._batches
         self._batches += 1
         n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
@@ -161,7 +161,7 @@ class Driver:
             raise _failed(failure, batch)
         if interrupted:
             raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
-        if done and not self._seen:
+        if drawn and done and not self._seen:
             raise _nothing_finite(batch)
         if self.budget.target is not None and self.best_score >= self.sign * self.budget.target:
             raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
@@ -210,26 +210,28 @@ class Driver:
         return better, scores
 
     def _record(self, step: Step) -> None:
-        self.state = step.state
+        state = step.state
+        self.state = state or self.state
         values = np.concatenate(self._since) if self._since else np.empty(0)
         finite = values[np.isfinite(values)]
         self.history.append(
             Row(
                 stage=step.stage,
-                level=self.sign * step.state.level,
+                level=self.sign * state.level if state else np.nan,
                 best=self.sign * self.best_score,
                 mean=float(finite.mean()) if finite.size else np.nan,
-                elites=step.state.elites,
-                entropy=float(step.state.family.entropy()),
+                elites=state.elites if state else 0,
+                entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,
                 nan_count=int(np.isnan(values).sum()),
                 seconds=self.elapsed,
+                note=step.note,
             )
         )
         self._since = []
         if self.notify is not None and self._last is not None:
             population = widen(self.present(self._last.x))
-            progress = Progress(step.state, population, self.sign * self._last.scores)
+            progress = Progress(self.state, population, self.sign * self._last.scores)
             if self.notify(progress):
                 raise Ended(Status.CALLBACK, "the callback asked to stop")
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:

@@ -18,7 +18,8 @@ class Row(NamedTuple):
 
     `level`, `best` (so far) and `mean` (of the finite scores) are in the user's sign; `entropy` is in
     nats, `nfev` counts evaluations from the start of the run, `nan_count` those of this iteration that
-    gave NaN, and `seconds` is the time since the run began.
+    gave NaN, `seconds` is the time since the run began, and `note` says why a stage or a restart began, at
+    its first iteration.
     """
 
     stage: str
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     nfev: int
     nan_count: int
     seconds: float
+    note: str = ""
 
 
 class History:
@@ -46,6 +48,7 @@ class History:
     nfev: Array
     nan_count: Array
     seconds: Array
+    note: Array
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows = list(rows)

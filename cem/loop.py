@@ -55,10 +55,15 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Notice: an iteration of the stage named `stage` has ended in `state`."""
+    """Notice: an iteration of the stage named `stage` has ended.
 
-    state: State
+    `state` is None where the stage moves no distribution; `note` says why a stage or a restart began, at its
+    first iteration.
+    """
+
+    state: State | None
     stage: str = "sampling"
+    note: str = ""
 
 
 class Ended(Exception):  # noqa: N818 - an end, not an error

@@ -10,20 +10,23 @@ import numpy as np
 
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
+from cem.continuous import ContinuousSearch, is_gaussian
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
 from cem.loop import Ended, Update
 from cem.restarts import independent_runs
 from cem.results import OptimizeResult
-from cem.start import refuse, resolve_population, resolve_start, resolve_update
+from cem.start import refuse, resolve_population, resolve_stages, resolve_start, resolve_update
 from cem.status import Status
 from cem.stopping import Stopping
-from cem.streams import RngLike, Streams
+from cem.streams import Purpose, RngLike, Streams
+from cem.updates import PathAdaptation
 
 EVALUATIONS_PER_VARIABLE = 10_000
 AGREEING = 3
 AGREEING_WITHIN_BUDGET = 6
+POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
 
 
 def optimize(
@@ -81,14 +84,25 @@ def optimize(
         Call ``fun(x, rng, *args)`` with a `numpy.random.Generator` of the candidate's own (of the
         call's own, if vectorised).
     method : {"auto", "textbook"}
-        The textbook's method is ``update=SmoothedFit(0.7), restarts=0, polish=False``; at present
-        "auto" is the same.
+        "textbook" is ``update=SmoothedFit(0.7), restarts=0, polish=False``. "auto" is the best we know: for
+        continuous variables (a box, a point or a Gaussian start) a local stage, then runs of
+        ``PathAdaptation()`` with restarts until two agree; for others, and where `update`, `elite_fraction`
+        or `improve` is given, one run of that update.
     population : int, optional
-        Candidates an iteration. Default: ten a variable, between 100 and 1,000, and enough for the family.
+        Candidates an iteration (of the first run, where there are restarts). Default: the update's own, with
+        `polish` 2.5 times as many; where it has none, ten a variable, between 100 and 1,000, and enough for
+        the family.
     elite_fraction : float, optional
-        Fraction ρ that teaches, in (0, 1). Default: the update's (0.1).
+        Fraction ρ that teaches, in (0, 1), by the textbook's update. Default: 0.1.
     update : Update, optional
         How the elites move the distribution.
+    polish : bool, optional
+        Whether local methods take part, for continuous variables. They notice a noisy objective within two
+        evaluations, and a plateau within a few a variable, and stay out. False leaves the pure cross-entropy
+        method. Default: only where "auto" chooses everything.
+    restarts : int, optional
+        How many more runs there may be, for continuous variables; 0 for none. Default, where "auto" chooses
+        everything: until two independent runs find the same best score.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
         every batch. Default: the problem's own, if it has one; False for none.
@@ -109,7 +123,7 @@ def optimize(
         has this iteration's `population` and `scores`. Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
-    noisy, constraints, integrality, polish, restarts, evaluation_timeout, progress, checkpoint, resume
+    noisy, constraints, integrality, evaluation_timeout, progress, checkpoint, resume
         Not available yet: only the values that mean "off" are accepted.
 
     Returns
@@ -140,8 +154,6 @@ def optimize(
         noisy=(noisy, False, None, 0),
         constraints=(constraints, (), [], None),
         integrality=(integrality, None, False, 0),
-        polish=(polish, None, False, 0),
-        restarts=(restarts, None, 0, False),
         evaluation_timeout=(evaluation_timeout, None, 0),
         progress=(progress, False, None, 0),
         checkpoint=(checkpoint, None, False),
@@ -177,8 +189,21 @@ def optimize(
     )
     if searching:
         update, population = own_update, population or getattr(fun, "population", None)
+    given = method == "textbook" or update is not None or elite_fraction is not None
+    best_known = is_gaussian(family) and search is None and not given
+    if best_known:
+        update = PathAdaptation()
+    polish, restarts = resolve_stages(polish, restarts, best_known)
+    planned = best_known or polish or restarts != 0
+    if planned and not best_known and (search is not None or not is_gaussian(family)):
+        raise ValueError(
+            "polish and restarts are for continuous variables (a Gaussian start) without improve; "
+            "leave them out."
+        )
     update = resolve_update(update, elite_fraction)
-    n = resolve_population(population, family, update)
+    least = n = resolve_population(population, family, update)
+    if best_known and polish and population is None:
+        n = int(POLISHED_POPULATION * least)
     stopping = Stopping() if tol is None else Stopping(tol)
     limited = not (max_evaluations is None and max_iterations is None and max_time is None)
     budget = Budget(max_evaluations, max_iterations, max_time, target)
@@ -188,6 +213,9 @@ def optimize(
         agreeing = AGREEING_WITHIN_BUDGET if limited else AGREEING
         stage = getattr(fun, "stage", "sampling")
         plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
+    elif planned:
+        choices = streams.generator(Purpose.PLAN)
+        plan = ContinuousSearch(update, family, n, least, domain, polish, restarts, tol, choices).plan()
     else:
         plan = confirmed_run(update, family, n, stopping, domain)
 
@@ -260,7 +288,7 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         "message": ending.message,
         "nit": len(driver.history),
         "nfev": driver.nfev,
-        "family": driver.state.family,
+        "family": driver.state.family if ending.family is None else ending.family,
         "history": driver.history,
         "elapsed": driver.elapsed,
         "seed": driver.streams.seed,

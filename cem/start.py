@@ -80,7 +80,8 @@ def resolve_update(update: Update | None, elite_fraction: float | None) -> Updat
 
 
 def resolve_population(population: int | None, family: Family, update: Update) -> int:
-    """Give the candidates an iteration: ten a variable, between 100 and 1,000, and enough for a fit.
+    """Give the candidates an iteration: the update's own default, if it has one, otherwise ten a variable,
+    between 100 and 1,000, and enough for a fit.
 
     Raises
     ------
@@ -88,8 +89,10 @@ def resolve_population(population: int | None, family: Family, update: Update) -
         If the population asked for has fewer elites than the family needs.
     """
     fraction = float(getattr(update, "elite_fraction", 1.0))
-    needed = minimum_rows(family)
+    needed = rows_needed(family, update)
     if population is None:
+        if (own := getattr(update, "population", None)) is not None:
+            return int(own(family))
         d = dimension(family)
         return max(min(1000, max(100, 10 * d)), int(np.ceil(2 * needed / fraction)))
     n = positive_count("population", population)
@@ -99,6 +102,31 @@ def resolve_population(population: int | None, family: Family, update: Update) -
             f"{type(family).__name__} takes at least {needed}: raise population or elite_fraction."
         )
     return n
+
+
+def resolve_stages(polish: Any, restarts: Any, best_known: bool) -> tuple[bool, int | None]:
+    """Give whether to polish and how often to restart (None: until runs agree); None asks for the default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If polish is no bool, or restarts no count.
+    """
+    if polish is None:
+        polish = best_known
+    elif polish not in (True, False):
+        raise TypeError(f"polish must be None, True or False, got {polish!r}.")
+    if restarts is None:
+        return bool(polish), None if best_known else 0
+    if restarts is False or (not isinstance(restarts, str) and restarts == 0):
+        return bool(polish), 0
+    return bool(polish), positive_count("restarts", restarts)
+
+
+def rows_needed(family: Family, update: Update) -> int:
+    """Give the rows that an iteration needs: what the update says, otherwise what a fit needs."""
+    own = getattr(update, "minimum_rows", None)
+    return minimum_rows(family) if own is None else int(own)
 
 
 def refuse(**arguments: tuple[Any, ...]) -> None:

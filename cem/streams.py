@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     OBJECTIVE = 2
     IMPROVE = 3
     PROBE = 4
+    PLAN = 5
 
 
 @dataclass(frozen=True)

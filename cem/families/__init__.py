@@ -5,6 +5,17 @@ from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.families.exponential import Exponential
+from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
+from cem.families.low_rank_gaussian import LowRankGaussian
 
-__all__ = ["Bernoulli", "BernoulliTree", "Categorical", "Exponential", "Family", "Gaussian"]
+__all__ = [
+    "Bernoulli",
+    "BernoulliTree",
+    "Categorical",
+    "Exponential",
+    "FactoredGaussian",
+    "Family",
+    "Gaussian",
+    "LowRankGaussian",
+]

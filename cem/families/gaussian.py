@@ -125,7 +125,7 @@ class Gaussian:
             mean, second = self._moments(np.clip(x, -_LARGEST, _LARGEST), w)
         if self.diagonal:
             return type(self)(mean, std=np.maximum(np.sqrt(second), _LEAST_STD))
-        return type(self)(mean, covariance=_lifted(second))
+        return type(self)(mean, covariance=lifted(second))
 
     def _moments(self, x: Array, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Give the weighted mean, and the variances or the covariance about it."""
@@ -143,7 +143,7 @@ class Gaussian:
         mean = (1 - a) * self.mean + a * other.mean
         if self.diagonal and other.diagonal:
             return type(self)(mean, std=(1 - b) * self.std + b * other.std)
-        return type(self)(mean, covariance=_lifted((1 - b) * self._matrix + b * other._matrix))
+        return type(self)(mean, covariance=lifted((1 - b) * self._matrix + b * other._matrix))
 
     def widened(self, floor: Self, /) -> Self:
         """Give the same mean with a covariance that nowhere falls below that of `floor`.
@@ -157,7 +157,7 @@ class Gaussian:
         half = solve_triangular(floor._factor, self._factor, lower=True)
         directions, scales, _ = np.linalg.svd(half)
         root = floor._factor @ (directions * np.maximum(scales, 1.0))
-        return type(self)(self.mean, covariance=_lifted(root @ root.T))
+        return type(self)(self.mean, covariance=lifted(root @ root.T))
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
@@ -225,7 +225,7 @@ def _checked_covariance(covariance: ArrayLike, d: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _lifted(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def lifted(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make a fitted covariance positive definite by the smallest sufficient relative ridge."""
     symmetric = (covariance + covariance.T) / 2
     ridge = 0.0

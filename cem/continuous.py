@@ -1,0 +1,245 @@
+"""The plan for continuous variables: a local stage, sampling runs with restarts, until two of them agree."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cem.confirmation import Ending, probe
+from cem.domain import Domain
+from cem.families.base import Family, dimension
+from cem.families.factored_gaussian import FactoredGaussian
+from cem.families.gaussian import Gaussian
+from cem.families.low_rank_gaussian import LowRankGaussian
+from cem.loop import Batch, Ended, Request, Update, run
+from cem.newton_finish import finished_run
+from cem.polishing.curvature import DenseCurvature
+from cem.polishing.local_stage import Polished, local_stage
+from cem.polishing.noise_level import NoiseLevel
+from cem.polishing.quasi_newton import LocalResult
+from cem.polishing.requests import Vector
+from cem.regimes import Kind, Regimes
+from cem.state import State
+from cem.status import Status
+from cem.stopping import Rule, Stopping
+from cem.tally import Tally
+from cem.updates.path_adaptation import PathAdaptation
+from cem.watch import Watch
+
+_JITTER = 0.02  # of the span: how far from the middle the local stage starts
+_WIDEST = 0.2  # of the span: a first spread that a box does not cut off
+_REACH = 2.5  # standard deviations to either side: the region
+_STALLED = 1e-6  # of the whole gain: a last step so small that more of them will not do
+_AGREEING = 2
+
+
+def is_gaussian(family: Family) -> bool:
+    """Tell whether the plan can start from `family`."""
+    return isinstance(family, Gaussian | FactoredGaussian | LowRankGaussian)
+
+
+@dataclass(eq=False)
+class ContinuousSearch:
+    """A search from a Gaussian start; `plan` is to be served once.
+
+    Parameters
+    ----------
+    update : Update
+    start : Gaussian, FactoredGaussian or LowRankGaussian
+    n : int
+        Population of the first sampling run.
+    least : int
+        Least population of a small one.
+    domain : Domain or None
+    polish : bool
+        Whether local methods take part.
+    restarts : int or None
+        How often at most a sampling run is followed by another; None until two agree.
+    tol : float or None
+        Scores within ``tol * (1 + |best|)`` agree. None: 1e-9, and runs go on down to rounding.
+    rng : numpy.random.Generator
+        Of the choices between runs.
+    """
+
+    update: Update
+    start: Any
+    n: int
+    least: int
+    domain: Domain | None
+    polish: bool
+    restarts: int | None
+    tol: float | None
+    rng: np.random.Generator
+
+    box: Domain = field(init=False)
+    low: Vector = field(init=False)  # of the region: the part of the box that the start reaches
+    span: Vector = field(init=False)
+    stopping: Stopping = field(init=False)
+    tally: Tally = field(init=False, default_factory=Tally)
+    bests: list[float] = field(init=False, default_factory=list)
+    noise: NoiseLevel | None = None
+    noisy: bool = False
+
+    def __post_init__(self) -> None:
+        d = dimension(self.start)
+        self.box = self.domain or Domain(np.full(d, -np.inf), np.full(d, np.inf))
+        reach = _REACH * self.start.std
+        self.low = np.maximum(self.box.low, self.start.mean - reach)
+        self.span = np.minimum(self.box.high, self.start.mean + reach) - self.low
+        self.start = _capped(self.start, self.span)
+        self.stopping = Stopping() if self.tol is None else Stopping(self.tol)
+
+    def plan(self) -> Generator[Request, Batch, Ending]:
+        """Search until runs agree, restarts are used up, or the budget ends it."""
+        try:
+            if self.polish:
+                yield from self._polish()
+            ending = yield from self._sample()
+        except Ended as ended:
+            if ended.batch is not None:
+                self.tally.add(ended.batch)
+            ending = Ending(ended.status, str(ended))
+        return ending._replace(family=self._family())
+
+    # --- the local stage ----------------------------------------------------------------------------
+
+    def _polish(self) -> Generator[Request, Batch, None]:
+        """Run the local stage from near the start's mean; go on by sampling where it stalled."""
+        jitter = _JITTER * self.span * self.rng.uniform(-1, 1, self.span.size)
+        x = self.box.project(self.start.mean + jitter)
+        stage = local_stage(self.box, self.span, x, self.rng)
+        polished: Polished = yield from self.tally.counted(stage, "local stage: near the start's mean")
+        self.noise, self.noisy = polished.noise, polished.noise is None
+        local = polished.local
+        if local is None:
+            return
+        stalled = not local.converged and local.decrease < _STALLED * polished.gain
+        if stalled and isinstance(local.model, DenseCurvature):
+            note = f"follow-up: the local stage stalled at steps of {local.decrease:.2g}"
+            begin = self._around(local, local.model)
+            yield from self._run(PathAdaptation(), begin, self.n, "follow-up", note)
+        self.bests.append(self.tally.best)
+
+    def _around(self, local: LocalResult, model: DenseCurvature) -> FactoredGaussian:
+        """Give the Gaussian whose covariance is the inverse Hessian, sized by the last decrease."""
+        values, vectors = np.linalg.eigh(model.matrix)
+        values = np.maximum(values, max(1e-14 * values[-1], 1e-300))
+        left = max(local.decrease, NoiseLevel().at(local.value))
+        sigma = np.sqrt(2 * left / values.size)
+        axes = np.minimum(sigma / np.sqrt(values), _WIDEST * float(np.max(self.span)))
+        return FactoredGaussian(local.x, vectors * np.maximum(axes, 1e-150))
+
+    # --- sampling runs ------------------------------------------------------------------------------
+
+    def _sample(self) -> Generator[Request, Batch, Ending]:
+        """Run and restart until the best score has been found twice."""
+        regimes = Regimes(self.n, self.least, self.rng)
+        note, number = "first run", 0
+        while True:
+            kind = regimes.next()
+            spent = self.tally.spent
+            begin = self._beginning(kind)
+            outcome = yield from self._run(self.update, begin, kind.n, "sampling", note)
+            regimes.note(kind, self.tally.spent - spent)
+            self.bests.append(outcome.best)
+            agreed = sum(best >= self.tally.best - self._margin for best in self.bests)
+            if agreed >= _AGREEING and not self.noisy:
+                return Ending(
+                    Status.CONVERGED,
+                    f"{agreed} of {len(self.bests)} independent runs found the same best score",
+                )
+            if self.restarts is not None and number >= self.restarts:
+                return (yield from self._last_word(outcome, kind.n))
+            number += 1
+            note = f"restart {number}: the last run ended because {outcome.why}"
+
+    @property
+    def _margin(self) -> float:
+        return self.stopping.margin(self.tally.best) if np.isfinite(self.tally.best) else 0.0
+
+    def _beginning(self, kind: Kind) -> Family:
+        """Start a large run as the first one, a small run anywhere in the region."""
+        if kind.large:
+            return moved(self.start, self.start.mean, 1.0)
+        mean = self.box.project(self.low + self.span * self.rng.random(self.span.size))
+        return moved(self.start, mean, kind.narrower)
+
+    def _run(
+        self, update: Update, start: Family, n: int, stage: str, note: str
+    ) -> Generator[Request, Batch, _Run]:
+        """Make one sampling run, with a Newton finish where the shape of its family allows for one."""
+        state = update.init(start)
+        rule: Rule = self.stopping
+        if isinstance(update, PathAdaptation):
+            rule = Watch(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
+        own = Tally()
+        if self.polish and self.noise is not None and "axes" in state.memory:
+            steps = finished_run(update, state, n, rule, self.box, self.span, self.noise, stage)
+        else:
+            steps = _plain_run(update, state, n, rule, self.domain, stage)
+        why, last = yield from self.tally.counted(own.counted(steps), note)
+        return _Run(last, own.best, why)
+
+    def _last_word(self, outcome: _Run, n: int) -> Generator[Request, Batch, Ending]:
+        """Judge without an agreement: a single run by a probe, several as disagreeing."""
+        if len(self.bests) > 1:
+            return Ending(
+                Status.COLLAPSED,
+                f"{len(self.bests)} independent runs found best scores that differ; allow more restarts",
+            )
+        start = self.update.init(self.start).family
+        look = probe(outcome.state, start, n, self.stopping, self.domain)
+        gain = yield from self.tally.counted(look)
+        if gain > 0:
+            return Ending(
+                Status.COLLAPSED,
+                f"the distribution collapsed: {outcome.why}, but candidates drawn nearer to the start are "
+                f"better by {gain:.3g}; try a larger population or restarts",
+            )
+        return Ending(Status.CONVERGED, f"{outcome.why}, and a probe towards the start found nothing better")
+
+    def _family(self) -> Family:
+        """Give what the best candidate was drawn from; about one that a local stage found, a narrow start."""
+        family = self.tally.family
+        if family is None:
+            if self.tally.best_x is None:
+                return moved(self.start, self.start.mean, 1.0)
+            family = moved(self.start, self.tally.best_x, _JITTER)
+        return family.plain if isinstance(family, FactoredGaussian) else family
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A sampling run that has ended: its last state, its best score, and why."""
+
+    state: State
+    best: float
+    why: str
+
+
+def _plain_run(
+    update: Update, state: State, n: int, rule: Rule, domain: Domain | None, stage: str
+) -> Generator[Request, Batch, tuple[str, State]]:
+    outcome = yield from run(update, state, n, rule, domain, stage)
+    return outcome.why, outcome.state
+
+
+def moved(start: Any, mean: Vector, factor: float) -> Family:
+    """Give the start about another mean, with `factor` times its spread."""
+    if isinstance(start, FactoredGaussian):
+        return FactoredGaussian(mean, factor * start.factor)
+    if isinstance(start, LowRankGaussian):
+        return LowRankGaussian(mean, factor * start.std, start.vectors, start.stretches)
+    if start.diagonal:
+        return Gaussian(mean, std=factor * start.std)
+    return Gaussian(mean, covariance=factor**2 * start.covariance)
+
+
+def _capped(start: Any, span: Vector) -> Any:
+    """Give a start of independent coordinates no more spread than its region can hold."""
+    if isinstance(start, Gaussian) and start.diagonal:
+        return Gaussian(start.mean, std=np.minimum(start.std, np.where(span > 0, _WIDEST * span, start.std)))
+    return start

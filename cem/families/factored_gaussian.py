@@ -1,0 +1,128 @@
+"""The normal family given by a factor of its covariance: what is adapted by factors is sampled by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, frozen, parameter_vector
+from cem.families.gaussian import Gaussian, lifted
+
+_LOG_2PI_E = float(np.log(2 * np.pi) + 1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FactoredGaussian:
+    """Normal distribution N(mean, factor @ factor.T); immutable.
+
+    It spares an iteration the checks and the factorisation that a covariance asks for; for everything but
+    sampling it is `plain`, the same distribution as a `Gaussian`.
+
+    Parameters
+    ----------
+    mean : array_like, shape (d,)
+    factor : array_like, shape (d, d)
+        Any square root of the covariance, in the units of the candidates.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or something is not finite.
+    """
+
+    mean: Any
+    factor: Any
+
+    dtype: ClassVar = np.dtype(np.float64)
+
+    def __post_init__(self) -> None:
+        mean = parameter_vector("mean", self.mean)
+        factor = frozen(self.factor)
+        if factor.shape != (mean.size, mean.size):
+            raise ValueError(f"factor must have shape ({mean.size}, {mean.size}), got {factor.shape}.")
+        if not np.all(np.isfinite(factor)):
+            raise ValueError("factor must be finite.")
+        object.__setattr__(self, "mean", frozen(mean))
+        object.__setattr__(self, "factor", factor)
+
+    @classmethod
+    def of(cls, other: Any) -> Self:
+        """Give a `Gaussian` (or one of this class) by a factor of its covariance."""
+        if isinstance(other, cls):
+            return other
+        if not isinstance(other, Gaussian):
+            raise TypeError(f"a factor needs a Gaussian, got {type(other).__name__}.")
+        if other.diagonal:
+            return cls(other.mean, np.diag(other.std))
+        return cls(other.mean, np.linalg.cholesky(other.covariance))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a candidate."""
+        return int(self.mean.size)
+
+    @property
+    def minimum_rows(self) -> int:
+        """Rows below which a fit has no spread in some direction."""
+        return max(2, self.dimension)
+
+    @cached_property
+    def std(self) -> NDArray[np.float64]:
+        """Marginal standard deviations, shape ``(d,)``."""
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.factor, self.factor)))
+
+    @cached_property
+    def plain(self) -> Gaussian:
+        """The same distribution, given by its covariance."""
+        return Gaussian(self.mean, covariance=lifted(self.factor @ self.factor.T))
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+        """Draw `n` candidates, shape ``(n, d)``."""
+        out = np.empty((n, self.dimension))
+        self.fill(out, rng)
+        return out
+
+    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
+        np.matmul(rng.standard_normal(out.shape), self.factor.T, out=out)
+        out += self.mean
+
+    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+        """Log density of each row in nats, shape ``(n,)``."""
+        return self.plain.log_prob(x)
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit mean and covariance by weighted maximum likelihood."""
+        return type(self).of(self.plain.fit(x, weights))
+
+    def blend(self, other: Gaussian | Self, rate: float, spread_rate: float | None = None, /) -> Self:
+        """Mix mean and covariance as `Gaussian.blend` does."""
+        plain = other if isinstance(other, Gaussian) else other.plain
+        return type(self).of(self.plain.blend(plain, rate, spread_rate))
+
+    def entropy(self) -> float:
+        """Differential entropy in nats."""
+        return float(0.5 * self.dimension * _LOG_2PI_E + np.linalg.slogdet(self.factor)[1])
+
+    def kl_divergence(self, other: object) -> float:
+        """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
+        return self.plain.kl_divergence(other.plain if isinstance(other, FactoredGaussian) else other)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Give the parameters by name."""
+        return {"mean": self.mean, "factor": self.factor}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Rebuild the family from what `to_arrays` gave."""
+        return cls(**arrays)
+
+    def __repr__(self) -> str:
+        if self.dimension > 8:
+            return f"FactoredGaussian({self.dimension} coordinates)"
+        return f"FactoredGaussian(mean={self.mean}, factor={self.factor})"

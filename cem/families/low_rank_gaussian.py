@@ -1,0 +1,145 @@
+"""The normal family with a few stretched directions: O(k d) to sample, to score and to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.gaussian import Gaussian
+
+_LOG_2PI = float(np.log(2 * np.pi))
+_LEAST_STD = 1e-150
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LowRankGaussian:
+    """Normal distribution of ``mean + std * A z`` for a standard normal z; immutable.
+
+    ``A = (I + r_k v_k v_k') … (I + r_1 v_1 v_1')`` stretches the unit vectors v_i by 1 + r_i, one after
+    the other.
+
+    Parameters
+    ----------
+    mean : array_like, shape (d,)
+    std : array_like, shape (d,)
+        Scales of the coordinates, which come after the stretches.
+    vectors : array_like, shape (k, d)
+        The unit rows v_i.
+    stretches : array_like, shape (k,)
+        The r_i, above -1; a v_i whose r_i is 0 may be anything.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a std is not positive or a stretch not above -1.
+    """
+
+    mean: Any
+    std: Any
+    vectors: Any
+    stretches: Any
+
+    dtype: ClassVar = np.dtype(np.float64)
+    minimum_rows: ClassVar = 2
+
+    def __post_init__(self) -> None:
+        mean, std = parameter_vector("mean", self.mean), parameter_vector("std", self.std)
+        vectors, stretches = frozen(self.vectors), frozen(self.stretches)
+        if std.size != mean.size or vectors.shape != (stretches.size, mean.size):
+            raise ValueError(
+                f"shapes differ: mean {mean.shape}, std {std.shape}, vectors {vectors.shape}, "
+                f"stretches {stretches.shape}."
+            )
+        if np.any(std <= 0) or not np.all(stretches > -1) or not np.all(np.isfinite(vectors)):
+            raise ValueError("std must be positive, stretches above -1, vectors finite.")
+        for name, value in (("mean", mean), ("std", std), ("vectors", vectors), ("stretches", stretches)):
+            object.__setattr__(self, name, frozen(value))
+
+    @classmethod
+    def of(cls, other: Any) -> Self:
+        """Give a diagonal `Gaussian` (or the marginals of another) without stretches."""
+        if isinstance(other, cls):
+            return other
+        return cls(other.mean, other.std, np.zeros((0, other.mean.size)), np.zeros(0))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a candidate."""
+        return int(self.mean.size)
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+        """Draw `n` candidates, shape ``(n, d)``."""
+        out = np.empty((n, self.dimension))
+        self.fill(out, rng)
+        return out
+
+    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
+        rng.standard_normal(out=out)
+        for v, r in zip(self.vectors, self.stretches, strict=True):
+            out += np.multiply.outer(r * (out @ v), v)
+        out *= self.std
+        out += self.mean
+
+    def whiten(self, x: Array) -> NDArray[np.float64]:
+        """Give the standard normal deviates of the rows of `x`: what `sample` made them of."""
+        z = np.asarray((x - self.mean) / self.std)
+        for v, r in zip(self.vectors[::-1], self.stretches[::-1], strict=True):
+            z -= np.multiply.outer(r / (1 + r) * (z @ v), v)
+        return z
+
+    def _log_volume(self) -> float:
+        return float(np.sum(np.log(self.std)) + np.sum(np.log1p(self.stretches)))
+
+    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+        """Log density of each row in nats, shape ``(n,)``."""
+        z = self.whiten(check_rows(x, self.dimension))
+        squares = np.einsum("ij,ij->i", z, z)
+        return np.asarray(-0.5 * (squares + self.dimension * _LOG_2PI) - self._log_volume())
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit mean and size by weighted maximum likelihood; the shape stays, it has no closed form."""
+        x = check_rows(x, self.dimension)
+        w = fit_weights(x, weights)
+        mean = w @ x
+        z = self.whiten(x - mean + self.mean)
+        size = float(np.sqrt(w @ np.einsum("ij,ij->i", z, z) / self.dimension))
+        return type(self)(mean, np.maximum(size * self.std, _LEAST_STD), self.vectors, self.stretches)
+
+    def blend(self, other: Gaussian | Self, rate: float, /) -> Self:
+        """Mix mean, std and stretches; directions that only one of the two has fade in or out."""
+        a = check_rate(rate)
+        other = type(self).of(other)
+        mean = (1 - a) * self.mean + a * other.mean
+        std = (1 - a) * self.std + a * other.std
+        if np.array_equal(self.vectors, other.vectors):
+            return type(self)(mean, std, self.vectors, (1 - a) * self.stretches + a * other.stretches)
+        vectors = np.concatenate([self.vectors, other.vectors])
+        stretches = np.concatenate([(1 - a) * self.stretches, a * other.stretches])
+        return type(self)(mean, std, vectors, stretches)
+
+    def entropy(self) -> float:
+        """Differential entropy in nats."""
+        return 0.5 * self.dimension * (1 + _LOG_2PI) + self._log_volume()
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Give the parameters by name."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "vectors": self.vectors,
+            "stretches": self.stretches,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Rebuild the family from what `to_arrays` gave."""
+        return cls(**arrays)
+
+    def __repr__(self) -> str:
+        return f"LowRankGaussian({self.dimension} coordinates, {len(self.stretches)} directions)"

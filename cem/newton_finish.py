@@ -1,0 +1,98 @@
+"""Finishing a sampling run by a Newton method, once its covariance has become a model of the Hessian."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cem.domain import Domain
+from cem.loop import Batch, Request, Update, run
+from cem.polishing.curvature import DenseCurvature
+from cem.polishing.noise_level import NoiseLevel
+from cem.polishing.quasi_newton import BoxQuasiNewton, LocalResult
+from cem.polishing.requests import Vector
+from cem.state import State
+from cem.stopping import Rule
+from cem.tally import Tally
+
+_EVALUATIONS_PER_VARIABLE = 15
+_FIRST_TRY = 10.0  # the spread has fallen by this factor
+_NEXT_TRY = 3.0  # and by this one since
+_ONE_BASIN = 0.9
+
+
+def finished_run(
+    update: Update,
+    state: State,
+    n: int,
+    rule: Rule,
+    domain: Domain,
+    span: Vector,
+    noise: NoiseLevel,
+    stage: str,
+) -> Generator[Request, Batch, tuple[str, State]]:
+    """Run as `cem.loop.run` does, trying a Newton method whenever the spread has fallen further.
+
+    It ends the run where it converges and its quadratic explains the whole last batch, not only the nearest
+    part: where it ranks the batch as the objective does.
+
+    Returns
+    -------
+    tuple of str and State
+        Why the run ended, and its last state.
+    """
+    tally = Tally()
+    method = BoxQuasiNewton(domain, span, _EVALUATIONS_PER_VARIABLE * span.size, noise)
+    least = float(state.memory["sigma"]) / _FIRST_TRY
+    while True:
+        outcome = yield from tally.counted(run(update, state, n, Narrowed(rule, least), domain, stage))
+        state, batch = outcome.state, tally.last
+        if not _spread(state) < least or rule.reason(state) or batch is None or tally.best_x is None:
+            return outcome.why, state
+        least = _spread(state) / _NEXT_TRY
+        model = _model_of(state, batch)
+        local = yield from tally.counted(method.run(tally.best_x, -tally.best, model))
+        if local.converged and explains(local, batch):
+            return "a Newton method finished it", state
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Another rule's reasons, and a spread that has fallen below `least`."""
+
+    rule: Rule
+    least: float
+
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell what the rule tells."""
+        return self.rule.quiet(before, after)
+
+    def reason(self, state: State) -> str | None:
+        """Say why the run should stop or pause, or None."""
+        return self.rule.reason(state) or ("the spread has fallen" if _spread(state) < self.least else None)
+
+
+def _spread(state: State) -> float:
+    return float(state.memory["sigma"])
+
+
+def explains(local: LocalResult, batch: Batch) -> bool:
+    """Tell whether the quadratic about a local minimum ranks a batch as the objective does (Spearman's ρ)."""
+    if not isinstance(local.model, DenseCurvature):
+        return False
+    away = batch.x - local.x
+    expected = np.einsum("ij,ij->i", away @ local.model.matrix, away)
+    first, second = (np.argsort(np.argsort(values)) for values in (expected, -batch.scores))
+    return float(np.corrcoef(first, second)[0, 1]) >= _ONE_BASIN
+
+
+def _model_of(state: State, batch: Batch) -> DenseCurvature:
+    """Read the inverse covariance as the shape of the Hessian: d / 2 above the least is half of a sample."""
+    basis: Any = state.memory["basis"]
+    scores = batch.scores[np.isfinite(batch.scores)]
+    spread = float(np.median(scores.max() - scores)) if scores.size else 1.0
+    scale = max(2 * spread / len(basis), 1e-300) / _spread(state) ** 2
+    return DenseCurvature((basis * (scale / state.memory["axes"] ** 2)) @ basis.T)

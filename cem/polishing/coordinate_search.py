@@ -1,0 +1,88 @@
+"""Minimise a separable objective coordinate by coordinate, all coordinates at once.
+
+Each round asks every coordinate's own search for one point (a batch of d rows that differ from the base
+in one coordinate), then tries the union of the best coordinates. A separable objective keeps what the
+union promises; where it doesn't, the stage ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cem.domain import Domain
+from cem.loop import Batch, Request, Step
+from cem.polishing.noise_level import NoiseLevel
+from cem.polishing.requests import Vector, value_at, values_by_blocks
+from cem.polishing.univariate import Track, search
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateResult:
+    """Where a coordinate search ended; `separable` is False where a union broke its promise."""
+
+    x: Vector
+    value: float
+    separable: bool
+    evaluations: int
+
+
+def coordinate_search(
+    domain: Domain, span: Vector, x: Vector, fx: float, budget: int, noise: NoiseLevel
+) -> Generator[Request, Batch, CoordinateResult]:
+    """Minimise from `x`, in rounds of at most d + 1 evaluations.
+
+    Parameters
+    ----------
+    domain : Domain
+    span : ndarray, shape (d,)
+        How far to look, to either side of `x`, where a side is open.
+    x, fx : ndarray of shape (d,), float
+        Start and its value.
+    budget : int
+        Evaluations beyond which no round begins.
+    noise : NoiseLevel
+    """
+    low = np.where(np.isfinite(domain.low), domain.low, x - span)
+    high = np.where(np.isfinite(domain.high), domain.high, x + span)
+    best, best_value, spent = x, fx, 0
+    tracks = [Track.at(float(start), fx) for start in x]
+    searches = [
+        search(track, float(left), float(right), noise.at(fx) / 10)
+        for track, left, right in zip(tracks, low, high, strict=True)
+    ]
+    wanted = {i: next(searches[i]) for i in np.flatnonzero(low < high).tolist()}
+    while wanted and spent + len(wanted) + 1 <= budget:
+        order = list(wanted)
+        for i, value in zip(order, (yield from _beside(x, wanted)).tolist(), strict=True):
+            try:
+                wanted[i] = searches[i].send(value)
+            except StopIteration:
+                del wanted[i]
+        spent += len(order)
+        union = np.array([track.best for track in tracks])
+        if not np.array_equal(union, best):
+            promised = fx + sum(track.values[track.best] - fx for track in tracks)
+            value = yield from value_at(union)
+            spent += 1
+            if value < best_value:
+                best, best_value = union, value
+            allowed = 1e-3 * abs(promised - fx) + 1e3 * noise.at(max(abs(value), abs(fx)))
+            if not abs(value - promised) <= allowed:
+                return CoordinateResult(best, best_value, False, spent)
+        yield Step(None, "coordinate search")
+    return CoordinateResult(best, best_value, True, spent)
+
+
+def _beside(x: Vector, wanted: dict[int, float]) -> Generator[Request, Batch, Vector]:
+    """Evaluate copies of `x` with one coordinate replaced in each."""
+    places, points = np.array(list(wanted)), np.array(list(wanted.values()))
+
+    def rows(part: slice) -> Vector:
+        out = np.repeat(x[None], places[part].size, axis=0)
+        out[np.arange(len(out)), places[part]] = points[part]
+        return out
+
+    return (yield from values_by_blocks(rows, places.size, x.size))

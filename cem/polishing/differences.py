@@ -1,0 +1,171 @@
+"""Gradients and Hessians from finite differences along given directions, inside the box.
+
+A difference over the step h along a direction of curvature c errs by about eps / h (noise) and h c / 2
+(curvature); h = 2 sqrt(eps / c) balances them (Gill, Murray, Saunders & Wright 1983). Taken along the
+eigenvectors of a Hessian model, the error of a gradient then costs a Newton step about d * eps,
+however ill-conditioned the objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.domain import Domain
+from cem.loop import Batch, Request
+from cem.polishing.curvature import Curvature, DenseCurvature, Mask
+from cem.polishing.requests import Vector, values_at, values_by_blocks
+
+_ENTRY_NOISE = 1e-7
+
+
+def steps_inside(domain: Domain, x: Vector, basis: Vector | None, lengths: Vector) -> Vector:
+    """Sign, and shorten where there is no other way, steps along the columns of `basis` (None: the axes)."""
+    if basis is None:
+        up, down = domain.high - x, x - domain.low
+    else:
+        with np.errstate(all="ignore"):
+            towards_high = (domain.high - x)[:, None] / basis
+            towards_low = (domain.low - x)[:, None] / basis
+        flat = basis == 0
+        up = np.where(flat, np.inf, np.maximum(towards_high, towards_low)).min(axis=0)
+        down = np.where(flat, np.inf, np.maximum(-towards_high, -towards_low)).min(axis=0)
+    forward = np.minimum(lengths, up)
+    backward = np.minimum(lengths, down)
+    return np.where(forward >= backward, forward, -backward)
+
+
+def displaced(
+    domain: Domain, x: Vector, basis: Vector | None, steps: Vector, which: NDArray[np.intp]
+) -> Vector:
+    """Give the rows ``x + steps[i] * basis[:, i]`` for each i of `which`, inside the box."""
+    if basis is None:
+        rows = np.repeat(x[None], which.size, axis=0)
+        rows[np.arange(which.size), which] += steps[which]
+    else:
+        rows = x + steps[which, None] * basis.T[which]
+    return domain.project(rows)
+
+
+def gradient(
+    domain: Domain,
+    x: Vector,
+    fx: float,
+    model: Curvature,
+    free: Mask,
+    noise: float,
+    central: bool = False,
+) -> Generator[Request, Batch, Vector]:
+    """Estimate the gradient from one-sided or central differences along the axes of a Hessian model.
+
+    Parameters
+    ----------
+    domain : Domain
+    x, fx : ndarray of shape (d,), float
+        The point and its value.
+    model : Curvature
+    free : ndarray of bool, shape (d,)
+        Coordinates not held at a bound: the model's axes are taken within these.
+    noise : float
+        Of the values.
+    central : bool
+        Twice the evaluations for an error of higher order.
+
+    Returns
+    -------
+    ndarray, shape (d,)
+        0 along axes on which no finite value or no room was found.
+    """
+    basis, curvature = model.directions(free)
+    length = 2 * np.sqrt(noise / curvature)
+    length = np.maximum(length, 1e-14 * float(np.max(np.abs(x))))  # what x itself resolves
+    if central:
+        length = 3 * length  # third derivatives, not curvature, now set the error
+    steps = steps_inside(domain, x, basis, length)
+    values = yield from _values_beside(domain, x, basis, steps, np.flatnonzero(steps))
+    with np.errstate(all="ignore"):
+        slopes = (values - fx) / steps
+    if central:
+        mirrored = -steps
+        room = _fits(domain, x, basis, mirrored)
+        back = yield from _values_beside(domain, x, basis, mirrored, np.flatnonzero(room))
+        with np.errstate(all="ignore"):
+            slopes = np.where(room, (values - back) / (2 * steps), slopes)
+    slopes = np.where(np.isfinite(slopes), slopes, 0.0)
+    return slopes if basis is None else np.asarray(basis @ slopes)
+
+
+def _values_beside(
+    domain: Domain, x: Vector, basis: Vector | None, steps: Vector, which: NDArray[np.intp]
+) -> Generator[Request, Batch, Vector]:
+    """Evaluate beside `x` along the axes `which`; NaN along the others."""
+    values = np.full(steps.size, np.nan)
+    if which.size:
+        values[which] = yield from values_by_blocks(
+            lambda part: displaced(domain, x, basis, steps, which[part]), which.size, x.size
+        )
+    return values
+
+
+def _fits(domain: Domain, x: Vector, basis: Vector | None, steps: Vector) -> Mask:
+    """Tell along which axes a step stays inside the box."""
+    if basis is None:
+        moved = x + steps
+        return np.asarray((moved >= domain.low) & (moved <= domain.high) & (steps != 0))
+    return np.asarray(~domain.outside(x + steps[:, None] * basis.T) & (steps != 0))
+
+
+def hessian_evaluations(n: int) -> int:
+    """Give the evaluations that `hessian` takes over `n` free coordinates."""
+    return (n * n + 3 * n) // 2
+
+
+def hessian(
+    domain: Domain, x: Vector, fx: float, model: DenseCurvature, free: Mask, noise: float
+) -> Generator[Request, Batch, tuple[Vector, DenseCurvature] | None]:
+    """Estimate gradient and Hessian over the free coordinates, in the basis in which `model` is I.
+
+    The step ``sqrt(4 noise / 1e-7)`` in that basis leaves the entries a noise of about 1e-7.
+
+    Returns
+    -------
+    tuple of ndarray and DenseCurvature, or None
+        None where the box leaves no room or a value is not finite.
+    """
+    basis, curvature = model.eigenvectors(free)
+    wanted = np.sqrt(4 * noise / _ENTRY_NOISE) / np.sqrt(curvature)
+    steps = steps_inside(domain, x, basis, 2 * wanted) / 2  # pairs are midpoints of doubled steps: inside
+    if np.any(np.abs(steps) < 0.05 * wanted):
+        return None
+    moves = steps[:, None] * basis.T
+    first, second = np.triu_indices(steps.size, 1)
+    rows = np.concatenate([x + moves, x + 2 * moves, x + moves[first] + moves[second]])
+    values = yield from values_at(domain.project(rows))
+    if not np.all(np.isfinite(values)):
+        return None
+    one, two, pair = np.split(values, [steps.size, 2 * steps.size])
+    with np.errstate(all="ignore"):
+        scaled = _second_differences(fx, one, two, pair)
+        scaled /= np.outer(steps * np.sqrt(curvature), steps * np.sqrt(curvature))
+        slopes = (4 * one - two - 3 * fx) / 2 / steps  # exact for quadratics
+    if not (np.all(np.isfinite(scaled)) and np.all(np.isfinite(slopes))):
+        return None
+    eigenvalues, vectors = np.linalg.eigh(scaled)
+    sizes = np.abs(eigenvalues)
+    sizes = np.maximum(sizes, 1e-6 * max(float(sizes.max()), 1e-12))
+    root = (basis * np.sqrt(curvature)) @ vectors
+    part = ((root * sizes) @ root.T)[np.ix_(free, free)]
+    return basis @ slopes, model.with_block(free, (part + part.T) / 2)
+
+
+def _second_differences(fx: float, one: Vector, two: Vector, pair: Vector) -> Vector:
+    """Arrange values one and two steps along each axis and one along each pair as second differences."""
+    n = one.size
+    first, second = np.triu_indices(n, 1)
+    out = np.zeros((n, n))
+    out[first, second] = pair - one[first] - one[second] + fx
+    out += out.T
+    out[np.diag_indices(n)] = two - 2 * one + fx
+    return out

@@ -1,0 +1,61 @@
+"""Counting what stages have spent and found, by passing their requests on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from cem.families.base import Array, Family
+from cem.loop import Batch, Draw, Request, Step
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Tally:
+    """What has been spent and found by the stages that passed through `counted`.
+
+    Attributes
+    ----------
+    spent : int
+        Evaluations.
+    best, best_x : float, ndarray of shape (d,) or None
+        The best score (maximised) and its candidate.
+    family : Family or None
+        What the best candidate was drawn from; None where a stage chose it.
+    last : Batch or None
+        The last batch that was drawn.
+    """
+
+    spent: int = 0
+    best: float = -np.inf
+    best_x: Array | None = None
+    family: Family | None = None
+    last: Batch | None = None
+
+    def counted(self, stage: Generator[Request, Batch, T], note: str = "") -> Generator[Request, Batch, T]:
+        """Pass the requests of a stage on, count the answers, and put `note` on its first iteration."""
+        try:
+            request = next(stage)
+            while True:
+                if isinstance(request, Step) and note:
+                    request, note = replace(request, note=note), ""
+                batch = yield request
+                if batch is not None:
+                    self.add(batch, request.family if isinstance(request, Draw) else None)
+                request = stage.send(batch)
+        except StopIteration as finished:
+            value: T = finished.value
+            return value
+
+    def add(self, batch: Batch, family: Family | None = None) -> None:
+        """Count a batch."""
+        self.spent += len(batch.x)
+        self.last = batch if family is not None else self.last
+        best = float(np.fmax.reduce(batch.scores, initial=-np.inf))
+        if best > self.best:
+            self.best, self.family = best, family
+            self.best_x = np.array(batch.x[int(np.nanargmax(batch.scores))])

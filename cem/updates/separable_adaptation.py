@@ -1,0 +1,63 @@
+"""Path adaptation of independent coordinates: O(d) a candidate.
+
+Ros & Hansen (2008), "A Simple Modification in CMA-ES Achieving Linear Time and Space Complexity", PPSN X.
+Equation numbers are those of Hansen's tutorial (arXiv:1604.00772), Appendix A, read coordinate by coordinate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cem.families.gaussian import Gaussian
+from cem.state import State
+from cem.updates.recombination import Ranked, Rates, resized, settled
+
+_LEAST = 1e-300
+
+
+def begin(start: Any) -> State:
+    """Split the standard deviations into the size σ, their geometric mean, and variances about it."""
+    sigma = float(np.exp(np.mean(np.log(start.std))))
+    memory = {
+        "sigma": np.array(sigma),
+        "variances": (start.std / sigma) ** 2,
+        "path_sigma": np.zeros(start.mean.size),
+        "path_c": np.zeros(start.mean.size),
+    }
+    return State(Gaussian(start.mean, std=start.std), memory=memory)
+
+
+def move(state: State, ranked: Ranked, r: Rates) -> tuple[Gaussian, dict[str, Any]]:
+    """Refit mean, variances and size."""
+    memory = state.memory
+    mean = state.family.mean  # type: ignore[attr-defined]
+    d, mu = mean.size, ranked.parents
+    sigma, variances = float(memory["sigma"]), memory["variances"]
+
+    y = ranked.x - mean
+    y /= sigma  # (39)
+    step = ranked.weights[:mu] @ y[:mu]  # (41)
+    new_mean = mean + sigma * step  # (42), with c_m = 1
+
+    path_sigma = (1 - r.c_sigma) * memory["path_sigma"]
+    path_sigma += np.sqrt(r.c_sigma * (2 - r.c_sigma) * r.mass) * step / np.sqrt(variances)  # (43)
+    length = float(np.sqrt(path_sigma @ path_sigma))
+    h = settled(length, state.iteration + 1, d, r)
+    path_c = (1 - r.c_c) * memory["path_c"]
+    path_c += h * np.sqrt(r.c_c * (2 - r.c_c) * r.mass) * step  # (45)
+
+    np.square(y, out=y)
+    w = np.array(ranked.weights)
+    w[mu:] *= d / np.maximum(y[mu:] @ (1 / variances), _LEAST)  # (46)
+    lost = (1 - h) * r.c_c * (2 - r.c_c)
+    keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * float(ranked.weights.sum())
+    variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu * (w @ y), _LEAST)  # (47)
+    sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
+    return Gaussian(new_mean, std=sigma * np.sqrt(variances)), {
+        "sigma": np.array(sigma),
+        "variances": variances,
+        "path_sigma": path_sigma,
+        "path_c": path_c,
+    }
