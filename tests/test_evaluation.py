@@ -153,7 +153,7 @@ def test_estimates_do_not_depend_on_the_number_of_workers(n_jobs):
 
 def test_each_candidate_has_a_stream_of_its_own():
     draws = []
-    optimize(lambda x, rng: draws.append(rng.random()) or float(x @ x), pass_rng=True, max_iterations=3)
+    optimize(lambda x, rng: draws.append(rng.random()) or float(x @ x), pass_rng=True, max_iterations=3, method="textbook")
     assert len(draws) == 300
     assert len(set(draws)) == 300
 
@@ -411,7 +411,7 @@ def test_what_is_not_one_real_number_is_told(value, error, message, n_jobs):
 )
 def test_what_is_not_one_real_number_a_row_is_told(fun, error, message):
     with pytest.raises(error, match=message):
-        optimize(fun, vectorized=True)
+        optimize(fun, vectorized=True, method="textbook")
 
 
 def test_vectorised_scores_may_be_a_list_or_whole_numbers():
@@ -446,7 +446,7 @@ def test_vectorised_calls_have_rows_of_candidates():
         shapes.add(X.shape)
         return X[:, 0]
 
-    optimize(rows, vectorized=True, population=120)
+    optimize(rows, vectorized=True, population=120, method="textbook")
     assert shapes == {(120, 4)}
 
 
@@ -524,7 +524,7 @@ def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
         with joblib.parallel_config(backend):
-            r = optimize(sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2)
+            r = optimize(sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2, method="textbook")
     finally:
         signal.signal(signal.SIGINT, usual)
     assert r.status is cem.Status.INTERRUPTED

@@ -10,7 +10,7 @@ import pytest
 import cem
 from cem.history import History, Row
 
-COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds")
+COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds", "note")
 ROWS = [
     Row("sampling", 3.0, 2.0, 5.5, 10, 1.5, 100, 0, 0.25),
     Row("sampling", 2.5, 2.0, 4.0, 10, 0.5, 200, 7, 0.5),
