@@ -54,7 +54,7 @@ def test_an_empty_column_has_the_kind_of_a_full_one(history, column):
 def test_kinds_of_columns(history):
     kinds = {column: getattr(history, column).dtype.kind for column in COLUMNS}
     assert kinds == {
-        column: "U" if column == "stage" else "i" if column in WHOLE else "f" for column in COLUMNS
+        column: "U" if column in ("stage", "note") else "i" if column in WHOLE else "f" for column in COLUMNS
     }
 
 
