@@ -58,7 +58,7 @@ RUNS = {
 @pytest.mark.parametrize("run", RUNS)
 def test_it_takes_the_path_of_optimize(run):
     score, options = RUNS[run]
-    r = cem.optimize(score, vectorized=True, rng=11, max_iterations=8, **options)
+    r = cem.optimize(score, vectorized=True, rng=11, max_iterations=8, method="textbook", **options)
     m = steps(CrossEntropyMethod(rng=11, **options), 8, score)
     for column in set(r.history.columns) - {"seconds"}:
         np.testing.assert_array_equal(getattr(m.history, column), getattr(r.history, column))
@@ -69,7 +69,7 @@ def test_it_takes_the_path_of_optimize(run):
 
 
 def test_it_stops_where_optimize_does():
-    r = cem.optimize(sphere, bounds=BOX, vectorized=True, rng=1)
+    r = cem.optimize(sphere, bounds=BOX, vectorized=True, rng=1, method="textbook")
     m = CrossEntropyMethod(bounds=BOX, rng=1)
     while m.stop_reason() is None:
         steps(m, 1)

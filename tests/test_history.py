@@ -10,7 +10,7 @@ import pytest
 import cem
 from cem.history import History, Row
 
-COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds")
+COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds", "note")
 ROWS = [
     Row("sampling", 3.0, 2.0, 5.5, 10, 1.5, 100, 0, 0.25),
     Row("sampling", 2.5, 2.0, 4.0, 10, 0.5, 200, 7, 0.5),
@@ -54,7 +54,7 @@ def test_an_empty_column_has_the_kind_of_a_full_one(history, column):
 def test_kinds_of_columns(history):
     kinds = {column: getattr(history, column).dtype.kind for column in COLUMNS}
     assert kinds == {
-        column: "U" if column == "stage" else "i" if column in WHOLE else "f" for column in COLUMNS
+        column: "U" if column in ("stage", "note") else "i" if column in WHOLE else "f" for column in COLUMNS
     }
 
 
