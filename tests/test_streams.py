@@ -129,6 +129,7 @@ def test_purposes_keep_their_numbers():
         "OBJECTIVE": 2,
         "IMPROVE": 3,
         "PROBE": 4,
+        "PLAN": 5,
     }
 
 
