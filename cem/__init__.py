@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from cem.ask_tell import CrossEntropyMethod
     from cem.errors import ObjectiveError
     from cem.estimates import ProbabilityEstimate
-    from cem.families import Bernoulli, BernoulliTree, Categorical, Exponential, Family, Gaussian
+    from cem.families import (
+        Bernoulli,
+        BernoulliTree,
+        Categorical,
+        Exponential,
+        Family,
+        Gaussian,
+        GaussianMixture,
+    )
+    from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
@@ -26,6 +35,8 @@ _HOMES = {
     "Exponential": "cem.families",
     "Family": "cem.families",
     "Gaussian": "cem.families",
+    "GaussianMixture": "cem.families",
+    "JointInputs": "cem.joint_inputs",
     "ObjectiveError": "cem.errors",
     "OptimizeResult": "cem.results",
     "ProbabilityEstimate": "cem.estimates",
@@ -43,6 +54,8 @@ __all__ = [
     "Exponential",
     "Family",
     "Gaussian",
+    "GaussianMixture",
+    "JointInputs",
     "ObjectiveError",
     "OptimizeResult",
     "ProbabilityEstimate",

@@ -22,13 +22,17 @@ MOST_GROWTH = 4
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What a plan found out: the draws behind the estimate, where they came from, and how it ended."""
+    """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
+
+    `plain`: drawn from the nominal distribution; `skewed`: the interval is to be corrected for skewness.
+    """
 
     tally: Tally
     proposal: Family
     plain: bool
     status: Status
     message: str
+    skewed: bool = False
 
 
 def multilevel(
@@ -78,7 +82,7 @@ def measure(
     tally = Tally()
     status, message = Status.TARGET_REACHED, "the target coefficient of variation is reached"
     state = State(proposal, level=level)
-    while not (tally.coefficient_of_variation <= target_cv and len(tally.hits) >= LEAST_HITS):
+    while not _reached(tally, target_cv):
         try:
             batch = yield Draw(proposal, n)
             tally = tally.add(batch.x, batch.scores, level, nominal, proposal)
@@ -86,10 +90,18 @@ def measure(
         except Ended as ended:
             if ended.batch is not None:
                 tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
-            status, message = ended.status, f"{ended} before the target coefficient of variation was reached"
+            if ended.status is not Status.EVALUATION_LIMIT or not _reached(tally, target_cv):
+                status, message = (
+                    ended.status,
+                    f"{ended} before the target coefficient of variation was reached",
+                )
             break
         n = _further_draws(tally, target_cv, n)
     return Measurement(tally, proposal, nominal is proposal, status, message)
+
+
+def _reached(tally: Tally, target_cv: float) -> bool:
+    return tally.coefficient_of_variation <= target_cv and len(tally.hits) >= LEAST_HITS
 
 
 def _further_draws(tally: Tally, target_cv: float, least: int) -> int:
