@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, expit, logit, logsumexp
+from scipy.special import entr, expit, logit
 
 from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares
+from cem.families.shares import allotted, checked_shares, log_total
 
 ROUNDS = 100
 GAIN = 1e-6
@@ -79,7 +79,7 @@ class BernoulliMixture:
 
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
-        return np.asarray(logsumexp(self.joint(x), axis=1))
+        return log_total(self.joint(x))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, until it gains no more."""
@@ -88,7 +88,7 @@ class BernoulliMixture:
         mixture, before = self, -np.inf
         for _ in range(ROUNDS):
             joint = np.maximum(mixture.joint(x), _IMPOSSIBLE)
-            total = logsumexp(joint, axis=1)
+            total = log_total(joint)
             r = np.exp(joint - total[:, None]) * w[:, None]
             mass = r.sum(axis=0)
             kept = mass > 1e-12 * mass.max()

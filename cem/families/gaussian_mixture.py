@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import entr, logsumexp
+from scipy.special import entr
 
 from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares
+from cem.families.shares import allotted, checked_shares, log_total
 
 _LOG_2PI = float(np.log(2 * np.pi))
 _LEAST_VARIANCE = 1e-12
@@ -135,7 +135,7 @@ class GaussianMixture:
 
     def log_prob(self, x: Array, /) -> NDArray[np.float64]:
         """Log density of each row in nats, shape ``(n,)``."""
-        return np.asarray(logsumexp(self.joint(x), axis=1))
+        return log_total(self.joint(x))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, until it gains no more.
@@ -148,7 +148,7 @@ class GaussianMixture:
         mixture, before = self, -np.inf
         for _ in range(ROUNDS):
             joint = mixture.joint(x)
-            total = logsumexp(joint, axis=1)
+            total = log_total(joint)
             mixture = mixture._refit(x, np.exp(joint - total[:, None]) * w[:, None])
             now = float(w @ total)
             if now - before < GAIN:

@@ -22,6 +22,14 @@ def checked_shares(shares: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(out / out.sum())
 
 
+def log_total(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the logarithm of the sum of exponentials of each row."""
+    top = joint.max(axis=1)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(joint - top[:, None]).sum(axis=1)) + top)
+
+
 def allotted(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Give a component to each of `n` rows, in random order, as many to each as its share rounds to.
 

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from cem.families.base import Array, Family
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
 from cem.improved.structures import Along, LowRank, full, seeded, sparse
 
@@ -156,7 +156,7 @@ class BitSpace:
         before, nominal = -np.inf, self.nominal.mean
         for _ in range(30 if k > 1 else 1):
             joint = mixture.joint(x)
-            total = logsumexp(joint, axis=1)
+            total = log_total(joint)
             r = np.exp(joint - total[:, None]) * w[:, None]
             mass = r.sum(axis=0)
             kept = (mass > 0.5) | (mass == mass.max())

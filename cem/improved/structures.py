@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.shares import log_total
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -127,14 +127,13 @@ def _largest(y: Matrix, k: int) -> tuple[Vector, Matrix]:
 
 def _assemble(parts: list[Part], shares: Vector) -> GaussianMixture:
     """Join parts that may have different numbers of axes."""
-    r = max(part.axes.shape[1] for part in parts)
-    return GaussianMixture(
-        shares,
-        np.array([part.mean for part in parts]),
-        np.array([part.std for part in parts]),
-        np.array([np.pad(part.axes, ((0, 0), (0, r - part.axes.shape[1]))) for part in parts]),
-        np.array([np.pad(part.stretch, (0, r - len(part.stretch)), constant_values=1.0) for part in parts]),
-    )
+    d, r = len(parts[0].mean), max(part.axes.shape[1] for part in parts)
+    axes, stretches = np.zeros((len(parts), d, r)), np.ones((len(parts), r))
+    for k, part in enumerate(parts):
+        axes[k, :, : part.axes.shape[1]] = part.axes
+        stretches[k, : len(part.stretch)] = part.stretch
+    means, stds = np.array([part.mean for part in parts]), np.array([part.std for part in parts])
+    return GaussianMixture(shares, means, stds, axes, stretches)
 
 
 def _refit(structure: Structure, x: Matrix, r: Matrix) -> GaussianMixture:
@@ -158,7 +157,7 @@ def seeded(structure: Structure, x: Matrix, w: Vector, k: int, rng: np.random.Ge
     before = -np.inf
     for _ in range(ROUNDS):
         joint = mixture.joint(x)
-        total = logsumexp(joint, axis=1)
+        total = log_total(joint)
         mixture = _refit(structure, x, np.exp(joint - total[:, None]) * w[:, None])
         now = float(w @ total / w.sum())
         if now - before < GAIN:
