@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
+    from cem.quantile import QuantileEstimate, estimate_quantile
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
     from cem.status import Status
@@ -40,8 +41,10 @@ _HOMES = {
     "ObjectiveError": "cem.errors",
     "OptimizeResult": "cem.results",
     "ProbabilityEstimate": "cem.estimates",
+    "QuantileEstimate": "cem.quantile",
     "Status": "cem.status",
     "estimate_probability": "cem.rare_event",
+    "estimate_quantile": "cem.quantile",
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")
@@ -59,8 +62,10 @@ __all__ = [
     "ObjectiveError",
     "OptimizeResult",
     "ProbabilityEstimate",
+    "QuantileEstimate",
     "Status",
     "estimate_probability",
+    "estimate_quantile",
     "information",
     "optimize",
     "updates",

@@ -153,7 +153,7 @@ def estimate_probability(
             present=source.present,
             any_score=True,
         )
-        driver.notify = as_notifier(callback, lambda progress: _report(driver, progress))
+        driver.notify = as_notifier(callback, lambda progress: report(driver, progress))
         served = driver.serve(plan(threshold, target_cv))
     if served.value is None:
         raise KeyboardInterrupt
@@ -225,7 +225,8 @@ def _checked_level(level: Any) -> float:
     return value
 
 
-def _report(driver: Driver, progress: Progress) -> Any:
+def report(driver: Driver, progress: Progress) -> Any:
+    """Give what a callback sees."""
     from cem.results import OptimizeResult
 
     return OptimizeResult(

@@ -90,8 +90,8 @@ class Summary:
 
 
 HEADING = (
-    f"{'case':<18}{'runs':>5}{'mean':>8}{'rmse':>8}{'worst':>8}{'calls':>9}{'n-rmse':>8}{'covers':>8}{'±10 %':>7}"
-    f"{'success':>9}{'>12 %':>7}{'>25 %':>7}{'seconds':>9}"
+    f"{'case':<18}{'runs':>5}{'mean':>8}{'rmse':>8}{'worst':>8}{'calls':>9}{'n-rmse':>8}{'covers':>8}"
+    f"{'±10 %':>7}{'success':>9}{'>12 %':>7}{'>25 %':>7}{'seconds':>9}"
 )
 
 
