@@ -163,7 +163,7 @@ class Driver:
             raise _failed(failure, batch)
         if interrupted:
             raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
-        if self.best_score >= self._target:
+        if self.budget.target is not None and self.best_score >= self.sign * self.budget.target:
             raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
         if done < n:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)
@@ -173,10 +173,6 @@ class Driver:
         if not self._seen:
             raise _nothing_finite(batch)
         return batch
-
-    @property
-    def _target(self) -> float:
-        return np.inf if self.budget.target is None else self.sign * self.budget.target
 
     def _keep(self, x: Array, values: NDArray[np.float64], number: int, effort: int) -> Batch:
         """Count a scored batch, let it be improved, and remember the best candidate."""
