@@ -1,9 +1,9 @@
 """Our estimates beside OpenTURNS's subset sampling, cross-entropy, NAIS, and FORM with importance sampling.
 
 All work on the same standard normal inputs. Ours and FORM + IS draw until they reach the coefficient of
-variation; the others, which have no such rule for the whole, draw 5,000 a level. Efficiencies are per call, so
-that this does not favour anyone. Cases with bits are left out: the others do not take them. A method that
-raises is counted as failed, an estimate of 0.
+variation; the others, which have no such rule for the whole, draw 5,000 a level. Efficiencies are per call.
+Cases with bits are left out: the others do not take them. A method that
+raises is counted as failed, an estimate of 0, and is left out of the comparison.
 """
 
 from __future__ import annotations
@@ -161,8 +161,9 @@ def compare(problem: RareEventProblem, seeds: range, target_cv: float) -> float:
     best = np.inf
     for name in PEERS:
         theirs = [peer_trial(name, problem, seed, target_cv) for seed in seeds]
-        best = min(best, summarise(theirs).normal_rmse)
         failed = sum(t.status == "failed" for t in theirs)
+        if not failed:
+            best = min(best, summarise(theirs).normal_rmse)
         print(row(name, theirs) + (f"   {failed} failed" if failed else ""))
     print(flush=True)
     return float(best / max(summarise(ours).normal_rmse, 1e-12)) ** 2

@@ -356,8 +356,11 @@ def test_there_is_something_to_cut():
 @pytest.mark.parametrize("end_at", range(LENGTH))
 def test_cut_short_anywhere_it_counts_what_it_weighs(end_at, keep):
     value, draws, _ = climb(*EVENT, end_at=end_at, keep=keep)
-    assert value.status is cem.Status.EVALUATION_LIMIT
-    assert "spent" in value.message
+    if value.tally.coefficient_of_variation <= 0.05:
+        assert value.status is cem.Status.TARGET_REACHED
+    else:
+        assert value.status is cem.Status.EVALUATION_LIMIT
+        assert "spent" in value.message
     assert len(draws) == end_at + 1
     if end_at == 0:
         counted = draws
