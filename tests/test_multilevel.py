@@ -356,7 +356,7 @@ def test_there_is_something_to_cut():
 @pytest.mark.parametrize("end_at", range(LENGTH))
 def test_cut_short_anywhere_it_counts_what_it_weighs(end_at, keep):
     value, draws, _ = climb(*EVENT, end_at=end_at, keep=keep)
-    if value.tally.coefficient_of_variation <= 0.05:
+    if value.tally.coefficient_of_variation <= 0.1:
         assert value.status is cem.Status.TARGET_REACHED
     else:
         assert value.status is cem.Status.EVALUATION_LIMIT
