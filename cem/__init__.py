@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from cem.ask_tell import CrossEntropyMethod
     from cem.errors import ObjectiveError
     from cem.estimates import ProbabilityEstimate
-    from cem.families import Bernoulli, BernoulliTree, Categorical, Exponential, Family, Gaussian
+    from cem.families import (
+        Bernoulli,
+        BernoulliTree,
+        Categorical,
+        Exponential,
+        Family,
+        Gaussian,
+        GaussianMixture,
+    )
+    from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
+    from cem.quantile import QuantileEstimate, estimate_quantile
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
     from cem.status import Status
@@ -26,11 +36,15 @@ _HOMES = {
     "Exponential": "cem.families",
     "Family": "cem.families",
     "Gaussian": "cem.families",
+    "GaussianMixture": "cem.families",
+    "JointInputs": "cem.joint_inputs",
     "ObjectiveError": "cem.errors",
     "OptimizeResult": "cem.results",
     "ProbabilityEstimate": "cem.estimates",
+    "QuantileEstimate": "cem.quantile",
     "Status": "cem.status",
     "estimate_probability": "cem.rare_event",
+    "estimate_quantile": "cem.quantile",
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")
@@ -43,11 +57,15 @@ __all__ = [
     "Exponential",
     "Family",
     "Gaussian",
+    "GaussianMixture",
+    "JointInputs",
     "ObjectiveError",
     "OptimizeResult",
     "ProbabilityEstimate",
+    "QuantileEstimate",
     "Status",
     "estimate_probability",
+    "estimate_quantile",
     "information",
     "optimize",
     "updates",

@@ -87,6 +87,21 @@ class Tally:
         return float(np.exp(2 * logsumexp(self.log_weights) - logsumexp(2 * self.log_weights)))
 
     @property
+    def skewness(self) -> float:
+        """Skewness of weight times indicator over the draws; 0 where it has no spread."""
+        if not np.isfinite(self.log_probability) or self.draws < 2:
+            return 0.0
+        w = np.zeros(self.draws)
+        w[: self.log_weights.size] = np.exp(self.log_weights - self.log_weights.max())
+        spread = float(w.std())
+        return float((((w - w.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the probability that the heaviest hit carries; 0 without hits."""
+        return float(self.weights.max(initial=0.0))
+
+    @property
     def weights(self) -> NDArray[np.float64]:
         """Weights of the hits, normalised to sum to one, shape ``(k,)``."""
         if not np.isfinite(self.log_probability):

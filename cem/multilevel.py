@@ -24,13 +24,17 @@ MOST_NUMBERS = 2**24  # of a batch, so that it fits into memory in any dimension
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What a plan found out: the draws behind the estimate, where they came from, and how it ended."""
+    """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
+
+    `plain`: drawn from the nominal distribution; `skewed`: the interval is to be corrected for skewness.
+    """
 
     tally: Tally
     proposal: Family
     plain: bool
     status: Status
     message: str
+    skewed: bool = False
 
 
 def multilevel(

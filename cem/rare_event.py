@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,12 @@ from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.estimates import ProbabilityEstimate, samples
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import Family, dimension
-from cem.inputs import resolve_inputs
+from cem.improved.inputs import work_in
+from cem.improved.plan import improved
+from cem.inputs import Inputs, resolve_inputs
+from cem.loop import Batch, Request
 from cem.multilevel import Measurement, multilevel
+from cem.pareto import pareto_shape
 from cem.start import refuse
 from cem.status import Status
 from cem.streams import RngLike, Streams
@@ -52,16 +56,20 @@ def estimate_probability(
     performance : callable or problem
         ``performance(x, *args)`` of a read-only row of inputs; or an object with `performance`,
         `inputs`, `level` and `tail`, which brings these with it.
-    inputs : family, or sequence of frozen scipy.stats distributions
-        What is random. Independent scipy.stats marginals are sampled by way of standard-normal space.
+    inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
+        What is random; a sequence means independent inputs. Scipy's distributions are sampled by way of
+        standard-normal space, and the improved method samples `Gaussian` and `Exponential` inputs so too:
+        the estimate's `family` is then one of that space.
     level : float
         The event is ``performance(x) >= level``.
     tail : {"upper", "lower"}
         "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
-    method : {"auto", "multilevel"}
-        The textbook's multilevel method; at present "auto" is the same.
+    method : {"auto", "improved", "multilevel"}
+        "improved" works in standard-normal space, or on bits; "multilevel" is the textbook's and takes any
+        family. "auto" is "improved" for a `Gaussian`, an `Exponential`, a `Bernoulli`, scipy.stats marginals
+        and `JointInputs`, unless a `family` is given, and "multilevel" otherwise.
     family : family, optional
-        The first proposal, in the inputs' own space. Default: the nominal distribution.
+        The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
         Coefficient of variation (standard error over probability) to reach, in (0, 1).
     vectorized : bool
@@ -99,7 +107,9 @@ def estimate_probability(
     References
     ----------
     Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
-    (2005), "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 134, Section 2.
+    (2005), "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 134, Section 2;
+    Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
+    mixture model", Reliability Engineering & System Safety 191.
 
     Examples
     --------
@@ -116,7 +126,7 @@ def estimate_probability(
         resume=(resume, False, None, 0),
     )
     streams = Streams.from_rng(rng)
-    if all(hasattr(performance, name) for name in ("performance", "inputs", "level", "tail")):
+    if is_problem(performance):
         problem = performance
         _check_not_given(inputs=inputs, level=level, tail=tail)
         performance, inputs, level, tail = problem.performance, problem.inputs, problem.level, problem.tail
@@ -126,11 +136,8 @@ def estimate_probability(
     tail = "upper" if tail is None else tail
     if tail not in ("upper", "lower"):
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
-    if method not in ("auto", "multilevel"):
-        raise ValueError(f'method must be "auto" or "multilevel", got {method!r}.')
-    if not 0 < real_number("target_cv", target_cv) < 1:
-        raise ValueError(f"target_cv lies in (0, 1), got {target_cv!r}.")
-    source = resolve_inputs(inputs, family)
+    check_target(target_cv)
+    source, plan = _chosen(method, inputs, family)
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
@@ -146,13 +153,58 @@ def estimate_probability(
             present=source.present,
             any_score=True,
         )
-        driver.notify = as_notifier(callback, lambda progress: _report(driver, progress))
-        served = driver.serve(multilevel(source, threshold, target_cv, POPULATION))
+        driver.notify = as_notifier(callback, lambda progress: report(driver, progress))
+        served = driver.serve(plan(threshold, target_cv))
     if served.value is None:
         raise KeyboardInterrupt
     estimate = _estimate(driver, served.value, target_cv)
     raise_failure(served.ended, estimate)
     return estimate
+
+
+Plan = Callable[[float, float], Generator[Request, Batch, Measurement]]
+
+
+def _chosen(method: str, inputs: Any, family: Family | None) -> tuple[Inputs, Plan]:
+    """Give where to sample, and the plan of the method: ``plan(level, target_cv)``.
+
+    Raises
+    ------
+    ValueError
+        For a method that there is not, or that the inputs do not suit.
+    """
+    if method not in ("auto", "improved", "multilevel"):
+        raise ValueError(f'method must be "auto", "improved" or "multilevel", got {method!r}.')
+    workplace = None if method == "multilevel" or family is not None else work_in(inputs)
+    if workplace is not None:
+        space, source = workplace
+        return source, lambda level, target_cv: improved(space, level, target_cv)
+    if method == "improved":
+        raise ValueError(
+            'method="improved" takes inputs that are Gaussian, Exponential, Bernoulli, scipy.stats marginals '
+            'or JointInputs, and no family=; "auto" and "multilevel" take any.'
+        )
+    source = resolve_inputs(inputs, family)
+    return source, lambda level, target_cv: multilevel(source, level, target_cv, POPULATION)
+
+
+def is_problem(value: object) -> bool:
+    """Tell whether an object brings performance, inputs, level and tail."""
+    return all(hasattr(value, name) for name in ("performance", "inputs", "level", "tail"))
+
+
+def check_target(target_cv: float) -> None:
+    """Check a coefficient of variation to reach.
+
+    Raises
+    ------
+    ValueError
+        If it lies outside (0, 1).
+    TypeError
+        If it is not a number.
+    """
+    if not 0 < real_number("target_cv", target_cv) < 1:
+        raise ValueError(f"target_cv lies in (0, 1), got {target_cv!r}.")
 
 
 def _check_not_given(**arguments: Any) -> None:
@@ -173,7 +225,8 @@ def _checked_level(level: Any) -> float:
     return value
 
 
-def _report(driver: Driver, progress: Progress) -> Any:
+def report(driver: Driver, progress: Progress) -> Any:
+    """Give what a callback sees."""
     from cem.results import OptimizeResult
 
     return OptimizeResult(
@@ -213,13 +266,16 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         seed=driver.streams.seed,
         _samples=samples(widen(np.array(driver.present(hits))) if len(hits) else hits, tally.weights),
         _plain=measured.plain,
+        pareto_shape=pareto_shape(tally.log_weights),
+        largest_share=tally.largest_share,
+        _skewness=tally.skewness if measured.skewed else None,
     )
 
 
 def _judged(measured: Measurement, last_level: float, target_cv: float) -> tuple[Status, str]:
     """Add to how a plan ended what its weights say against it."""
     tally, status, message = measured.tally, measured.status, measured.message
-    if status is Status.LEVEL_UNREACHED:
+    if status is Status.LEVEL_UNREACHED and np.isfinite(last_level):
         message = f"{message}; the last level is {last_level:.6g}"
     if len(tally.hits) == 0:
         return status, f"{message}; none of {tally.draws} draws hit the event"

@@ -6,7 +6,8 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr
 
 import cem
-from cem.inputs import Marginals, resolve_inputs
+from cem.inputs import resolve_inputs
+from cem.marginals import Marginals
 
 FAR = np.array([-8.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 8.0])
 

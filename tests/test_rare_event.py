@@ -1,4 +1,4 @@
-"""Probabilities of rare events: right on average, honest about each run, and clear about bad input.
+"""The multilevel method: right on average, honest about each run, and clear about bad input.
 
 Estimates are random, so they are tested as such: over many seeds their mean lies within three standard
 errors of the exact value, and their intervals cover it about as often as they say.
@@ -33,8 +33,12 @@ def noisy_total(x, rng):
     return float(x.sum()) + 0.1 * rng.standard_normal()
 
 
+def estimate(*args, method="multilevel", **kwargs):
+    return cem.estimate_probability(*args, method=method, **kwargs)
+
+
 def estimates(runs, *args, first=0, **kwargs):
-    return [cem.estimate_probability(*args, rng=first + seed, **kwargs) for seed in range(runs)]
+    return [estimate(*args, rng=first + seed, **kwargs) for seed in range(runs)]
 
 
 def assert_right_on_average(runs, exact):
@@ -107,7 +111,7 @@ def test_bridge_200_times(level, successes):
 
 
 def test_bridge_needs_far_fewer_draws_than_plain_monte_carlo():
-    e = cem.estimate_probability(bridge(2.0), rng=1)
+    e = estimate(bridge(2.0), rng=1)
     plain = 1 / (bridge(2.0).reference * e.coefficient_of_variation**2)
     assert e.nfev < plain / 100
 
@@ -278,12 +282,12 @@ def test_target_cv_is_honoured(target_cv):
 
 
 def test_a_smaller_target_costs_more():
-    costs = [cem.estimate_probability(bridge(1.5), target_cv=cv, rng=1).nfev for cv in (0.1, 0.03, 0.01)]
+    costs = [estimate(bridge(1.5), target_cv=cv, rng=1).nfev for cv in (0.1, 0.03, 0.01)]
     assert costs[0] < costs[1] < costs[2]
 
 
 def test_a_success_says_so():
-    e = cem.estimate_probability(bridge(2.0), rng=1)
+    e = estimate(bridge(2.0), rng=1)
     assert isinstance(e, cem.ProbabilityEstimate)
     assert e.success
     assert e.status is cem.Status.TARGET_REACHED
@@ -293,7 +297,7 @@ def test_a_success_says_so():
 
 
 def test_history_and_counts_agree():
-    e = cem.estimate_probability(bridge(2.0), rng=1)
+    e = estimate(bridge(2.0), rng=1)
     climb = e.history.stage == "climb"
     assert len(e.history) == e.nit
     assert np.all(np.diff(e.history.level) >= 0)
@@ -313,8 +317,8 @@ def negative_totals(X):
 
 
 def test_the_lower_tail_mirrors_the_upper():
-    upper = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, rng=1)
-    lower = cem.estimate_probability(negative_totals, PAIR, -10.0, tail="lower", vectorized=True, rng=1)
+    upper = estimate(totals, PAIR, 10.0, vectorized=True, rng=1)
+    lower = estimate(negative_totals, PAIR, -10.0, tail="lower", vectorized=True, rng=1)
     assert lower.probability == upper.probability
     assert lower.standard_error == upper.standard_error
     assert (lower.status, lower.nfev) == (upper.status, upper.nfev)
@@ -336,7 +340,7 @@ def test_the_lower_tail_is_right():
 def test_the_level_itself_is_in_the_event():
     coin = cem.Bernoulli([0.5])
     for tail, level in (("upper", 1), ("lower", 0)):
-        e = cem.estimate_probability(totals, coin, level, tail=tail, vectorized=True, rng=1)
+        e = estimate(totals, coin, level, tail=tail, vectorized=True, rng=1)
         assert 0.4 < e.probability < 0.6
 
 
@@ -352,15 +356,15 @@ def a_problem(tail="upper", vectorized=True, performance=totals, level=10.0):
 
 def test_a_problem_brings_everything():
     assert_same(
-        cem.estimate_probability(a_problem(), rng=3),
-        cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, rng=3),
+        estimate(a_problem(), rng=3),
+        estimate(totals, PAIR, 10.0, vectorized=True, rng=3),
     )
 
 
 def test_a_problem_brings_its_tail():
     problem = a_problem("lower", performance=negative_totals, level=-10.0)
-    e = cem.estimate_probability(problem, rng=3)
-    assert e.probability == cem.estimate_probability(a_problem(), rng=3).probability
+    e = estimate(problem, rng=3)
+    assert e.probability == estimate(a_problem(), rng=3).probability
 
 
 def test_a_problem_of_a_users_own():
@@ -371,13 +375,13 @@ def test_a_problem_of_a_users_own():
             assert x.shape == (2,)
             return total(x)
 
-    assert_same(cem.estimate_probability(Mine(), rng=3), cem.estimate_probability(total, PAIR, 10.0, rng=3))
+    assert_same(estimate(Mine(), rng=3), estimate(total, PAIR, 10.0, rng=3))
 
 
 @pytest.mark.parametrize("argument", [{"inputs": PAIR}, {"level": 2.0}, {"tail": "upper"}])
 def test_what_a_problem_brings_is_not_given_again(argument):
     with pytest.raises(ValueError, match=f"brings its own {next(iter(argument))}"):
-        cem.estimate_probability(a_problem(), **argument)
+        estimate(a_problem(), **argument)
 
 
 # --- a first proposal -----------------------------------------------------------------------------------
@@ -390,7 +394,7 @@ def first_population(**kwargs):
         seen.append(intermediate_result.population)
         return True
 
-    cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1, **kwargs)
+    estimate(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1, **kwargs)
     return seen[0]
 
 
@@ -423,7 +427,7 @@ def test_a_first_proposal_of_another_family():
 
 def test_a_first_proposal_that_hits_only_what_cannot_happen():
     """All draws are in the event and none is possible: the probability is 0 as far as anyone can see."""
-    e = cem.estimate_probability(
+    e = estimate(
         negative_totals, cem.Exponential([1.0]), 2.0, family=cem.Gaussian([-50.0], std=1), vectorized=True,
         max_evaluations=5000, rng=1,
     )  # fmt: skip
@@ -447,7 +451,7 @@ def test_a_discrete_first_proposal_for_discrete_marginals_rules_nothing_out():
 
 
 def test_a_certain_event():
-    e = cem.estimate_probability(total, PAIR, -1.0, rng=1)
+    e = estimate(total, PAIR, -1.0, rng=1)
     assert e.probability == 1
     assert e.success
     assert e.standard_error == pytest.approx(0, abs=1e-9)
@@ -477,7 +481,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize(("performance", "inputs", "level", "tail"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_a_level_that_nothing_can_reach(performance, inputs, level, tail):
-    e = cem.estimate_probability(performance, inputs, level, tail=tail, rng=1)
+    e = estimate(performance, inputs, level, tail=tail, rng=1)
     assert not e.success
     assert e.status is cem.Status.LEVEL_UNREACHED
     assert "level" in e.message
@@ -507,7 +511,7 @@ def test_nan_on_part_of_the_space_is_not_in_the_event():
 def test_nan_everywhere_is_an_error():
     performance = Counting(lambda x: np.nan)
     with pytest.raises(cem.ObjectiveError, match="NaN") as caught:
-        cem.estimate_probability(performance, PAIR, 10.0, rng=1)
+        estimate(performance, PAIR, 10.0, rng=1)
     assert isinstance(caught.value.partial, cem.ProbabilityEstimate)
     assert not caught.value.partial.success
     assert performance.calls <= 10_000
@@ -517,7 +521,7 @@ def test_nan_in_the_lower_tail_is_not_in_the_event():
     def performance(X):
         return np.where(X[:, 0] > X[:, 1], np.nan, -X.sum(axis=1))
 
-    e = cem.estimate_probability(performance, PAIR, -10.0, tail="lower", vectorized=True, rng=1)
+    e = estimate(performance, PAIR, -10.0, tail="lower", vectorized=True, rng=1)
     assert not np.isnan(performance(e.failure_samples().x)).any()
     assert e.probability == pytest.approx(BEYOND_10 / 2, rel=0.3)
 
@@ -583,7 +587,7 @@ def test_max_evaluations_is_exact(budget, vectorized):
         counted.append(len(x) if vectorized else 1)
         return totals(x) if vectorized else total(x)
 
-    e = cem.estimate_probability(
+    e = estimate(
         performance, PAIR, 12.0, target_cv=0.001, vectorized=vectorized, max_evaluations=budget, rng=1
     )
     assert sum(counted) == e.nfev == budget
@@ -594,7 +598,7 @@ def test_max_evaluations_is_exact(budget, vectorized):
 
 @pytest.mark.parametrize("budget", [1, 2, 3, 10, 100])
 def test_tiny_budgets_are_honest(budget):
-    e = cem.estimate_probability(bridge(2.0), max_evaluations=budget, rng=1)
+    e = estimate(bridge(2.0), max_evaluations=budget, rng=1)
     low, high = e.confidence_interval()
     assert not e.success
     assert e.nfev == budget
@@ -605,7 +609,7 @@ def test_tiny_budgets_are_honest(budget):
 
 @pytest.mark.parametrize("budget", [1, 5, 50])
 def test_a_tiny_budget_that_only_hits_is_no_certainty(budget):
-    e = cem.estimate_probability(total, PAIR, 0.0, max_evaluations=budget, rng=1)
+    e = estimate(total, PAIR, 0.0, max_evaluations=budget, rng=1)
     low, high = e.confidence_interval()
     assert e.probability == 1
     assert not e.success
@@ -614,13 +618,13 @@ def test_a_tiny_budget_that_only_hits_is_no_certainty(budget):
 
 
 def test_a_generous_budget_changes_nothing():
-    e = cem.estimate_probability(bridge(2.0), rng=1)
-    assert_same(e, cem.estimate_probability(bridge(2.0), max_evaluations=10**9, max_time=1e6, rng=1))
+    e = estimate(bridge(2.0), rng=1)
+    assert_same(e, estimate(bridge(2.0), max_evaluations=10**9, max_time=1e6, rng=1))
 
 
 def test_exactly_enough_is_enough():
-    e = cem.estimate_probability(bridge(2.0), rng=1)
-    assert_same(e, cem.estimate_probability(bridge(2.0), max_evaluations=e.nfev, rng=1))
+    e = estimate(bridge(2.0), rng=1)
+    assert_same(e, estimate(bridge(2.0), max_evaluations=e.nfev, rng=1))
 
 
 def test_max_time_ends_a_slow_run():
@@ -629,7 +633,7 @@ def test_max_time_ends_a_slow_run():
         return total(x)
 
     performance = Counting(slow)
-    e = cem.estimate_probability(performance, PAIR, 12.0, max_time=0.2, rng=1)
+    e = estimate(performance, PAIR, 12.0, max_time=0.2, rng=1)
     assert e.status is cem.Status.TIME_LIMIT
     assert not e.success
     assert 0 < performance.calls == e.nfev < 1000
@@ -641,7 +645,7 @@ def test_max_time_ends_a_slow_run():
 def test_a_target_reached_in_the_last_batch_is_reached_though_the_batch_was_cut():
     exact = bridge(1.5).reference
     runs = [
-        cem.estimate_probability(bridge(1.5), target_cv=0.1, max_evaluations=budget, rng=1)
+        estimate(bridge(1.5), target_cv=0.1, max_evaluations=budget, rng=1)
         for budget in range(3000, 9000, 100)
     ]
     for e in runs:
@@ -651,14 +655,14 @@ def test_a_target_reached_in_the_last_batch_is_reached_though_the_batch_was_cut(
 
 
 def test_a_run_without_an_iteration_has_an_empty_history():
-    e = cem.estimate_probability(bridge(2.0), max_evaluations=10, rng=1)
+    e = estimate(bridge(2.0), max_evaluations=10, rng=1)
     assert e.nit == len(e.history) == 0
     for name in ("stage", "level", "nfev"):
         assert getattr(e.history, name).shape == (0,)
 
 
 def test_no_time_at_all_is_no_knowledge_at_all():
-    e = cem.estimate_probability(bridge(2.0), max_time=1e-12, rng=1)
+    e = estimate(bridge(2.0), max_time=1e-12, rng=1)
     assert e.status is cem.Status.TIME_LIMIT
     assert not e.success
     low, high = e.confidence_interval()
@@ -690,7 +694,7 @@ ANYWHERE = pytest.mark.parametrize("at", [1, 2, 500, 1500, 4500], ids="call {}".
 def test_a_performance_that_raises(at):
     trouble = Trouble(at, ZeroDivisionError("by my fault"))
     with pytest.raises(cem.ObjectiveError, match="ZeroDivisionError: by my fault") as caught:
-        cem.estimate_probability(trouble, PAIR, 10.0, target_cv=0.01, rng=1)
+        estimate(trouble, PAIR, 10.0, target_cv=0.01, rng=1)
     error = caught.value
     assert isinstance(error.__cause__, ZeroDivisionError)
     assert np.shape(error.candidate) == (2,)
@@ -706,7 +710,7 @@ def test_a_vectorised_performance_that_raises():
         raise ValueError("no rows today")
 
     with pytest.raises(cem.ObjectiveError, match="no rows today") as caught:
-        cem.estimate_probability(performance, PAIR, 10.0, vectorized=True, rng=1)
+        estimate(performance, PAIR, 10.0, vectorized=True, rng=1)
     assert caught.value.partial.nfev == 0
 
 
@@ -719,7 +723,7 @@ def fails_far_out(x):
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_performance_that_raises_in_a_worker(backend):
     with joblib.parallel_config(backend), pytest.raises(cem.ObjectiveError, match="too far out") as caught:
-        cem.estimate_probability(fails_far_out, PAIR, 20.0, n_jobs=2, rng=1)
+        estimate(fails_far_out, PAIR, 20.0, n_jobs=2, rng=1)
     assert isinstance(caught.value.__cause__, ArithmeticError)
     assert isinstance(caught.value.partial, cem.ProbabilityEstimate)
     assert caught.value.candidate.sum() > 12
@@ -727,7 +731,7 @@ def test_a_performance_that_raises_in_a_worker(backend):
 
 @ANYWHERE
 def test_ctrl_c_returns_what_there_is(at):
-    e = cem.estimate_probability(Trouble(at, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.01, rng=1)
+    e = estimate(Trouble(at, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.01, rng=1)
     assert isinstance(e, cem.ProbabilityEstimate)
     assert e.status is cem.Status.INTERRUPTED
     assert not e.success
@@ -774,7 +778,7 @@ def test_ctrl_c_in_a_family_returns_what_there_is(method, monkeypatch):
 
 
 def test_ctrl_c_while_measuring_keeps_the_measurement():
-    e = cem.estimate_probability(Trouble(30_000, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.001, rng=1)
+    e = estimate(Trouble(30_000, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.001, rng=1)
     assert e.status is cem.Status.INTERRUPTED
     assert e.hits > 5000
     assert abs(e.probability - BEYOND_10) < 5 * e.standard_error
@@ -782,7 +786,7 @@ def test_ctrl_c_while_measuring_keeps_the_measurement():
 
 def test_what_is_no_exception_passes_through():
     with pytest.raises(SystemExit):
-        cem.estimate_probability(Trouble(1500, SystemExit(3)), PAIR, 10.0, rng=1)
+        estimate(Trouble(1500, SystemExit(3)), PAIR, 10.0, rng=1)
 
 
 # --- callbacks ------------------------------------------------------------------------------------------
@@ -790,7 +794,7 @@ def test_what_is_no_exception_passes_through():
 
 def test_callback_after_every_iteration():
     seen = []
-    e = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=seen.append, rng=1)
+    e = estimate(totals, PAIR, 10.0, vectorized=True, callback=seen.append, rng=1)
     assert len(seen) == e.nit
     assert [r.nit for r in seen] == list(range(1, e.nit + 1))
     assert [r.nfev for r in seen] == e.history.nfev.tolist()
@@ -798,15 +802,13 @@ def test_callback_after_every_iteration():
         np.testing.assert_array_equal(r.scores, totals(r.population))
         assert len(r.history) == r.nit
         assert hasattr(r.family, "sample")
-    assert_same(e, cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, rng=1))
+    assert_same(e, estimate(totals, PAIR, 10.0, vectorized=True, rng=1))
 
 
 def test_callback_sees_the_users_sign_and_inputs():
     seen = []
     inputs = [stats.expon(100), stats.expon(100)]
-    cem.estimate_probability(
-        negative_totals, inputs, -212, tail="lower", vectorized=True, callback=seen.append, rng=1
-    )
+    estimate(negative_totals, inputs, -212, tail="lower", vectorized=True, callback=seen.append, rng=1)
     for r in seen:
         assert np.all(r.population >= 100)
         np.testing.assert_array_equal(r.scores, negative_totals(r.population))
@@ -819,7 +821,7 @@ def test_callback_by_keyword():
     def callback(*, intermediate_result):
         nits.append(intermediate_result.nit)
 
-    e = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1)
+    e = estimate(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1)
     assert nits == list(range(1, e.nit + 1))
 
 
@@ -834,7 +836,7 @@ def stop_by_exception(intermediate_result):
 
 @pytest.mark.parametrize("callback", [stop_by_true, stop_by_exception])
 def test_callback_stops(callback):
-    e = cem.estimate_probability(totals, PAIR, 12.0, vectorized=True, callback=callback, rng=1)
+    e = estimate(totals, PAIR, 12.0, vectorized=True, callback=callback, rng=1)
     assert e.status is cem.Status.CALLBACK
     assert not e.success
     assert "callback" in e.message
@@ -844,7 +846,7 @@ def test_callback_stops(callback):
 
 
 def test_callback_that_stops_the_measurement_keeps_it():
-    e = cem.estimate_probability(
+    e = estimate(
         totals, PAIR, 10.0, vectorized=True, target_cv=0.001, rng=1,
         callback=lambda r: r.history.stage[-1] == "measure",
     )  # fmt: skip
@@ -858,7 +860,7 @@ def test_an_error_in_a_callback_is_the_users():
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1)
+        estimate(totals, PAIR, 10.0, vectorized=True, callback=callback, rng=1)
 
 
 # --- how the performance is called ----------------------------------------------------------------------
@@ -871,7 +873,7 @@ def test_candidates_are_read_only_rows():
         assert not x.flags.writeable
         return total(x)
 
-    cem.estimate_probability(performance, PAIR, 5.0, target_cv=0.3, rng=1)
+    estimate(performance, PAIR, 5.0, target_cv=0.3, rng=1)
 
 
 def test_a_performance_that_writes_to_its_candidate():
@@ -880,7 +882,7 @@ def test_a_performance_that_writes_to_its_candidate():
         return total(x)
 
     with pytest.raises(cem.ObjectiveError, match="read-only"):
-        cem.estimate_probability(performance, PAIR, 5.0, rng=1)
+        estimate(performance, PAIR, 5.0, rng=1)
 
 
 @pytest.mark.parametrize("inputs", [cem.Bernoulli([0.3] * 3), cem.Categorical([[0.7, 0.3]] * 3)])
@@ -890,20 +892,20 @@ def test_discrete_candidates_are_wide_integers(inputs, vectorized):
         assert x.dtype == np.int64
         return (2 * x - 1).sum(axis=-1)
 
-    e = cem.estimate_probability(performance, inputs, 3, vectorized=vectorized, target_cv=0.2, rng=1)
+    e = estimate(performance, inputs, 3, vectorized=vectorized, target_cv=0.2, rng=1)
     assert e.probability == pytest.approx(0.027, rel=0.8)
 
 
 def test_vectorised_and_one_by_one_are_the_same():
     assert_same(
-        cem.estimate_probability(total, PAIR, 10.0, rng=1),
-        cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, rng=1),
+        estimate(total, PAIR, 10.0, rng=1),
+        estimate(totals, PAIR, 10.0, vectorized=True, rng=1),
     )
 
 
 def test_args():
-    e = cem.estimate_probability(lambda x, a, b: a * x.sum() + b, PAIR, 25.0, args=(2, 5), rng=1)
-    assert e.probability == cem.estimate_probability(lambda x: 2 * x.sum() + 5, PAIR, 25.0, rng=1).probability
+    e = estimate(lambda x, a, b: a * x.sum() + b, PAIR, 25.0, args=(2, 5), rng=1)
+    assert e.probability == estimate(lambda x: 2 * x.sum() + 5, PAIR, 25.0, rng=1).probability
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
@@ -913,9 +915,7 @@ def test_args_come_after_the_generator(vectorized):
         assert scale == 2
         return scale * x.sum(axis=-1)
 
-    cem.estimate_probability(
-        performance, PAIR, 10.0, vectorized=vectorized, pass_rng=True, args=(2,), target_cv=0.2, rng=1
-    )
+    estimate(performance, PAIR, 10.0, vectorized=vectorized, pass_rng=True, args=(2,), target_cv=0.2, rng=1)
 
 
 def test_every_candidate_has_a_generator_of_its_own():
@@ -925,11 +925,11 @@ def test_every_candidate_has_a_generator_of_its_own():
         noise.append(rng.random())
         return total(x)
 
-    e = cem.estimate_probability(performance, PAIR, 10.0, pass_rng=True, target_cv=0.2, rng=1)
+    e = estimate(performance, PAIR, 10.0, pass_rng=True, target_cv=0.2, rng=1)
     assert len(set(noise)) == len(noise) == e.nfev
     first = list(noise)
     noise.clear()
-    assert_same(e, cem.estimate_probability(performance, PAIR, 10.0, pass_rng=True, target_cv=0.2, rng=1))
+    assert_same(e, estimate(performance, PAIR, 10.0, pass_rng=True, target_cv=0.2, rng=1))
     assert noise == first
 
 
@@ -956,28 +956,28 @@ def test_results_do_not_depend_on_the_workers(backend, problem):
         "vectorized": (totals, {"vectorized": True}),
     }[problem]
     options |= {"inputs": PAIR, "level": 10.0, "target_cv": 0.1, "rng": 5}
-    serial = cem.estimate_probability(performance, n_jobs=1, **options)
+    serial = estimate(performance, n_jobs=1, **options)
     with joblib.parallel_config(backend):
-        assert_same(serial, cem.estimate_probability(performance, n_jobs=2, **options))
+        assert_same(serial, estimate(performance, n_jobs=2, **options))
 
 
 def test_workers_are_inherited():
     with joblib.parallel_config("threading", n_jobs=2):
-        inherited = cem.estimate_probability(total, PAIR, 10.0, rng=5)
-    assert_same(inherited, cem.estimate_probability(total, PAIR, 10.0, rng=5))
+        inherited = estimate(total, PAIR, 10.0, rng=5)
+    assert_same(inherited, estimate(total, PAIR, 10.0, rng=5))
 
 
 @pytest.mark.parametrize("budget", [1, 999, 2345])
 def test_max_evaluations_is_exact_with_workers(budget):
     performance = Counting()
     with joblib.parallel_config("threading"):
-        e = cem.estimate_probability(performance, PAIR, 12.0, n_jobs=2, max_evaluations=budget, rng=1)
+        e = estimate(performance, PAIR, 12.0, n_jobs=2, max_evaluations=budget, rng=1)
     assert e.nfev == budget
-    assert_same(e, cem.estimate_probability(total, PAIR, 12.0, max_evaluations=budget, rng=1))
+    assert_same(e, estimate(total, PAIR, 12.0, max_evaluations=budget, rng=1))
 
 
 def run(rng):
-    return cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, target_cv=0.2, rng=rng)
+    return estimate(totals, PAIR, 10.0, vectorized=True, target_cv=0.2, rng=rng)
 
 
 def test_seeds_repeat_and_differ():
@@ -1077,14 +1077,14 @@ def test_bad_input_is_refused_before_anything_is_evaluated(change, error, messag
     performance = Counting()
     arguments = {"inputs": PAIR, "level": 10.0, "rng": 1} | change
     with pytest.raises(error, match=message):
-        cem.estimate_probability(performance, **arguments)
+        estimate(performance, **arguments)
     assert performance.calls == 0
 
 
 @pytest.mark.parametrize("performance", [None, 3.0, "f", PAIR])
 def test_a_performance_that_is_none(performance):
     with pytest.raises(TypeError, match="performance must be callable"):
-        cem.estimate_probability(performance, PAIR, 10.0)
+        estimate(performance, PAIR, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -1096,15 +1096,7 @@ def test_a_performance_that_is_none(performance):
     ],
 )
 def test_off_is_accepted(off):
-    assert cem.estimate_probability(totals, PAIR, 5.0, vectorized=True, target_cv=0.2, rng=1, **off).success
-
-
-@pytest.mark.parametrize("method", ["auto", "multilevel"])
-def test_methods(method):
-    assert_same(
-        cem.estimate_probability(bridge(2.0), method=method, rng=1),
-        cem.estimate_probability(bridge(2.0), rng=1),
-    )
+    assert estimate(totals, PAIR, 5.0, vectorized=True, target_cv=0.2, rng=1, **off).success
 
 
 RESULTS = {
@@ -1118,7 +1110,7 @@ RESULTS = {
 @pytest.mark.parametrize(("performance", "error", "message"), RESULTS.values(), ids=RESULTS)
 def test_a_performance_that_returns_what_is_no_number(performance, error, message):
     with pytest.raises(error, match=message):
-        cem.estimate_probability(performance, PAIR, 10.0, rng=1)
+        estimate(performance, PAIR, 10.0, rng=1)
 
 
 VECTORISED_RESULTS = {
@@ -1135,11 +1127,11 @@ VECTORISED_RESULTS = {
 )
 def test_a_vectorised_performance_of_the_wrong_shape_or_type(performance, error, message):
     with pytest.raises(error, match=message):
-        cem.estimate_probability(performance, PAIR, 10.0, vectorized=True, rng=1)
+        estimate(performance, PAIR, 10.0, vectorized=True, rng=1)
 
 
 def test_whole_and_numpy_numbers_are_numbers():
-    e = cem.estimate_probability(
+    e = estimate(
         np.max, PAIR, np.float32(5), target_cv=np.float64(0.2), max_evaluations=1e5, max_time=100, rng=1
     )
     assert e.success
@@ -1147,7 +1139,7 @@ def test_whole_and_numpy_numbers_are_numbers():
 
 def test_an_unpicklable_performance_with_processes():
     with joblib.parallel_config("loky"), pytest.raises(TypeError, match=r"module level.*threads"):
-        cem.estimate_probability(Unpicklable(), PAIR, 10.0, n_jobs=2, rng=1)
+        estimate(Unpicklable(), PAIR, 10.0, n_jobs=2, rng=1)
 
 
 class Unpicklable:
@@ -1161,6 +1153,6 @@ class Unpicklable:
 def test_estimation_is_quiet(capfd):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        cem.estimate_probability(bridge(2.0), rng=1)
+        estimate(bridge(2.0), rng=1)
     assert caught == []
     assert capfd.readouterr() == ("", "")

@@ -2,20 +2,24 @@
 
 from cem.families.base import Family
 from cem.families.bernoulli import Bernoulli
+from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.families.exponential import Exponential
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
+from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.low_rank_gaussian import LowRankGaussian
 
 __all__ = [
     "Bernoulli",
+    "BernoulliMixture",
     "BernoulliTree",
     "Categorical",
     "Exponential",
     "FactoredGaussian",
     "Family",
     "Gaussian",
+    "GaussianMixture",
     "LowRankGaussian",
 ]

@@ -2,5 +2,6 @@
 
 from problems.rare_event.bridge import bridge
 from problems.rare_event.problem import RareEventProblem
+from problems.rare_event.suite import suite
 
-__all__ = ["RareEventProblem", "bridge"]
+__all__ = ["RareEventProblem", "bridge", "suite"]

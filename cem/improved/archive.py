@@ -1,0 +1,114 @@
+"""Everything a run has drawn, and how it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cem.families.base import Array, Family
+from cem.importance import Tally
+from cem.improved.pool import Sample
+from cem.improved.spaces import Space
+from cem.loop import Batch, Draw, Ended, Request, Step
+from cem.state import State
+
+WINDOW = 4
+OPENING = 2
+
+Drawing = Generator[Request, Batch, Sample]
+
+
+@dataclass(eq=False)
+class Archive:
+    """All samples of a run, chain by chain, then those of the measurements.
+
+    Attributes
+    ----------
+    space : Space
+    level : float
+        Where the event begins; a quantile's moves while it is sought.
+    chains : list of lists of Sample
+        Each begins with an opening from the nominal and one from the wide distribution.
+    measured : list of Sample
+    modes : ndarray or None
+        Likely hits of a discrete event.
+    """
+
+    space: Space
+    level: float
+    chains: list[list[Sample]] = field(default_factory=list)
+    measured: list[Sample] = field(default_factory=list)
+    modes: Array | None = None
+
+    @property
+    def batch(self) -> int:
+        """Rows a batch."""
+        d = self.space.dimension
+        return 400 if d <= 5 else 500 if d <= 12 else 1000 if d <= 30 else min(3000, max(1000, 20 * d))
+
+    @property
+    def delta(self) -> float:
+        """Coefficient of variation of indicator over soft indicator at which learning may stop."""
+        return 2.5 if self.space.dimension <= 30 else 2.0
+
+    @property
+    def wanted(self) -> float:
+        """Effective rows that a tilt of the pool must keep."""
+        return (2.0 if self.space.dimension <= 12 else 1.0) * self.batch / (1 + self.delta**2)
+
+    @property
+    def learned(self) -> list[Sample]:
+        """The samples of all chains."""
+        return [s for chain in self.chains for s in chain]
+
+    @property
+    def spent(self) -> int:
+        """Rows that learning took."""
+        return sum(len(s.scores) for s in self.learned)
+
+    @staticmethod
+    def recent(chain: list[Sample]) -> list[Sample]:
+        """Give the opening of a chain and its last few samples."""
+        return chain[:OPENING] + chain[OPENING:][-WINDOW:]
+
+    def draw(self, proposal: Family, n: int, into: list[Sample], stage: str) -> Drawing:
+        """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short."""
+        try:
+            batch = yield Draw(proposal, n)
+        except Ended as ended:
+            if ended.batch is not None:
+                self._keep(ended.batch, proposal, into)
+            raise
+        sample = self._keep(batch, proposal, into)
+        level = self.level if stage == "measure" else np.nan
+        yield Step(State(proposal, level=level, elites=int((sample.scores >= self.level).sum())), stage)
+        return sample
+
+    def _keep(self, batch: Batch, proposal: Family, into: list[Sample]) -> Sample:
+        scores = np.where(np.isnan(batch.scores), -np.inf, batch.scores)
+        log_nominal = np.asarray(self.space.nominal.log_prob(batch.x))
+        sample = Sample(batch.x, scores, proposal, log_nominal, batch.stream)
+        into.append(sample)
+        return sample
+
+    def hits(self, samples: list[Sample]) -> Array:
+        """Give the rows of the samples that are in the event."""
+        return np.concatenate([s.x[s.scores >= self.level] for s in samples])
+
+    def tally(self, samples: list[Sample]) -> Tally:
+        """Count the hits of samples that share a proposal."""
+        tally = Tally()
+        for s in samples:
+            tally = tally.add(s.x, s.scores, self.level, self.space.nominal, s.proposal)
+        return tally
+
+
+def mixture(parts: list[Family], rates: list[float]) -> Family:
+    """Blend parts at the given rates, which are scaled to sum to one."""
+    blended, mass = parts[0], rates[0]
+    for part, rate in zip(parts[1:], rates[1:], strict=True):
+        mass += rate
+        blended = blended.blend(part, rate / mass)
+    return blended

@@ -1,0 +1,69 @@
+"""Which structure and how many components: by held-out cross-entropy.
+
+Rows are split in halves before anything is resampled, so that no row is judged by a model that has seen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, Family
+
+Model = TypeVar("Model", bound=Family)
+Vector = NDArray[np.float64]
+Fitter = Callable[[Array, Vector, int, np.random.Generator], Model]
+
+MOST_ROWS = 3000
+WORSE = 0.05
+_LEAST_LOG = -1e4
+
+
+class Candidate(NamedTuple):
+    """A way to fit, ``fit(x, weights, components, rng)``, and the numbers of components to try in order."""
+
+    fit: Fitter[Family]
+    counts: Sequence[int]
+
+
+def choose(candidates: Sequence[Candidate], x: Array, w: Vector, rng: np.random.Generator) -> Family:
+    """Fit to all rows the candidate with the least held-out cross-entropy."""
+    x, w = _heaviest(x, w)
+    rows = rng.permutation(len(x))
+    halves = [(x[part], w[part] / 2) for part in (rows[::2], rows[1::2])]
+    best, winner = np.inf, (candidates[0], candidates[0].counts[0])
+    if len(x) >= 4 and min(h[1].sum() for h in halves) > 0:
+        for candidate in candidates:
+            before = np.inf
+            for k in candidate.counts:
+                entropy = _held_out(candidate.fit, k, halves, rng)
+                if entropy < best:
+                    best, winner = entropy, (candidate, k)
+                if entropy > before + WORSE:
+                    break
+                before = min(before, entropy)
+    candidate, k = winner
+    return candidate.fit(x, w, k, rng)
+
+
+def _held_out(
+    fit: Fitter[Family], k: int, halves: list[tuple[Array, Vector]], rng: np.random.Generator
+) -> float:
+    """Give the cross-entropy of each half under the other's fit, weighted mean."""
+    total = mass = 0.0
+    for here, there in (halves, halves[::-1]):
+        log = np.maximum(fit(*here, k, rng).log_prob(there[0]), _LEAST_LOG)
+        total -= float(there[1] @ log)
+        mass += float(there[1].sum())
+    return total / mass
+
+
+def _heaviest(x: Array, w: Vector) -> tuple[Array, Vector]:
+    """Give the rows that carry all but a thousandth of the weight, at most 3000."""
+    order = np.argsort(w, kind="stable")[::-1]
+    mass = np.cumsum(w[order])
+    n = min(MOST_ROWS, int(np.searchsorted(mass, 0.999 * mass[-1])) + 1)
+    return x[order[:n]], w[order[:n]]

@@ -1,0 +1,139 @@
+"""The frozen final proposal, what it measures, and the doubts that send it back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logsumexp
+
+from cem.families.base import Family
+from cem.importance import Tally
+from cem.improved.archive import Archive, mixture
+from cem.improved.learning import fit
+from cem.improved.modes import about
+from cem.improved.pool import Pool, Sample, clipped
+from cem.improved.spaces import BitSpace
+from cem.loop import Batch, Request
+from cem.pareto import pareto_shape
+
+REFITS = 4
+EXTRA_SHARE = 0.15
+PATIENCE = 4
+MOST_BATCHES = 100
+MOST_ROUNDS = 4
+MOST_SHAPE = 0.6
+LEAST_SHARE = 0.01
+FAR = 10.0
+MOST_FAR = 0.02
+MOST_RATIO = 1.6
+USUAL_CV = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Draws from one frozen proposal, and what speaks against them (an empty text where nothing does)."""
+
+    proposal: Family
+    samples: list[Sample]
+    tally: Tally
+    doubt: str
+
+
+Measuring = Generator[Request, Batch, Measured]
+
+
+def measure(archive: Archive, target_cv: float) -> Measuring:
+    """Measure with a frozen proposal, and again with a better one while in doubt."""
+    repairs: list[Family] = []
+    for attempt in range(REFITS + 1):
+        pool = Pool([s for chain in archive.chains for s in archive.recent(chain)] + archive.measured)
+        proposal = final_proposal(archive, pool, _known_modes(archive) + repairs)
+        found = yield from _measured(archive, proposal, target_cv, last=attempt == REFITS)
+        overlooked, repairs = second_look(archive, found)
+        found = replace(found, doubt=found.doubt or _objection(found, target_cv) or overlooked)
+        if not found.doubt:
+            break
+    return found
+
+
+def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
+    """Fit to the hits; add an inflated copy, a wide part, the nominal, and `extra` parts."""
+    space = archive.space
+    fitted = fit(archive, pool, clipped(pool.event_weights(archive.level)), pool.samples[-1].stream())
+    parts = [fitted, space.inflated(fitted), space.wide, space.nominal, *extra]
+    share = EXTRA_SHARE / max(len(extra), 1)
+    return mixture(parts, [*space.rates, *(share for _ in extra)])
+
+
+def _known_modes(archive: Archive) -> list[Family]:
+    space = archive.space
+    if isinstance(space, BitSpace) and archive.modes is not None:
+        return [about(archive.modes, space.nominal)]
+    return []
+
+
+def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: bool) -> Measuring:
+    """Draw a pilot, then as many rows as its variance asks for, and no fewer than learning took.
+
+    A proposal that would need far more than learning took is given up, unless it is the last.
+    """
+    n, spent = archive.batch, archive.spent
+    usual = max(target_cv, USUAL_CV)
+    most = MOST_BATCHES * n * (usual / target_cv) ** 2
+    samples: list[Sample] = []
+    more = n
+    for round_ in range(MOST_ROUNDS):
+        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure")))
+        tally = archive.tally(samples)
+        cv = tally.coefficient_of_variation
+        if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
+            return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
+        need = 1.1 * tally.draws * (cv / target_cv) ** 2
+        goal = min(max(need, min(spent, 9 * need)), most)
+        if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
+            break
+        more = int(np.ceil(goal)) - tally.draws
+    return Measured(proposal, samples, tally, "")
+
+
+def _objection(found: Measured, target_cv: float) -> str:
+    """Say what the weights themselves speak against the estimate, or nothing."""
+    tally = found.tally
+    if len(tally.hits) == 0:
+        return "the final proposal saw no hit"
+    if not tally.coefficient_of_variation <= target_cv:
+        cv = tally.coefficient_of_variation
+        return f"the target coefficient of variation was not reached ({cv:.3g} > {target_cv:g})"
+    shape = pareto_shape(tally.log_weights)
+    if shape > MOST_SHAPE and tally.largest_share > LEAST_SHARE:
+        return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
+    return ""
+
+
+def second_look(archive: Archive, found: Measured) -> tuple[str, list[Family]]:
+    """Tell whether earlier hits lie where the final proposal hardly goes, and give a part that goes there.
+
+    For a hit, r is the density of the nominal given the event over that of the proposal; the mean of r over
+    the event is the second moment that the estimate's variance shows. Where earlier hits with r > 10 carry
+    over 2 % of the mass and their mean r is over 1.6 times the one seen, something was overlooked.
+    """
+    others = archive.learned + [s for s in archive.measured if s not in found.samples]
+    if len(found.tally.hits) == 0:
+        return "", []
+    pool = Pool(others)
+    log_v = pool.event_weights(archive.level)
+    kept = np.isfinite(log_v)
+    if not kept.any():
+        return "", []
+    x, share = pool.x[kept], np.exp(log_v[kept] - logsumexp(log_v[kept]))
+    log_r = pool.log_nominal[kept] - found.proposal.log_prob(x) - found.tally.log_probability
+    ratio = np.exp(np.minimum(log_r, 300))
+    seen = 1 + found.tally.draws * found.tally.coefficient_of_variation**2
+    far = ratio > FAR
+    if share[far].sum() <= MOST_FAR or float(share @ ratio) <= MOST_RATIO * seen:
+        return "", []
+    weights = share[far] * share[far].sum() / (share[far] ** 2).sum()
+    part = archive.space.fit(x[far], weights, None, found.samples[-1].stream())
+    return "earlier hits lie where the final proposal hardly goes", [archive.space.inflated(part)]

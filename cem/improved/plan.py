@@ -1,0 +1,78 @@
+"""The improved method's plan: open, learn in independent chains, measure, doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from cem.importance import Tally
+from cem.improved.archive import Archive
+from cem.improved.learning import learn, opening
+from cem.improved.measuring import measure
+from cem.improved.spaces import Space
+from cem.loop import Batch, Ended, Request
+from cem.multilevel import Measurement
+from cem.multilevel import measure as measure_plainly
+from cem.status import Status
+
+CHAINS = 2
+MOST_DIMENSIONS_FOR_CHAINS = 60
+FREQUENT = 0.1
+
+
+def improved(space: Space, level: float, target_cv: float) -> Generator[Request, Batch, Measurement]:
+    """Estimate the probability that a score reaches `level` under the nominal distribution of `space`.
+
+    An event that the first draws from the nominal hit often is measured by the nominal itself. A run that is
+    cut short before it measures reports those first draws: little, but unbiased.
+
+    References
+    ----------
+    Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
+    mixture model", Reliability Engineering & System Safety 191; Hesterberg (1995), Technometrics 37.
+    """
+    archive, nominal = Archive(space, level), space.nominal
+    try:
+        for _ in range(CHAINS if space.dimension <= MOST_DIMENSIONS_FOR_CHAINS else 1):
+            yield from opening(archive)
+            if _first(archive).log_probability > np.log(FREQUENT):
+                frequent = yield from measure_plainly(nominal, nominal, level, target_cv, archive.batch)
+                return (
+                    frequent
+                    if len(frequent.tally.hits)
+                    else _plain(archive, frequent.status, frequent.message)
+                )
+            yield from learn(archive)
+        if len(archive.hits(archive.learned)) == 0:
+            message = f"no candidate reached the level in {archive.spent} evaluations"
+            return _plain(archive, Status.LEVEL_UNREACHED, message)
+        found = yield from measure(archive, target_cv)
+    except Ended as ended:
+        return _cut_short(archive, ended)
+    if found.doubt:
+        status, message = Status.UNTRUSTED, found.doubt
+    else:
+        status = Status.TARGET_REACHED
+        message = "the target coefficient of variation is reached and nothing speaks against the estimate"
+    return Measurement(found.tally, found.proposal, False, status, message, skewed=True)
+
+
+def _first(archive: Archive) -> Tally:
+    """Count the hits among the draws from the nominal distribution."""
+    return archive.tally([chain[0] for chain in archive.chains if chain])
+
+
+def _plain(archive: Archive, status: Status, message: str) -> Measurement:
+    return Measurement(_first(archive), archive.space.nominal, True, status, message)
+
+
+def _cut_short(archive: Archive, ended: Ended) -> Measurement:
+    """Report the newest measurement where there is one worth the name, or else the first draws."""
+    if archive.measured:
+        newest = archive.measured[-1].proposal
+        tally = archive.tally([s for s in archive.measured if s.proposal is newest])
+        if len(tally.hits):
+            message = f"{ended} before the measurement was done"
+            return Measurement(tally, newest, False, ended.status, message, skewed=True)
+    return _plain(archive, ended.status, f"{ended} before the level was reached")

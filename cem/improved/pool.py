@@ -1,0 +1,131 @@
+"""Scored batches from several proposals, seen as one sample from their mixture.
+
+The pool serves fitting only. Its proposals were learned from its own rows, so an estimate from it is biased
+(measured: by 2 to 8 %, with intervals that cover in 75 of 100 runs).
+
+References
+----------
+Veach & Guibas (1995), "Optimally combining sampling techniques", SIGGRAPH; Owen & Zhou (2000), "Safe and
+effective importance sampling", Journal of the American Statistical Association 95.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from cem.families.base import Array, Family
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One batch: rows, scores (NaN is -inf), where they came from, and a random stream of its own."""
+
+    x: Array
+    scores: Vector
+    proposal: Family
+    log_nominal: Vector
+    stream: Callable[[], np.random.Generator]
+    _known: dict[int, tuple[Family, Vector]] = field(default_factory=dict)
+
+    def log_density(self, proposal: Family) -> Vector:
+        """Log density of the rows under a proposal, remembered."""
+        key = id(proposal)
+        if key not in self._known:
+            self._known[key] = (proposal, np.asarray(proposal.log_prob(self.x)))
+        return self._known[key][1]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Several samples as one."""
+
+    samples: list[Sample]
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return sum(len(s.scores) for s in self.samples)
+
+    @property
+    def x(self) -> Array:
+        """All rows."""
+        return np.concatenate([s.x for s in self.samples])
+
+    @property
+    def scores(self) -> Vector:
+        """All scores."""
+        return np.concatenate([s.scores for s in self.samples])
+
+    @property
+    def log_nominal(self) -> Vector:
+        """Log nominal density of all rows."""
+        return np.concatenate([s.log_nominal for s in self.samples])
+
+    def log_mixture(self) -> Vector:
+        """Log density of the mixture that all rows together were drawn from."""
+        counts: dict[int, int] = {}
+        proposals: dict[int, Family] = {}
+        for s in self.samples:
+            counts[id(s.proposal)] = counts.get(id(s.proposal), 0) + len(s.scores)
+            proposals[id(s.proposal)] = s.proposal
+        shares = np.log([counts[key] / self.size for key in proposals])
+        rows = [
+            logsumexp(np.column_stack([s.log_density(q) for q in proposals.values()]) + shares, axis=1)
+            for s in self.samples
+        ]
+        return np.concatenate(rows)
+
+    def log_weights(self) -> Vector:
+        """Log of nominal over mixture (the balance heuristic)."""
+        return self.log_nominal - self.log_mixture()
+
+    def event_weights(self, level: float) -> Vector:
+        """Log weights of the nominal given the event; -inf outside."""
+        return np.where(self.scores >= level, self.log_weights(), -np.inf)
+
+
+def effective(log_weights: Vector) -> float:
+    """Kish's effective sample size."""
+    finite = log_weights[np.isfinite(log_weights)]
+    if finite.size == 0:
+        return 0.0
+    return float(np.exp(2 * logsumexp(finite) - logsumexp(2 * finite)))
+
+
+def scaled(log_weights: Vector) -> Vector:
+    """Give weights whose sum is their effective number: all shrinkage of a fit is a matter of that number."""
+    w = np.exp(log_weights - log_weights.max())
+    return np.asarray(w * (w.sum() / (w * w).sum()))
+
+
+def clipped(log_weights: Vector) -> Vector:
+    """Cut weights at their mean times the root of their number, for fits only.
+
+    References
+    ----------
+    Ionides (2008), "Truncated importance sampling", Journal of Computational and Graphical Statistics 17.
+    """
+    n = int(np.isfinite(log_weights).sum())
+    if n == 0:
+        return log_weights
+    return np.asarray(np.minimum(log_weights, logsumexp(log_weights) - 0.5 * np.log(n)))
+
+
+def sharpest(tilt: Callable[[float], Vector], low: float, high: float, wanted: float) -> float:
+    """Find the smallest sharpness in [low, high] at which the tilted weights keep `wanted` effective rows."""
+    if effective(tilt(low)) >= wanted:
+        return low
+    if effective(tilt(high)) < wanted:
+        return high
+    a, b = np.log(low), np.log(high)
+    for _ in range(30):
+        middle = (a + b) / 2
+        a, b = (a, middle) if effective(tilt(np.exp(middle))) >= wanted else (middle, b)
+    return float(np.exp(b))

@@ -1,0 +1,177 @@
+"""What the plan must know of the space it works in: one class per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, Family
+from cem.families.bernoulli_mixture import BernoulliMixture
+from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.shares import log_total
+from cem.improved.choice import Candidate, choose
+from cem.improved.structures import Along, LowRank, full, seeded, sparse
+
+Vector = NDArray[np.float64]
+LEAST_HEAT = 0.01
+
+
+class Space(Protocol):
+    """The nominal distribution, a wide one for defence, and the fit of a proposal to weighted rows."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+
+    @property
+    def nominal(self) -> Any:
+        """The distribution under which the probability is asked."""
+
+    @property
+    def wide(self) -> Any:
+        """A wider one, of which every proposal has a part."""
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Shares of the fit, its inflated copy, the wide part and the nominal in a final proposal."""
+
+    def heated(self, heat: float, /) -> Any:
+        """Give the nominal's density to the power `heat`, normalised."""
+
+    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Any:
+        """Fit a proposal; `slope` is the direction in which the score rises, where it is known."""
+
+    def inflated(self, fitted: Any, /) -> Any:
+        """Give a wider copy of a fit."""
+
+    def slope(self, x: Array, y: Vector, /) -> Vector | None:
+        """Give the direction in which `y` rises, where directions matter."""
+
+
+@dataclass(frozen=True, eq=False)
+class NormalSpace:
+    """Independent standard normals."""
+
+    dimension: int
+
+    rates = (0.60, 0.30, 0.06, 0.04)
+
+    @cached_property
+    def nominal(self) -> GaussianMixture:
+        """N(0, I)."""
+        return self._centred(1.0)
+
+    @cached_property
+    def wide(self) -> GaussianMixture:
+        """Standard deviations of 1 + 2.5/√d."""
+        return self._centred(1 + 2.5 / np.sqrt(self.dimension))
+
+    def _centred(self, std: float) -> GaussianMixture:
+        d = self.dimension
+        return GaussianMixture([1.0], np.zeros((1, d)), np.full((1, d), std))
+
+    def heated(self, heat: float, /) -> GaussianMixture:
+        """Give the density to the power `heat`, normalised."""
+        return self._centred(max(heat, LEAST_HEAT) ** -0.5)
+
+    def inflated(self, fitted: GaussianMixture, /) -> GaussianMixture:
+        """Raise the standard deviations by the factor 1 + 1/√d."""
+        return fitted.inflated(1 + 1 / np.sqrt(self.dimension))
+
+    def slope(self, x: Array, y: Vector, /) -> Vector | None:
+        """Give the unit gradient of a ridge regression of `y`; few dimensions need none."""
+        if self.dimension < 13:
+            return None
+        a = x - x.mean(axis=0)
+        gram = a.T @ a + 1e-3 * len(x) * np.eye(self.dimension)
+        slope = np.linalg.solve(gram, a.T @ (y - y.mean()))
+        size = float(np.linalg.norm(slope))
+        return np.asarray(slope / size) if np.isfinite(size) and size > 0 else None
+
+    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+        """Fit the structure and number of components that predict held-out rows best."""
+        if slope is None:
+            mean = w @ x / w.sum()
+            slope = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
+        return choose(self._candidates(slope), x, w, rng)
+
+    def _candidates(self, slope: Vector) -> Sequence[Candidate]:
+        d = self.dimension
+        fit_full, fit_sparse = partial(seeded, full), partial(seeded, sparse)
+        if d <= 12:
+            return [Candidate(fit_full, (1, 2, 3, 4, 6, 8)), Candidate(fit_sparse, (1, 2, 4, 8, 12, 16))]
+        many = (1, 4, 10, 16) if d <= 60 else (1, 4) if d <= 200 else (1,)
+        found = [
+            Candidate(partial(seeded, Along(slope)), (1,)),
+            Candidate(fit_sparse, many),
+            Candidate(partial(seeded, LowRank(slope)), (1, 2) if d <= 200 else (1,)),
+        ]
+        return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found
+
+
+@dataclass(frozen=True, eq=False)
+class BitSpace:
+    """Independent bits."""
+
+    nominal: BernoulliMixture
+
+    rates = (0.50, 0.30, 0.12, 0.08)
+
+    @property
+    def dimension(self) -> int:
+        """Number of bits."""
+        return self.nominal.dimension
+
+    @cached_property
+    def wide(self) -> BernoulliMixture:
+        """Half as cold as the nominal."""
+        return self.nominal.heated(0.5)
+
+    def heated(self, heat: float, /) -> BernoulliMixture:
+        """Give the mass to the power `heat`, normalised."""
+        return self.nominal.heated(heat)
+
+    def inflated(self, fitted: BernoulliMixture, /) -> BernoulliMixture:
+        """Pull the logits towards zero."""
+        return fitted.heated(0.7)
+
+    def slope(self, x: Array, y: Vector, /) -> Vector | None:
+        """Give None: bits need no direction."""
+        return None
+
+    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+        """Fit the number of components that predicts held-out rows best."""
+        return choose([Candidate(self._seeded, (1, 2, 3, 4, 6, 8, 12, 16, 24))], x, w, rng)
+
+    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> BernoulliMixture:
+        """Fit `k` components by EM with a prior of half a row at the nominal."""
+        seeds = self._far_apart(x, w, k, rng)
+        centres = np.clip(0.8 * x[seeds] + 0.2 * (w @ x / w.sum()), 0.02, 0.98)
+        mixture = BernoulliMixture(np.ones(len(seeds)), centres)
+        before, nominal = -np.inf, self.nominal.mean
+        for _ in range(30 if k > 1 else 1):
+            joint = mixture.joint(x)
+            total = log_total(joint)
+            r = np.exp(joint - total[:, None]) * w[:, None]
+            mass = r.sum(axis=0)
+            kept = (mass > 0.5) | (mass == mass.max())
+            p = (r[:, kept].T @ x + 0.5 * nominal) / (mass[kept] + 0.5)[:, None]
+            mixture = BernoulliMixture(mass[kept], np.clip(p, 1e-12, 1 - 1e-12))
+            now = float(w @ total / w.sum())
+            if now - before < 1e-3:
+                break
+            before = now
+        return mixture
+
+    def _far_apart(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[int]:
+        seeds = [int(rng.choice(len(x), p=w / w.sum()))]
+        gaps = (x != x[seeds[0]]).sum(axis=1)
+        while len(seeds) < k and (p := gaps * w).sum() > 0:
+            seeds.append(int(rng.choice(len(x), p=p / p.sum())))
+            gaps = np.minimum(gaps, (x != x[seeds[-1]]).sum(axis=1))
+        return seeds

@@ -1,0 +1,12 @@
+"""All rare-event cases."""
+
+from __future__ import annotations
+
+from problems.rare_event import counting, credit, networks, reliability, sums, walks
+from problems.rare_event.problem import RareEventProblem
+
+
+def suite() -> list[RareEventProblem]:
+    """Make every case, each with its reference, the reference's error and its source."""
+    topics = (reliability, sums, networks, credit, walks, counting)
+    return [case for topic in topics for case in topic.problems()]

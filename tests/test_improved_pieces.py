@@ -1,0 +1,137 @@
+"""The improved method's parts, each by itself."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import cem
+from cem.estimates import unskewed
+from cem.families import BernoulliMixture
+from cem.improved.choice import Candidate, choose
+from cem.improved.modes import about, descend
+from cem.improved.pool import Pool, Sample, clipped, effective, scaled, sharpest
+from cem.improved.ranks import distance, soft
+from cem.improved.spaces import NormalSpace
+from cem.improved.structures import full, seeded, sparse
+from cem.loop import Batch
+from cem.pareto import pareto_shape
+
+RNG = np.random.default_rng
+
+
+def sample(family, nominal, n, seed):
+    x = family.sample(n, RNG(seed))
+    return Sample(x, x[:, 0], family, nominal.log_prob(x), lambda: RNG(seed))
+
+
+def test_the_balance_heuristic_weighs_several_proposals_as_one():
+    nominal, wide = cem.Gaussian([0.0], std=1), cem.Gaussian([2.0], std=2)
+    pool = Pool([sample(nominal, nominal, 4000, 1), sample(wide, nominal, 4000, 2)])
+    w = np.exp(pool.log_weights())
+    assert w.max() <= 2
+    assert w.mean() == pytest.approx(1, abs=0.05)
+    assert (w * (pool.scores >= 3)).mean() == pytest.approx(stats.norm.sf(3), rel=0.1)
+
+
+def test_distances_are_normal_whatever_the_scale():
+    u = RNG(1).standard_normal(20_000)
+    t = distance(u, 1.0, np.zeros(u.size))
+    np.testing.assert_array_equal(t, distance(np.exp(5 * u), np.exp(5.0), np.zeros(u.size)))
+    middle = np.abs(u) < 2
+    np.testing.assert_allclose(t[middle], 1 - u[middle], atol=0.06)
+    assert np.array_equal(t <= 0, u >= 1)
+
+
+def test_distances_with_ties_and_infinities():
+    t = distance(np.array([-np.inf, 0.0, 0.0, 1.0, np.inf]), 1.0, np.zeros(5))
+    assert np.all(np.isfinite(t))
+    assert np.all(np.diff(t) <= 0)
+    assert np.array_equal(t <= 0, [False, False, False, True, True])
+    assert np.all(soft(t, 0.1) <= 0)
+
+
+def test_the_sharpest_tilt_keeps_what_is_wanted():
+    t = RNG(2).random(1000) * 5
+
+    def tilt(sigma):
+        return soft(t, sigma)
+
+    assert effective(tilt(sharpest(tilt, 1e-4, 1e3, 100.0))) == pytest.approx(100, rel=0.01)
+
+
+def test_effective_numbers():
+    assert effective(np.log([1.0, 1, 1, 1])) == pytest.approx(4)
+    assert effective(np.array([-np.inf, 0.0])) == 1
+    assert effective(np.array([-np.inf])) == 0
+    assert scaled(np.log([1.0, 3])).sum() == pytest.approx(1.6)
+    assert np.exp(clipped(np.log([1e9, *np.ones(99)]))).max() == pytest.approx(
+        (1e9 + 99) / 100 * 10, rel=1e-6
+    )
+
+
+def test_held_out_rows_choose_the_components():
+    rng = RNG(3)
+    x = rng.normal(size=(600, 2))
+    x[:300] += 8
+    candidates = [Candidate(lambda x, w, k, rng: seeded(full, x, w, k, rng), (1, 2, 3))]
+    assert choose(candidates, x, np.ones(600), rng).shares.size == 2
+    assert choose(candidates, rng.normal(size=(200, 2)), np.ones(200), rng).shares.size == 1
+
+
+def test_sparse_moves_only_what_stands_out():
+    x = RNG(4).normal(size=(500, 20))
+    x[:, 0] += 3
+    part = sparse(x, np.ones(500))
+    assert part.mean[0] == pytest.approx(3, abs=0.2)
+    assert np.count_nonzero(part.mean) <= 2
+
+
+def test_the_slope_of_a_linear_score():
+    x = RNG(5).normal(size=(2000, 40))
+    slope = NormalSpace(40).slope(x, x[:, 0] - x[:, 1])
+    assert slope[:2] == pytest.approx([np.sqrt(0.5), -np.sqrt(0.5)], abs=0.05)
+
+
+def test_descent_ends_at_minimal_hits():
+    nominal = BernoulliMixture([1], [[0.1] * 6])
+
+    def hits(X):
+        return ((X[:, 0] & X[:, 1]) | X[:, 5]).astype(float)
+
+    x = RNG(6).integers(0, 2, (200, 6)).astype(np.uint8)
+    walk = descend(x[hits(x) == 1], nominal, 1.0, RNG(7))
+    request, ends = next(walk), None
+    while ends is None:
+        try:
+            request = walk.send(Batch(request.x, hits(request.x), lambda: RNG(0)))
+        except StopIteration as ended:
+            ends = ended.value
+    assert sorted(map(tuple, ends)) == [(0, 0, 0, 0, 0, 1), (1, 1, 0, 0, 0, 0)]
+    mixture = about(ends, nominal)
+    np.testing.assert_allclose(np.sort(mixture.shares), np.sort([9**-0.5, 1]) / (1 + 9**-0.5))
+
+
+@pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])
+def test_pareto_shapes(shape):
+    w = stats.genpareto(shape).rvs(20_000, random_state=8)
+    assert pareto_shape(np.log(w)) == pytest.approx(shape, abs=0.2)
+
+
+def test_pareto_shape_where_there_is_none():
+    assert pareto_shape(np.zeros(100)) == -np.inf
+    assert pareto_shape(np.zeros(3)) == np.inf
+    assert pareto_shape(np.full(10, -np.inf)) == np.inf
+
+
+def test_hall_undoes_skewness():
+    assert unskewed(1.96, 0.0, 100) == 1.96
+    assert unskewed(1.96, 3.0, 100) < 1.96 < -unskewed(-1.96, 3.0, 100)
+
+
+def test_hall_covers_the_mean_of_exponentials_better_than_walds():
+    n, z = 20, stats.norm.isf(0.025)
+    x = RNG(9).exponential(size=(4000, n))
+    t = (x.mean(axis=1) - 1) / (x.std(axis=1, ddof=1) / np.sqrt(n))
+    skewness = stats.skew(x, axis=1)
+    hall = np.mean([unskewed(-z, s, n) <= v <= unskewed(z, s, n) for v, s in zip(t, skewness, strict=True)])
+    assert hall > np.mean(np.abs(t) <= z)

@@ -1,0 +1,89 @@
+"""Quantiles and expected shortfall against exact ones."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import cem
+
+INPUTS = cem.Gaussian(np.zeros(4), std=1)
+
+
+def mean_score(X):
+    return X.sum(axis=1) / 2
+
+
+def estimate(probability=1e-4, **kwargs):
+    return cem.estimate_quantile(mean_score, INPUTS, probability, **({"vectorized": True, "rng": 1} | kwargs))
+
+
+@pytest.mark.parametrize("probability", [0.3, 1e-2, 1e-5])
+def test_normal_quantiles(probability):
+    exact = stats.norm.isf(probability)
+    beyond = stats.norm.pdf(exact) / probability
+    runs = [estimate(probability, rng=seed) for seed in range(4)]
+    assert all(e.success for e in runs)
+    assert sum(e.confidence_interval().low <= exact <= e.confidence_interval().high for e in runs) >= 3
+    assert sum(e.shortfall_interval().low <= beyond <= e.shortfall_interval().high for e in runs) >= 3
+    for e in runs:
+        assert e.confidence_interval().low <= e.quantile <= e.confidence_interval().high
+        assert e.quantile == pytest.approx(exact, abs=0.1)
+
+
+@pytest.mark.slow
+def test_coverage():
+    exact = stats.norm.isf(1e-4)
+    runs = [estimate(rng=seed).confidence_interval() for seed in range(60)]
+    assert np.mean([low <= exact <= high for low, high in runs]) >= stats.binom.ppf(0.001, 60, 0.95) / 60
+
+
+def test_exponential_tail_forgets():
+    """Beyond any quantile an exponential's mean excess is its mean."""
+    e = cem.estimate_quantile(np.max, cem.Exponential([2.0]), 1e-5, rng=1)
+    assert e.quantile == pytest.approx(2 * np.log(1e5), rel=0.02)
+    assert e.expected_shortfall - e.quantile == pytest.approx(2, rel=0.15)
+
+
+def test_the_lower_tail_mirrors_the_upper():
+    upper = estimate()
+    lower = cem.estimate_quantile(
+        lambda X: -mean_score(X), INPUTS, 1e-4, tail="lower", vectorized=True, rng=1
+    )
+    assert lower.quantile == -upper.quantile
+    assert lower.expected_shortfall == -upper.expected_shortfall
+    assert lower.confidence_interval() == tuple(-end for end in upper.confidence_interval()[::-1])
+
+
+def test_more_confidence_is_wider():
+    widths = [np.diff(estimate().confidence_interval(level))[0] for level in (0.5, 0.9, 0.99)]
+    assert 0 < widths[0] < widths[1] < widths[2]
+
+
+@pytest.mark.parametrize("budget", [1, 150, 2000])
+def test_too_small_a_budget_is_honest(budget):
+    e = estimate(max_evaluations=budget)
+    assert e.nfev == budget
+    assert not e.success
+    assert e.confidence_interval() == (-np.inf, np.inf)
+    assert "NOT trusted" in e.summary()
+
+
+def test_repeats_whatever_the_workers():
+    one = cem.estimate_quantile(np.sum, INPUTS, 1e-2, target_cv=0.2, rng=1)
+    two = cem.estimate_quantile(np.sum, INPUTS, 1e-2, target_cv=0.2, rng=1, n_jobs=2)
+    assert (one.quantile, one.nfev) == (two.quantile, two.nfev)
+
+
+BAD = {
+    "probability": ({"probability": 0}, ValueError, "probability lies"),
+    "tail": ({"tail": "left"}, ValueError, "tail"),
+    "target": ({"target_cv": 2}, ValueError, "target_cv"),
+    "inputs": ({"inputs": cem.Categorical([[0.5, 0.5]])}, ValueError, "quantiles need"),
+    "performance": ({"performance": 3}, TypeError, "callable"),
+}
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD.values(), ids=BAD)
+def test_bad_input(change, error, message):
+    with pytest.raises(error, match=message):
+        cem.estimate_quantile(**({"performance": np.sum, "inputs": INPUTS, "probability": 0.01} | change))
