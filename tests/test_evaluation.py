@@ -154,7 +154,12 @@ def test_estimates_do_not_depend_on_the_number_of_workers(n_jobs):
 
 def test_each_candidate_has_a_stream_of_its_own():
     draws = []
-    optimize(lambda x, rng: draws.append(rng.random()) or float(x @ x), pass_rng=True, max_iterations=3, method="textbook")
+    optimize(
+        lambda x, rng: draws.append(rng.random()) or float(x @ x),
+        pass_rng=True,
+        max_iterations=3,
+        method="textbook",
+    )
     assert len(draws) == 300
     assert len(set(draws)) == 300
 
@@ -525,7 +530,9 @@ def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
         with joblib.parallel_config(backend):
-            r = optimize(sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2, method="textbook")
+            r = optimize(
+                sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2, method="textbook"
+            )
     finally:
         signal.signal(signal.SIGINT, usual)
     assert r.status is cem.Status.INTERRUPTED

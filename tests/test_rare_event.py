@@ -746,7 +746,9 @@ def test_ctrl_c_in_a_callback_returns_what_there_is():
         if intermediate_result.nit == 2:
             raise KeyboardInterrupt
 
-    e = cem.estimate_probability(totals, PAIR, 12.0, vectorized=True, callback=callback, rng=1)
+    e = cem.estimate_probability(
+        totals, PAIR, 12.0, vectorized=True, callback=callback, method="multilevel", rng=1
+    )
     assert e.status is cem.Status.INTERRUPTED
     assert not e.success
     assert e.nfev == 2000
