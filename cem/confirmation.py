@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import NamedTuple
 
-import numpy as np
-
 from cem.domain import Domain
-from cem.families.base import Family
+from cem.families.base import Array, Family
 from cem.loop import Batch, Draw, Request, Update, run
 from cem.state import State
 from cem.status import Status
@@ -17,11 +15,20 @@ from cem.stopping import Stopping
 PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
+class Estimate(NamedTuple):
+    """What is known of a noisy objective at one point: an average score (maximised) and its error."""
+
+    x: Array
+    score: float
+    standard_error: float
+
+
 class Ending(NamedTuple):
-    """How a plan ended by itself."""
+    """How a plan ended by itself; `estimate` is what it returns in place of the best candidate seen."""
 
     status: Status
     message: str
+    estimate: Estimate | None = None
 
 
 def confirmed_run(
@@ -52,7 +59,7 @@ def probe(
     """
     for rate in PROBE_RATES:
         batch = yield Draw(state.family.blend(start, rate), n, domain)
-        gain = float(np.fmax.reduce(batch.scores, initial=-np.inf)) - state.best
+        gain = batch.best - state.best
         if gain > stopping.margin(state.best):
             return gain
     return 0.0

@@ -10,16 +10,21 @@ import numpy as np
 
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
+from cem.constraints import Constraints
+from cem.domain import Domain
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, widen
 from cem.families.base import dimension
+from cem.feasible_runs import feasible_runs
 from cem.loop import Ended, Update
+from cem.noise_handling import noisy_run
 from cem.restarts import independent_runs
 from cem.results import OptimizeResult
 from cem.start import refuse, resolve_population, resolve_start, resolve_update
 from cem.status import Status
 from cem.stopping import Stopping
 from cem.streams import RngLike, Streams
+from cem.updates.integer_margin import IntegerMargin
 
 EVALUATIONS_PER_VARIABLE = 10_000
 AGREEING = 3
@@ -109,7 +114,16 @@ def optimize(
         has this iteration's `population` and `scores`. Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
-    noisy, constraints, integrality, polish, restarts, evaluation_timeout, progress, checkpoint, resume
+    noisy : bool
+        The objective is noisy: candidates are evaluated again as often as their ranking needs it, `x` is the
+        last distribution's mean, `fun` the average of several evaluations there, and
+        `fun_standard_error` says how good it is.
+    constraints : LinearConstraint, NonlinearConstraint (of scipy.optimize), or a sequence of them
+        `x` meets them (equalities within 1e-6) or the status is INFEASIBLE; `maxcv` is its largest
+        violation. Their functions are called with one candidate, never outside the bounds.
+    integrality : array_like of 0 or 1, shape (d,), or a scalar
+        Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
+    polish, restarts, evaluation_timeout, progress, checkpoint, resume
         Not available yet: only the values that mean "off" are accepted.
 
     Returns
@@ -137,9 +151,6 @@ def optimize(
     (True, [1.0, 1.0, 1.0])
     """
     refuse(
-        noisy=(noisy, False, None, 0),
-        constraints=(constraints, (), [], None),
-        integrality=(integrality, None, False, 0),
         polish=(polish, None, False, 0),
         restarts=(restarts, None, 0, False),
         evaluation_timeout=(evaluation_timeout, None, 0),
@@ -157,7 +168,12 @@ def optimize(
         maximize = _sense(fun, maximize)
     elif not callable(fun):
         raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
-    family, domain = resolve_start(start, bounds)
+    family, domain = resolve_start(start, bounds, integrality)
+    if problem and _none(constraints):
+        constraints = getattr(fun, "constraints", ())
+    if noisy:
+        _check_noisy(target, constraints)
+    checks = Constraints.from_scipy(constraints, dimension(family))
     objective = Objective(
         fun,
         streams,
@@ -184,7 +200,15 @@ def optimize(
     budget = Budget(max_evaluations, max_iterations, max_time, target)
     if not limited and not searching:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(family))
-    if searching:
+    box = Domain.open(dimension(family)) if domain is None else domain
+    if box.integer.any():
+        update = IntegerMargin(update, box)
+    if checks is not None:
+        local = polish is not False and method != "textbook"
+        plan = feasible_runs(update, family, n, stopping, box, checks, local)
+    elif noisy:
+        plan = noisy_run(update, family, n, stopping, domain, budget.max_evaluations)
+    elif searching:
         agreeing = AGREEING_WITHIN_BUDGET if limited else AGREEING
         stage = getattr(fun, "stage", "sampling")
         plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
@@ -198,7 +222,9 @@ def optimize(
             budget,
             family,
             maximize=bool(maximize),
+            present=box.present,
             improve=search,
+            constraints=checks,
         )
 
         def report(progress: Progress) -> OptimizeResult:
@@ -220,6 +246,17 @@ def optimize(
 def is_problem(fun: Any) -> bool:
     """Tell whether `fun` is a problem object: callable, with a start and a sense of its own."""
     return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
+
+
+def _none(constraints: Any) -> bool:
+    return constraints is None or (isinstance(constraints, tuple | list) and len(constraints) == 0)
+
+
+def _check_noisy(target: float | None, constraints: Any) -> None:
+    if target is not None:
+        raise ValueError("one noisy value does not show that a target is reached; leave target out.")
+    if not _none(constraints):
+        raise ValueError("noisy and constraints do not go together.")
 
 
 def _sense(problem: Any, maximize: bool | None) -> bool:
@@ -251,13 +288,24 @@ def _ending(value: Ending | None, ended: Ended | None) -> Ending:
 
 
 def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
-    x = None if driver.best_x is None else widen(driver.best_x)
+    x, score, status, message = driver.best_x, driver.best_score, ending.status, ending.message
+    if ending.estimate is not None:
+        x, score = driver.present(ending.estimate.x[None])[0], ending.estimate.score
+        more = {"fun_standard_error": ending.estimate.standard_error} | more
+    if driver.constraints is not None:
+        more = {"maxcv": driver.best_violation} | more
+        if not driver.feasible:
+            status = Status.INFEASIBLE
+            message = (
+                f"no feasible candidate was found: x violates the constraints by {driver.best_violation:.3g} "
+                f"({message})"
+            )
     fields_ = {
-        "x": x,
-        "fun": driver.sign * driver.best_score + 0.0 if x is not None else np.nan,
-        "success": ending.status.success,
-        "status": ending.status,
-        "message": ending.message,
+        "x": None if x is None else widen(x),
+        "fun": driver.sign * score + 0.0 if x is not None else np.nan,
+        "success": status.success,
+        "status": status,
+        "message": message,
         "nit": len(driver.history),
         "nfev": driver.nfev,
         "family": driver.state.family,

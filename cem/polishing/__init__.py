@@ -1,0 +1,1 @@
+"""Local searches, each a stage: a generator that asks for rows to be scored."""
