@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cem.optimization import optimize
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
+    from cem.scipy_method import minimize_method
     from cem.status import Status
 
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "ProbabilityEstimate": "cem.estimates",
     "Status": "cem.status",
     "estimate_probability": "cem.rare_event",
+    "minimize_method": "cem.scipy_method",
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")
@@ -49,6 +51,7 @@ __all__ = [
     "Status",
     "estimate_probability",
     "information",
+    "minimize_method",
     "optimize",
     "updates",
 ]

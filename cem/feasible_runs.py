@@ -18,7 +18,7 @@ from cem.status import Status
 from cem.stopping import Stopping
 from cem.updates.feasibility_first import FeasibilityFirst, deb_merit
 
-AGREEING = 10
+AGREEING = 30
 LEAST_AGREEING = 3
 MOST_ROUNDS = 100
 SAME = 1e-6  # relative difference of values that counts as the same optimum
@@ -38,7 +38,7 @@ def feasible_runs(
 
     A local search starts from the best candidate of the first batch and of every batch whose number in its
     run is a power of two, and from one of the others, which need not lead to the same place. It has
-    converged where ten searches have ended at the same best score, or three when the budget ends it.
+    converged where thirty searches have ended at the same best score, or three when the budget ends it.
     """
     learner = FeasibilityFirst(update, constraints)
     found: list[Local] = []
@@ -98,7 +98,8 @@ def _best_of(batch: Batch) -> Local:
 
 
 def _another(batch: Batch) -> Array:
-    return batch.x[int(batch.stream().integers(len(batch.x)))]
+    row: Array = batch.x[int(batch.stream().integers(len(batch.x)))]
+    return row
 
 
 def _scale(domain: Domain, start: Family) -> Array:

@@ -171,7 +171,8 @@ def _centre(state: State, batch: Batch | None) -> Array:
         return np.asarray(mean)
     if batch is not None and len(batch.x):
         return np.asarray(batch.x[int(np.argmax(_ranked(batch.scores)))])
-    return np.asarray(state.family.sample(1, np.random.default_rng(0)))[0]
+    drawn: Array = np.asarray(state.family.sample(1, np.random.default_rng(0)))[0]
+    return drawn
 
 
 def _again(n: int) -> int:

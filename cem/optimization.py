@@ -16,6 +16,7 @@ from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, widen
 from cem.families.base import dimension
 from cem.feasible_runs import feasible_runs
+from cem.integer_runs import integer_runs
 from cem.loop import Ended, Update
 from cem.noise_handling import noisy_run
 from cem.restarts import independent_runs
@@ -214,6 +215,10 @@ def optimize(
         plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
     else:
         plan = confirmed_run(update, family, n, stopping, domain)
+    if box.integer.any() and checks is None and not noisy:
+        plan = integer_runs(
+            lambda start: confirmed_run(update, start, n, stopping, domain), family, stopping, box
+        )
 
     with Evaluator(objective, n_jobs) as evaluator:
         driver = Driver(
