@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy.optimize import Bounds, LinearConstraint
+from scipy.optimize import Bounds
 from scipy.optimize import OptimizeResult as ScipyResult
 
 import cem
@@ -902,7 +902,7 @@ def test_the_seed_of_a_run_without_one_repeats_it():
 OFF = {
     "noisy": [False],
     "constraints": [(), []],
-    "integrality": [None],
+    "integrality": [None, False, np.zeros(5)],
     "polish": [None, False],
     "restarts": [None, 0],
     "improve": [None, False],
@@ -912,9 +912,6 @@ OFF = {
     "resume": [False],
 }
 ON = {
-    "noisy": [True],
-    "constraints": [LinearConstraint(np.ones(5), 0, 1), [LinearConstraint(np.ones(5), 0, 1)]],
-    "integrality": [np.ones(5), [1, 0, 0, 0, 0], True],
     "polish": [True],
     "restarts": [1, 5],
     "evaluation_timeout": [1.0],
