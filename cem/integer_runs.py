@@ -1,4 +1,4 @@
-"""Runs with integer variables: no end is believed before the neighbouring integers have been looked at."""
+"""Runs with integer variables: no run is over before the neighbouring integers have been looked at."""
 
 from __future__ import annotations
 
@@ -67,16 +67,15 @@ def integer_runs(
         From a first distribution to a stage.
     start : Family
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
+        Its ending is returned once no neighbouring integer is better.
     stopping : Stopping
     domain : Domain
     """
     best, first = Best(), start
     for _ in range(MOST_RUNS):
         ending = yield from best.watched(plan(start))
-        if best.x is None or ending.status is not Status.CONVERGED:
+        if best.x is None or not (yield from _stepped(best, stopping, domain)):
             return ending
-        if not (yield from _stepped(best, stopping, domain)):
-            return Ending(ending.status, f"{ending.message}; nor is any neighbouring integer better")
         start = first.stretched(best.x, np.full(best.x.size, NARROWER))
     return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
 

@@ -124,6 +124,8 @@ def _with_integers(start: Any, domain: Domain | None, integrality: Any) -> Domai
         raise ValueError(f"integrality is 0 or 1 for each variable, got {integrality!r}.")
     if not integer.any():
         return domain
+    if is_family(start) and not hasattr(start, "stretched"):
+        raise TypeError(f"integrality takes a Gaussian start, not a {type(start).__name__}.")
     if domain is None:
         if start is None:
             raise ValueError("say where to search: give bounds=, or a start (a family or a point).")

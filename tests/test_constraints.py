@@ -1,12 +1,13 @@
 """Constraints: how they are read, how candidates are ranked, and what a run returns."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
 from cem.constraints import Constraints
-from cem.domain import Domain
 from cem.loop import Batch, Ended, Rows
 from cem.polishing.inversion import inverted
 from cem.status import Status
@@ -96,7 +97,7 @@ def test_the_tolerance_never_grows():
         batch = Batch(x, -(x[:, 0] ** 2), np.random.default_rng, residuals, checks.excess(residuals))
         state = update.step(state, batch)
         seen.append(float(state.memory["epsilon"]))
-    assert all(b <= a for a, b in zip(seen, seen[1:], strict=False))
+    assert all(b <= a for a, b in pairwise(seen))
     assert seen[-1] < seen[0] / 10
 
 
@@ -176,7 +177,7 @@ def test_nothing_is_called_outside_the_bounds_and_constraints_see_what_the_objec
     )
     np.testing.assert_array_equal(seen, checked)
     rows = np.array(seen)
-    assert rows.min(axis=0).tolist() == [-1, 0, 3] or np.all(rows.min(axis=0) >= [-1, 0, 3])
+    assert np.all(rows.min(axis=0) >= [-1, 0, 3])
     assert np.all(rows.max(axis=0) <= [5, 2, 3])
     assert r.nfev == len(seen)
     np.testing.assert_allclose(r.x, [2, 2, 3], atol=1e-5)
@@ -207,7 +208,7 @@ def test_integers_under_a_constraint():
 
 def test_the_same_for_every_number_of_workers():
     runs = [
-        cem.optimize(square, bounds=BOX, constraints=ON_PLANE, max_evaluations=1000, rng=3, n_jobs=n)
+        cem.optimize(square, bounds=BOX, constraints=ON_PLANE, max_evaluations=250, rng=3, n_jobs=n)
         for n in (1, 2)
     ]
     assert runs[0].fun == runs[1].fun
@@ -249,8 +250,7 @@ def test_cec_2006(name):
     assert abs(r.fun - problem.optimum) <= 1e-6 * max(1, abs(problem.optimum))
 
 
-def test_the_domain_is_kept_by_a_family_start_without_bounds():
+def test_a_family_start_without_bounds():
     start = cem.Gaussian(np.zeros(2), std=np.ones(2))
     r = cem.optimize(square, start, constraints=LinearConstraint([[1, 2]], 5, 5), max_evaluations=3000, rng=1)
     np.testing.assert_allclose(r.x, [1, 2], atol=1e-5)
-    assert Domain.open(2).dimension == 2

@@ -154,7 +154,7 @@ def test_binary_variables():
 
 
 def test_without_bounds():
-    r = cem.optimize(lambda x: ((x - 3.4) ** 2).sum(), [0.0, 0.0], integrality=[1, 0], rng=1)
+    r = cem.optimize(lambda x: ((x - 3.4) ** 2).sum(), [2.0, 3.0], integrality=[1, 0], rng=1)
     np.testing.assert_allclose(r.x, [3, 3.4], atol=1e-4)
 
 

@@ -34,7 +34,7 @@ def test_it_is_the_same_run():
 
 def test_bounds_of_scipy_and_none():
     np.testing.assert_allclose(through(bounds=Bounds(-5, [5, 5])).x, 1, atol=1e-4)
-    np.testing.assert_allclose(through(bounds=None).x, 1, atol=1e-4)
+    np.testing.assert_allclose(through(x0=(0.8, 1.1), bounds=None).x, 1, atol=1e-4)
 
 
 def test_args_pass():
