@@ -118,7 +118,8 @@ def optimize(
     noisy : bool
         The objective is noisy: candidates are evaluated again as often as their ranking needs it, `x` is the
         last distribution's mean, `fun` the average of several evaluations there, and
-        `fun_standard_error` says how good it is.
+        `fun_standard_error` says how good it is. Single values, those of `history.best` and of a callback,
+        are lucky ones.
     constraints : LinearConstraint, NonlinearConstraint (of scipy.optimize), or a sequence of them
         `x` meets them (equalities within 1e-6) or the status is INFEASIBLE; `maxcv` is its largest
         violation. Their functions are called with one candidate, never outside the bounds.
@@ -139,6 +140,12 @@ def optimize(
     ObjectiveError
         If `fun` raises; what was found so far is its `partial`.
 
+    Notes
+    -----
+    A variable whose *order of magnitude* is sought is searched on a log scale by starting in its logarithm:
+    give bounds (or a start) for ``u = log10(x)`` and let `fun` undo it, as the second example does. Every
+    method here then works in the scale in which equal steps matter equally.
+
     References
     ----------
     Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
@@ -147,9 +154,19 @@ def optimize(
     Examples
     --------
     >>> import cem
+    >>> import numpy as np
     >>> r = cem.optimize(lambda x: ((x - 1) ** 2).sum(), bounds=[(-5, 5)] * 3, rng=1)
     >>> r.success, r.x.round(4).tolist()
     (True, [1.0, 1.0, 1.0])
+
+    A rate between 1e-6 and 1, on a log scale, beside a variable that is not:
+
+    >>> def loss(u):
+    ...     rate, offset = 10 ** u[0], u[1]
+    ...     return (np.log(rate / 3e-4)) ** 2 + (offset - 2) ** 2
+    >>> r = cem.optimize(loss, bounds=[(-6, 0), (-5, 5)], rng=1)
+    >>> float(f"{10 ** r.x[0]:.3g}"), float(f"{r.x[1]:.3g}")
+    (0.0003, 2.0)
     """
     refuse(
         polish=(polish, None, False, 0),
