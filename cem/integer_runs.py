@@ -64,10 +64,9 @@ def integer_runs(
     Parameters
     ----------
     plan : callable
-        From a first distribution to a stage.
+        From a first distribution to a stage. Its ending is returned once no neighbouring integer is better.
     start : Family
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
-        Its ending is returned once no neighbouring integer is better.
     stopping : Stopping
     domain : Domain
     """

@@ -18,7 +18,7 @@ from scipy.optimize import differential_evolution
 
 import cem
 from problems import constrained
-from problems.constrained import ConstrainedProblem
+from problems.constrained.problem import ConstrainedProblem
 
 POPSIZE = 15  # differential_evolution's own default, a variable
 
