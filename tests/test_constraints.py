@@ -242,10 +242,10 @@ def test_an_objective_that_is_nan_where_it_is_infeasible():
     assert r.fun == pytest.approx(1 / 3, abs=1e-2)
 
 
-@pytest.mark.parametrize("name", ["g04", "g05", "g06", "g08", "g11", "g12", "g15", "g16", "g24"])
+@pytest.mark.parametrize("name", ["g05", "g06", "g11", "g15", "g24"])
 def test_cec_2006(name):
     problem = getattr(constrained, name)
-    r = cem.optimize(problem, max_evaluations=1000 * problem.dimension, rng=1)
+    r = cem.optimize(problem, max_evaluations=500 * problem.dimension, rng=1)
     assert problem.violation(r.x) <= 1e-6
     assert abs(r.fun - problem.optimum) <= 1e-6 * max(1, abs(problem.optimum))
 

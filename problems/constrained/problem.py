@@ -91,7 +91,7 @@ class _OfOne:
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
-            return columns(self.formula(np.asarray(x, dtype=np.float64)[None]))[0]
+            return np.asarray(columns(self.formula(np.asarray(x, dtype=np.float64)[None]))[0])
 
 
 def columns(values: Any) -> NDArray[np.float64]:
