@@ -65,7 +65,7 @@ def noisy_run(
             cost = k * (n + _again(n) + 1)
             if most is not None and spent > 0 and spent + cost + final > most:
                 seen = yield from _measured(_centre(state, None), final)
-                return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", seen)
+                return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
             averaged = yield from _averaged(state, n, k, domain)
             seen, spent = averaged.centre, spent + cost
             state = advance(update, state, averaged.batch, stopping)
@@ -82,15 +82,17 @@ def noisy_run(
         if ended.failure is not None:
             raise
         seen = seen or Estimate(_centre(state, ended.batch), np.nan, np.nan)
-        return Ending(ended.status, str(ended), seen)
+        return Ending(ended.status, str(ended), estimate=seen)
     if gain > 0:
         return Ending(
             Status.COLLAPSED,
             f"the distribution collapsed: {why}, but a candidate nearer to the start is better by {gain:.3g} "
             "in the average; try a larger population or slower smoothing",
-            seen,
+            estimate=seen,
         )
-    return Ending(Status.CONVERGED, f"{why}, and a probe towards the start found nothing better", seen)
+    return Ending(
+        Status.CONVERGED, f"{why}, and a probe towards the start found nothing better", estimate=seen
+    )
 
 
 def rank_change(old: NDArray[np.float64], new: NDArray[np.float64], threshold: float = THRESHOLD) -> float:

@@ -192,6 +192,7 @@ def optimize(
     if noisy:
         _check_noisy(target, constraints)
     checks = Constraints.from_scipy(constraints, dimension(family))
+    local_search = polish is not False and method != "textbook"
     objective = Objective(
         fun,
         streams,
@@ -222,8 +223,7 @@ def optimize(
     if box.integer.any():
         update = IntegerMargin(update, box)
     if checks is not None:
-        local = polish is not False and method != "textbook"
-        plan = feasible_runs(update, family, n, stopping, box, checks, local)
+        plan = feasible_runs(update, family, n, stopping, box, checks, local_search)
     elif noisy:
         plan = noisy_run(update, family, n, stopping, domain, budget.max_evaluations)
     elif searching:
