@@ -71,6 +71,7 @@ def _one_run(
     best = Local(np.zeros(0), -np.inf, np.inf)
     while state.iteration < length and not stopping.reason(state):
         batch = yield Draw(state.family, n, domain)
+        polish = polish and batch.x.dtype.kind == "f"  # discrete candidates have no slopes
         top = _best_of(batch)
         best = max(best, top, key=lambda local: local.rank)
         state = advance(learner, state, batch, stopping)

@@ -206,6 +206,20 @@ def test_integers_under_a_constraint():
     assert r.fun == 15
 
 
+def test_bits_under_a_constraint():
+    weights, values = np.array([12, 2, 1, 1, 4]), np.array([4, 2, 1, 2, 10])
+    r = cem.optimize(
+        lambda X: X @ values,
+        cem.Bernoulli(np.full(5, 0.5)),
+        vectorized=True,
+        constraints=LinearConstraint(weights[None], -np.inf, 15),
+        maximize=True,
+        rng=1,
+    )
+    assert r.x.tolist() == [0, 1, 1, 1, 1]
+    assert "polishing" not in set(r.history.stage)
+
+
 def test_the_same_for_every_number_of_workers():
     runs = [
         cem.optimize(square, bounds=BOX, constraints=ON_PLANE, max_evaluations=250, rng=3, n_jobs=n)
