@@ -14,7 +14,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import differential_evolution
+from scipy.optimize import differential_evolution, minimize
 
 import cem
 from problems import constrained
@@ -122,7 +122,50 @@ def differential(problem: ConstrainedProblem, evaluations: int, seed: int) -> Ru
     return Run(float(r.fun) - problem.optimum, problem.violation(r.x), asked, seconds, bool(r.success))
 
 
-METHODS = {"cem": ours, "differential_evolution": differential}
+class Spent(Exception):  # noqa: N818 - an end, not an error
+    """No evaluation is left."""
+
+
+def multistart(problem: ConstrainedProblem, evaluations: int, seed: int) -> Run:
+    """Run scipy's SLSQP from uniform random points until the evaluations are spent: the control."""
+    rng = np.random.default_rng(seed)
+    low, high = np.array(problem.bounds).T
+    left = evaluations * problem.dimension
+    best, violation = np.inf, np.inf
+
+    def counted(x: np.ndarray) -> float:
+        nonlocal left
+        if left == 0:
+            raise Spent
+        left -= 1
+        return problem(np.clip(x, low, high))
+
+    began = time.perf_counter()
+    while left:
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                r = minimize(
+                    counted,
+                    rng.uniform(low, high),
+                    method="SLSQP",
+                    bounds=problem.bounds,
+                    constraints=problem.constraints,
+                    options={"ftol": 1e-12, "maxiter": 200},
+                )
+        except Spent:
+            break
+        except ValueError:  # a NaN
+            continue
+        x = np.clip(r.x, low, high)
+        found = problem.violation(x)
+        if (max(found - 1e-6, 0.0), problem(x)) < (max(violation - 1e-6, 0.0), best):
+            best, violation = problem(x), found
+    seconds = time.perf_counter() - began
+    return Run(best - problem.optimum, violation, evaluations * problem.dimension, seconds, False)
+
+
+METHODS = {"cem": ours, "differential_evolution": differential, "slsqp_multistart": multistart}
 
 
 if __name__ == "__main__":
