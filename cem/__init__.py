@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cem.quantile import QuantileEstimate, estimate_quantile
     from cem.rare_event import estimate_probability
     from cem.results import OptimizeResult
+    from cem.scipy_method import minimize_method
     from cem.status import Status
 
 _HOMES = {
@@ -45,6 +46,7 @@ _HOMES = {
     "Status": "cem.status",
     "estimate_probability": "cem.rare_event",
     "estimate_quantile": "cem.quantile",
+    "minimize_method": "cem.scipy_method",
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")
@@ -67,6 +69,7 @@ __all__ = [
     "estimate_probability",
     "estimate_quantile",
     "information",
+    "minimize_method",
     "optimize",
     "updates",
 ]

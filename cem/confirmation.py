@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import NamedTuple
 
-import numpy as np
-
 from cem.domain import Domain
-from cem.families.base import Family, dimension
+from cem.families.base import Array, Family, dimension
 from cem.loop import Batch, Draw, Request, Update, run
 from cem.state import State
 from cem.status import Status
@@ -19,12 +17,25 @@ PROBES_PER_VARIABLE = 20
 MOST_LEAST = 1000
 
 
+class Estimate(NamedTuple):
+    """What is known of a noisy objective at one point: an average score (maximised) and its error."""
+
+    x: Array
+    score: float
+    standard_error: float
+
+
 class Ending(NamedTuple):
-    """How a plan ended: `family` is what its result should give, where that is not the last one sampled."""
+    """How a plan ended by itself.
+
+    `family` is what its result should give, where that is not the last one sampled; `estimate` is what it
+    returns in place of the best candidate seen.
+    """
 
     status: Status
     message: str
     family: Family | None = None
+    estimate: Estimate | None = None
 
 
 def confirmed_run(
@@ -65,7 +76,7 @@ def probe(
     least = min(PROBES_PER_VARIABLE * dimension(start), MOST_LEAST)
     for rate in PROBE_RATES:
         batch = yield Draw(state.family.blend(start, rate), max(n, least), domain)
-        gain = float(np.fmax.reduce(batch.scores, initial=-np.inf)) - state.best
+        gain = batch.best - state.best
         if gain > stopping.margin(state.best):
             return gain
     return 0.0

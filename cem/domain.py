@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,20 @@ class Domain:
     Parameters
     ----------
     low, high : array_like, shape (d,)
+        Those of an integer variable move in to the nearest integers.
+    integer : array_like of bool, shape (d,), optional
+        Which variables are integers; None for none.
 
     Raises
     ------
     ValueError
-        If a bound is NaN or inverted, or an infinite bound leaves no room.
+        If a bound is NaN or inverted, an infinite bound leaves no room, or no integer lies between the
+        bounds of an integer variable.
     """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    integer: Any = None
 
     def __post_init__(self) -> None:
         low, high = frozen(self.low), frozen(self.high)
@@ -37,8 +43,23 @@ class Domain:
         if np.any(wrong):
             j = int(np.argmax(wrong))
             raise ValueError(f"bounds of variable {j} are inverted: low {low[j]} > high {high[j]}.")
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
+        integer = frozen(np.zeros(low.size) if self.integer is None else self.integer, np.bool_)
+        if integer.shape != low.shape:
+            raise ValueError(f"integrality has {integer.size} entries, the bounds {low.size}.")
+        inner_low, inner_high = (
+            frozen(np.where(integer, move(side), side)) for move, side in ((np.ceil, low), (np.floor, high))
+        )
+        if np.any(inner_low > inner_high):
+            j = int(np.argmax(inner_low > inner_high))
+            raise ValueError(f"variable {j} is an integer, but none lies in [{low[j]}, {high[j]}].")
+        object.__setattr__(self, "low", inner_low)
+        object.__setattr__(self, "high", inner_high)
+        object.__setattr__(self, "integer", integer)
+
+    @classmethod
+    def open(cls, d: int) -> Domain:
+        """Give the domain of `d` variables without bounds."""
+        return cls(np.full(d, -np.inf), np.full(d, np.inf))
 
     @classmethod
     def from_bounds(cls, bounds: Any) -> Domain:
@@ -86,6 +107,20 @@ class Domain:
     def fixed(self) -> NDArray[np.bool_]:
         """Which variables have only one value, shape ``(d,)``."""
         return np.asarray(self.low == self.high)
+
+    @cached_property
+    def relaxed(self) -> Domain:
+        """The box that candidates are drawn in: half a unit wider on each side of an integer variable."""
+        room = np.where(self.integer & ~self.fixed, 0.5, 0.0)
+        return Domain(self.low - room, self.high + room) if room.any() else self
+
+    def present(self, x: Array) -> Array:
+        """Give drawn rows as the objective sees them: integer variables rounded, inside the bounds."""
+        if not self.integer.any():
+            return x
+        rounded = np.where(self.integer, np.clip(np.rint(x), self.low, self.high), x)
+        rounded.flags.writeable = False
+        return rounded
 
     def outside(self, x: Array) -> NDArray[np.bool_]:
         """Tell which rows of `x` violate a bound, shape ``(n,)``."""

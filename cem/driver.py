@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.budget import Budget
+from cem.constraints import Constraints
 from cem.errors import NoFiniteScoreError, ObjectiveError
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
@@ -60,6 +61,8 @@ class Driver:
         From drawn rows to the rows that the objective sees.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)``, applied to every batch.
+    constraints : Constraints, optional
+        Asked about every candidate after the objective.
     notify : callable, optional
         Called with a `Progress` after every step; True stops.
     any_score : bool
@@ -74,6 +77,7 @@ class Driver:
     present: Callable[[Array], Array] = lambda x: x
     improve: Improve | None = None
     notify: Callable[[Progress], bool] | None = None
+    constraints: Constraints | None = None
     any_score: bool = False
 
     history: History = field(default_factory=History)
@@ -81,6 +85,9 @@ class Driver:
     nfev: int = 0
     best_x: Array | None = None
     best_score: float = -np.inf
+    best_excess: float = np.inf
+    best_violation: float = np.inf
+    feasible: bool = False
     _batches: int = 0
     _seen: bool = False
     _since: list[NDArray[np.float64]] = field(default_factory=list)
@@ -155,7 +162,11 @@ class Driver:
                 done, failure = scored
         except KeyboardInterrupt:
             interrupted = True
-        batch = self._keep(x[:done], values[:done], number, effort)
+        residuals = None
+        if self.constraints is not None:
+            residuals, broken = self._residuals(x[:done])
+            failure, done = broken or failure, len(residuals)
+        batch = self._keep(x[:done], values[:done], number, effort, residuals)
 
         if failure is not None:
             raise _failed(failure, batch)
@@ -163,7 +174,7 @@ class Driver:
             raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
         if drawn and done and not self._seen:
             raise _nothing_finite(batch)
-        if self.budget.target is not None and self.best_score >= self.sign * self.budget.target:
+        if self.budget.target is not None and self.feasible and self.best_score >= self.sign * self.budget.target:
             raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
         if done < n:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)
@@ -172,31 +183,73 @@ class Driver:
             raise Ended(Status.EVALUATION_LIMIT, message, batch)
         return batch
 
-    def _keep(self, x: Array, values: NDArray[np.float64], number: int, effort: int) -> Batch:
+    def _residuals(self, x: Array) -> tuple[NDArray[np.float64], Failure | None]:
+        """Ask the constraints about rows; give the residuals of those before the first failure, and that."""
+        constraints: Any = self.constraints
+        rows: list[NDArray[np.float64]] = []
+        failure = None
+        for row in widen(self.present(x)):
+            try:
+                rows.append(constraints.residuals(row[None])[0])
+            except Exception as error:
+                failure = Failure(row, error, raised=True)
+                break
+        return np.array(rows).reshape(len(rows), constraints.equality.size), failure
+
+    def _keep(
+        self,
+        x: Array,
+        values: NDArray[np.float64],
+        number: int,
+        effort: int,
+        residuals: NDArray[np.float64] | None,
+    ) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         self.nfev += len(x)
         self._since.append(values)
-        self._remember(x, self.sign * values)
+        excess = None if self.constraints is None or residuals is None else self.constraints.excess(residuals)
+        self._remember(x, self.sign * values, residuals, excess)
         if self.improve is not None and len(x):
             x, values = self._improved(x, values, number, effort)
-            self._remember(x, self.sign * values)
-        self._last = Batch(x, self.sign * values, lambda: self.streams.generator(Purpose.UPDATE, number))
+            self._remember(x, self.sign * values, residuals, excess)
+
+        def stream() -> np.random.Generator:
+            return self.streams.generator(Purpose.UPDATE, number)
+
+        self._last = Batch(x, self.sign * values, stream, residuals, excess)
         return self._last
 
-    def _remember(self, x: Array, scores: NDArray[np.float64]) -> None:
+    def _remember(
+        self,
+        x: Array,
+        scores: NDArray[np.float64],
+        residuals: NDArray[np.float64] | None,
+        excess: NDArray[np.float64] | None,
+    ) -> None:
+        """Note the best candidate: the least infeasible, then the best score."""
         ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
+        if excess is not None:
+            self._seen = self._seen or bool(np.isfinite(excess).any())
+            ranks = (ranks | (excess > 0)) & np.isfinite(excess)
+            ranks &= excess == excess[ranks].min(initial=np.inf)
         if not ranks.any():
             return
         self._seen = True
-        top = int(np.nanargmax(scores))
-        if self.best_x is None or scores[top] > self.best_score:
-            self.best_score = float(scores[top])
-            self.best_x = np.array(x[top])
+        top = int(np.nanargmax(np.where(ranks, np.fmax(scores, -np.inf), np.nan)))
+        least = 0.0 if excess is None else float(excess[top])
+        if self.best_x is None or (-least, scores[top]) > (-self.best_excess, self.best_score):
+            self.best_score, self.best_excess = float(scores[top]), least
+            self.best_x = np.array(self.present(x[top : top + 1])[0])
+            self.feasible = True
+            if self.constraints is not None and residuals is not None:
+                self.feasible = self.constraints.met(residuals[top])
+                self.best_violation = float(self.constraints.violations(residuals[top]).max(initial=0.0))
 
     def _improved(
         self, x: Array, values: NDArray[np.float64], number: int, effort: int
     ) -> tuple[Array, NDArray[np.float64]]:
         rng = self.streams.generator(Purpose.IMPROVE, number)
+        x = self.present(x)
         rows = np.array(x if self.evaluator.objective.compact else widen(x))
         better, scores, extra = self.improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
         better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
@@ -218,7 +271,7 @@ class Driver:
             Row(
                 stage=step.stage,
                 level=self.sign * state.level if state else np.nan,
-                best=self.sign * self.best_score,
+                best=self.sign * self.best_score if self.feasible or self.constraints is None else np.nan,
                 mean=float(finite.mean()) if finite.size else np.nan,
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,

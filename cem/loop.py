@@ -25,12 +25,22 @@ from cem.stopping import Rule
 class Batch:
     """Scored candidates: `x` of shape ``(n, d)``, read-only, and `scores` of shape ``(n,)``, maximised.
 
-    `stream` makes the generator that an update may use at this batch.
+    `stream` makes the generator that an update may use at this batch. Where there are constraints, the
+    `residuals` of shape ``(n, m)`` are what `cem.constraints.Constraints` says of each row, and `excess` of
+    shape ``(n,)`` is by how much a row is infeasible. The scores are raw all the same.
     """
 
     x: Array
     scores: NDArray[np.float64]
     stream: Callable[[], np.random.Generator]
+    residuals: NDArray[np.float64] | None = None
+    excess: NDArray[np.float64] | None = None
+
+    @property
+    def best(self) -> float:
+        """The best score of a feasible row; -inf where there is none."""
+        scores = self.scores if self.excess is None else self.scores[self.excess <= 0]
+        return float(np.fmax.reduce(scores, initial=-np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +119,7 @@ def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
     """Make one iteration: let `update` learn, count, and note whether the elites agree."""
     after = update.step(state, batch)
     quiet = state.quiet + 1 if rule.quiet(state, after) else 0
-    best = max(state.best, float(np.fmax.reduce(batch.scores, initial=-np.inf)))
+    best = max(state.best, batch.best)
     return replace(after, iteration=state.iteration + 1, best=best, quiet=quiet)
 
 

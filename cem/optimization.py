@@ -10,11 +10,16 @@ import numpy as np
 
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
+from cem.constraints import Constraints
+from cem.domain import Domain
 from cem.continuous import ContinuousSearch, is_gaussian
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
+from cem.feasible_runs import feasible_runs
+from cem.integer_runs import integer_runs
 from cem.loop import Ended, Update
+from cem.noise_handling import noisy_run
 from cem.restarts import independent_runs
 from cem.results import OptimizeResult
 from cem.start import refuse, resolve_population, resolve_stages, resolve_start, resolve_update
@@ -22,6 +27,7 @@ from cem.status import Status
 from cem.stopping import Stopping
 from cem.streams import Purpose, RngLike, Streams
 from cem.updates import PathAdaptation
+from cem.updates.integer_margin import IntegerMargin
 
 EVALUATIONS_PER_VARIABLE = 10_000
 AGREEING = 3
@@ -123,7 +129,17 @@ def optimize(
         has this iteration's `population` and `scores`. Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
-    noisy, constraints, integrality, evaluation_timeout, progress, checkpoint, resume
+    noisy : bool
+        The objective is noisy: candidates are evaluated again as often as their ranking needs it, `x` is the
+        last distribution's mean, `fun` the average of several evaluations there, and
+        `fun_standard_error` says how good it is. Single values, those of `history.best` and of a callback,
+        are lucky ones.
+    constraints : LinearConstraint, NonlinearConstraint (of scipy.optimize), or a sequence of them
+        `x` meets them (equalities within 1e-6) or the status is INFEASIBLE; `maxcv` is its largest
+        violation. Their functions are called with one candidate, never outside the bounds.
+    integrality : array_like of 0 or 1, shape (d,), or a scalar
+        Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
+    evaluation_timeout, progress, checkpoint, resume
         Not available yet: only the values that mean "off" are accepted.
 
     Returns
@@ -138,6 +154,12 @@ def optimize(
     ObjectiveError
         If `fun` raises; what was found so far is its `partial`.
 
+    Notes
+    -----
+    A variable whose *order of magnitude* is sought is searched on a log scale by starting in its logarithm:
+    give bounds (or a start) for ``u = log10(x)`` and let `fun` undo it, as the second example does. Every
+    method here then works in the scale in which equal steps matter equally.
+
     References
     ----------
     Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
@@ -146,14 +168,21 @@ def optimize(
     Examples
     --------
     >>> import cem
+    >>> import numpy as np
     >>> r = cem.optimize(lambda x: ((x - 1) ** 2).sum(), bounds=[(-5, 5)] * 3, rng=1)
     >>> r.success, r.x.round(4).tolist()
     (True, [1.0, 1.0, 1.0])
+
+    A rate between 1e-6 and 1, on a log scale, beside a variable that is not:
+
+    >>> def loss(u):
+    ...     rate, offset = 10 ** u[0], u[1]
+    ...     return (np.log(rate / 3e-4)) ** 2 + (offset - 2) ** 2
+    >>> r = cem.optimize(loss, bounds=[(-6, 0), (-5, 5)], rng=1)
+    >>> float(f"{10 ** r.x[0]:.3g}"), float(f"{r.x[1]:.3g}")
+    (0.0003, 2.0)
     """
     refuse(
-        noisy=(noisy, False, None, 0),
-        constraints=(constraints, (), [], None),
-        integrality=(integrality, None, False, 0),
         evaluation_timeout=(evaluation_timeout, None, 0),
         progress=(progress, False, None, 0),
         checkpoint=(checkpoint, None, False),
@@ -169,7 +198,13 @@ def optimize(
         maximize = _sense(fun, maximize)
     elif not callable(fun):
         raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
-    family, domain = resolve_start(start, bounds)
+    family, domain = resolve_start(start, bounds, integrality)
+    if problem and _none(constraints):
+        constraints = getattr(fun, "constraints", ())
+    if noisy:
+        _check_noisy(target, constraints)
+    checks = Constraints.from_scipy(constraints, dimension(family))
+    local_search = polish is not False and method != "textbook"
     objective = Objective(
         fun,
         streams,
@@ -190,11 +225,13 @@ def optimize(
     if searching:
         update, population = own_update, population or getattr(fun, "population", None)
     given = method == "textbook" or update is not None or elite_fraction is not None
-    best_known = is_gaussian(family) and search is None and not given
+    box = Domain.open(dimension(family)) if domain is None else domain
+    special = checks is not None or noisy or bool(box.integer.any())
+    best_known = is_gaussian(family) and search is None and not given and not special
     if best_known:
         update = PathAdaptation()
     polish, restarts = resolve_stages(polish, restarts, best_known)
-    planned = best_known or polish or restarts != 0
+    planned = not special and (best_known or polish or restarts != 0)
     if planned and not best_known and (search is not None or not is_gaussian(family)):
         raise ValueError(
             "polish and restarts are for continuous variables (a Gaussian start) without improve; "
@@ -209,7 +246,13 @@ def optimize(
     budget = Budget(max_evaluations, max_iterations, max_time, target)
     if not limited and not searching:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(family))
-    if searching:
+    if box.integer.any():
+        update = IntegerMargin(update, box)
+    if checks is not None:
+        plan = feasible_runs(update, family, n, stopping, box, checks, local_search)
+    elif noisy:
+        plan = noisy_run(update, family, n, stopping, domain, budget.max_evaluations)
+    elif searching:
         agreeing = AGREEING_WITHIN_BUDGET if limited else AGREEING
         stage = getattr(fun, "stage", "sampling")
         plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
@@ -218,6 +261,10 @@ def optimize(
         plan = ContinuousSearch(update, family, n, least, domain, polish, restarts, tol, choices).plan()
     else:
         plan = confirmed_run(update, family, n, stopping, domain)
+    if box.integer.any() and checks is None and not noisy:
+        plan = integer_runs(
+            lambda start: confirmed_run(update, start, n, stopping, domain), family, stopping, box
+        )
 
     with Evaluator(objective, n_jobs) as evaluator:
         driver = Driver(
@@ -226,7 +273,9 @@ def optimize(
             budget,
             family,
             maximize=bool(maximize),
+            present=box.present,
             improve=search,
+            constraints=checks,
         )
 
         def report(progress: Progress) -> OptimizeResult:
@@ -248,6 +297,17 @@ def optimize(
 def is_problem(fun: Any) -> bool:
     """Tell whether `fun` is a problem object: callable, with a start and a sense of its own."""
     return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
+
+
+def _none(constraints: Any) -> bool:
+    return constraints is None or (isinstance(constraints, tuple | list) and len(constraints) == 0)
+
+
+def _check_noisy(target: float | None, constraints: Any) -> None:
+    if target is not None:
+        raise ValueError("one noisy value does not show that a target is reached; leave target out.")
+    if not _none(constraints):
+        raise ValueError("noisy and constraints do not go together.")
 
 
 def _sense(problem: Any, maximize: bool | None) -> bool:
@@ -279,13 +339,24 @@ def _ending(value: Ending | None, ended: Ended | None) -> Ending:
 
 
 def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
-    x = None if driver.best_x is None else np.array(widen(driver.best_x))
+    x, score, status, message = driver.best_x, driver.best_score, ending.status, ending.message
+    if ending.estimate is not None:
+        x, score = driver.present(ending.estimate.x[None])[0], ending.estimate.score
+        more = {"fun_standard_error": ending.estimate.standard_error} | more
+    if driver.constraints is not None:
+        more = {"maxcv": driver.best_violation} | more
+        if not driver.feasible:
+            status = Status.INFEASIBLE
+            message = (
+                f"no feasible candidate was found: x violates the constraints by {driver.best_violation:.3g} "
+                f"({message})"
+            )
     fields_ = {
-        "x": x,
-        "fun": driver.sign * driver.best_score + 0.0 if x is not None else np.nan,
-        "success": ending.status.success,
-        "status": ending.status,
-        "message": ending.message,
+        "x": None if x is None else np.array(widen(x)),
+        "fun": driver.sign * score + 0.0 if x is not None else np.nan,
+        "success": status.success,
+        "status": status,
+        "message": message,
         "nit": len(driver.history),
         "nfev": driver.nfev,
         "family": driver.state.family if ending.family is None else ending.family,

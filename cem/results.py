@@ -31,6 +31,10 @@ class OptimizeResult(optimize.OptimizeResult):
         Seconds.
     seed : int or numpy.random.SeedSequence
         What, given as `rng`, repeats this run.
+    maxcv : float
+        Largest violation of a constraint at `x`; only where there are constraints.
+    fun_standard_error : float
+        Of the average that `fun` is; only with ``noisy=True``.
     """
 
     if TYPE_CHECKING:  # scipy's stubs leave it out

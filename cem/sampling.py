@@ -36,7 +36,8 @@ def draw(
 ) -> Array:
     """Draw `n` candidates; block `b` comes from the generator ``stream(b)``.
 
-    Rows outside `domain` are redrawn up to three times and then projected onto it.
+    Rows outside `domain` are redrawn up to three times and then projected onto it; integer variables are
+    drawn as the real numbers that `Domain.present` rounds.
 
     Returns
     -------
@@ -81,6 +82,7 @@ def _draw_block(family: Family, n: int, rng: np.random.Generator, domain: Domain
     if domain is None:
         return x
     x = np.require(x, requirements="W")
+    domain = domain.relaxed
     fixed = domain.fixed
     x[:, fixed] = domain.low[fixed]
     for _ in range(REDRAWS):

@@ -21,7 +21,7 @@ OPEN_STD = 0.3  # of 1 + |x0|, where a side is open
 PROBE_ROWS = 1000
 
 
-def resolve_start(start: Any, bounds: Any) -> tuple[Family, Domain | None]:
+def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Family, Domain | None]:
     """Give the first distribution and the domain.
 
     Parameters
@@ -30,6 +30,7 @@ def resolve_start(start: Any, bounds: Any) -> tuple[Family, Domain | None]:
         A point becomes a Gaussian about it with a std of 0.2 spans (0.3 (1 + |x0|) where a side is open);
         None becomes the box's Gaussian, with a std of 0.3 spans about the centre.
     bounds : sequence of (low, high), scipy.optimize.Bounds, or None
+    integrality : array_like of 0 or 1, shape (d,), scalar, or None
 
     Raises
     ------
@@ -38,9 +39,11 @@ def resolve_start(start: Any, bounds: Any) -> tuple[Family, Domain | None]:
     TypeError
         If `start` is none of these.
     """
-    domain = None if bounds is None else Domain.from_bounds(bounds)
     if isinstance(start, type):
         raise TypeError(f"start must be a distribution, not the class {start.__name__}; call it first.")
+    domain = None if bounds is None else Domain.from_bounds(bounds)
+    if integrality is not None:
+        domain = _with_integers(start, domain, integrality)
     if is_family(start):
         if domain is not None:
             _check_agreement(start, domain)
@@ -142,6 +145,24 @@ def refuse(**arguments: tuple[Any, ...]) -> None:
             raise ValueError(f"{name} is not available yet; leave it at {off[0]!r}.")
 
 
+def _with_integers(start: Any, domain: Domain | None, integrality: Any) -> Domain | None:
+    """Add integer variables to the domain, which is open where there are no bounds."""
+    integer = np.asarray(integrality)
+    if integer.dtype.kind not in "biuf" or not np.all((integer == 0) | (integer == 1)):
+        raise ValueError(f"integrality is 0 or 1 for each variable, got {integrality!r}.")
+    if not integer.any():
+        return domain
+    if is_family(start) and not hasattr(start, "stretched"):
+        raise TypeError(f"integrality takes a Gaussian start, not a {type(start).__name__}.")
+    if domain is None:
+        if start is None:
+            raise ValueError("say where to search: give bounds=, or a start (a family or a point).")
+        domain = Domain.open(dimension(start) if is_family(start) else _point(start).size)
+    if integer.ndim == 0:
+        integer = np.full(domain.dimension, integer)
+    return Domain(domain.low, domain.high, integer.astype(np.bool_))
+
+
 def _box_gaussian(domain: Domain) -> Gaussian:
     if not domain.bounded:
         j = int(np.argmin(np.isfinite(domain.low) & np.isfinite(domain.high)))
@@ -175,6 +196,7 @@ def _point_std(point: Any, domain: Domain) -> Any:
 
 
 def _check_agreement(start: Family, domain: Domain) -> None:
+    domain = domain.relaxed
     name = type(start).__name__
     d = dimension(start)
     if d != domain.dimension:

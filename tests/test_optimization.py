@@ -9,7 +9,7 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
-from scipy.optimize import Bounds, LinearConstraint
+from scipy.optimize import Bounds
 from scipy.optimize import OptimizeResult as ScipyResult
 
 import cem
@@ -931,7 +931,7 @@ def test_the_seed_of_a_run_without_one_repeats_it():
 OFF = {
     "noisy": [False],
     "constraints": [(), []],
-    "integrality": [None],
+    "integrality": [None, False, np.zeros(5)],
     "polish": [None, False],
     "restarts": [None, 0],
     "improve": [None, False],
@@ -941,9 +941,6 @@ OFF = {
     "resume": [False],
 }
 ON = {
-    "noisy": [True],
-    "constraints": [LinearConstraint(np.ones(5), 0, 1), [LinearConstraint(np.ones(5), 0, 1)]],
-    "integrality": [np.ones(5), [1, 0, 0, 0, 0], True],
     "evaluation_timeout": [1.0],
     "progress": [True],
     "checkpoint": ["state.npz"],

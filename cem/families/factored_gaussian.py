@@ -113,6 +113,10 @@ class FactoredGaussian:
         """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
         return self.plain.kl_divergence(other.plain if isinstance(other, FactoredGaussian) else other)
 
+    def stretched(self, mean: Any, factor: Any) -> FactoredGaussian:
+        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
+        return FactoredGaussian(mean, np.asarray(factor)[:, None] * self.factor)
+
     def to_arrays(self) -> dict[str, Array]:
         """Give the parameters by name."""
         return {"mean": self.mean, "factor": self.factor}

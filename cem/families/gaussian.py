@@ -179,6 +179,13 @@ class Gaussian:
         log_det = np.sum(np.log(np.diag(other._factor))) - np.sum(np.log(np.diag(self._factor)))
         return float(0.5 * (np.sum(mixed**2) + moved @ moved - self.dimension) + log_det)
 
+    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> Gaussian:
+        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
+        scale = np.asarray(factor, dtype=np.float64)
+        if self.diagonal:
+            return Gaussian(mean, std=self.std * scale)
+        return Gaussian(mean, covariance=self.covariance * np.multiply.outer(scale, scale))
+
     def to_arrays(self) -> dict[str, Array]:
         """Give the parameters by name."""
         return {

@@ -127,6 +127,10 @@ class LowRankGaussian:
         """Differential entropy in nats."""
         return 0.5 * self.dimension * (1 + _LOG_2PI) + self._log_volume()
 
+    def stretched(self, mean: Any, factor: Any) -> LowRankGaussian:
+        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
+        return LowRankGaussian(mean, np.asarray(factor) * self.std, self.vectors, self.stretches)
+
     def to_arrays(self) -> dict[str, Array]:
         """Give the parameters by name."""
         return {

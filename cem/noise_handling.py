@@ -1,0 +1,189 @@
+"""Noisy objectives: evaluate again as often as the ranking needs it, and never trust a lucky draw."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.confirmation import Ending, Estimate
+from cem.domain import Domain
+from cem.families.base import Array, Family
+from cem.loop import Batch, Draw, Ended, Request, Rows, Step, Update, advance
+from cem.state import State
+from cem.status import Status
+from cem.stopping import Stopping
+
+REEVALUATED = 0.1  # share of a batch that is scored twice
+GROWTH = 1.5  # of the evaluations a candidate, where noise decides the ranks
+THRESHOLD = 0.2  # of the rank changes that pure chance would bring
+MOST_REPEATS = 32
+PATIENCE = 10
+FINAL = 100  # evaluations of the point that is returned
+PROBE_RATES = (1e-1, 1e-2)
+FINALISTS = 5
+STANDARD_ERRORS = 3.0
+
+
+class Averaged(NamedTuple):
+    """A batch of averages, and what its repetition tells."""
+
+    batch: Batch
+    uncertainty: float  # positive where noise decides the ranks
+    centre: Estimate
+
+
+def noisy_run(
+    update: Update, start: Family, n: int, stopping: Stopping, domain: Domain | None, most: int | None
+) -> Generator[Request, Batch, Ending]:
+    """Run with averaged scores, as many evaluations a candidate as the ranking needs, and estimate the end.
+
+    The run has settled where noise decides the ranks even of averages of 32, or the elites agree. What it
+    returns is the distribution's mean with an average of 100 evaluations there; it has converged
+    where candidates drawn nearer to the start are not significantly better.
+
+    Parameters
+    ----------
+    most : int or None
+        Evaluations that there are; the last of them are kept for the estimate.
+
+    References
+    ----------
+    Hansen, Niederberger, Guzzella & Koumoutsakos (2009), "A Method for Handling Uncertainty in Evolutionary
+    Optimization with an Application to Feedback Control of Combustion", IEEE Transactions on Evolutionary
+    Computation 13, Algorithms 2 (uncertainty measurement) and 3 (its treatment).
+    """
+    state, repeats, unsettled, spent = update.init(start), 1.0, 0, 0
+    final = FINAL if most is None else max(2, min(FINAL, most // 5))
+    seen: Estimate | None = None
+    try:
+        while unsettled < PATIENCE and not stopping.reason(state):
+            k = round(repeats)
+            cost = k * (n + _again(n) + 1)
+            if most is not None and spent > 0 and spent + cost + final > most:
+                seen = yield from _measured(_centre(state, None), final)
+                return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
+            averaged = yield from _averaged(state, n, k, domain)
+            seen, spent = averaged.centre, spent + cost
+            state = advance(update, state, averaged.batch, stopping)
+            if averaged.uncertainty > 0:
+                unsettled = unsettled + 1 if k == MOST_REPEATS else 0
+                repeats = min(float(MOST_REPEATS), GROWTH * repeats)
+            else:
+                unsettled, repeats = 0, max(1.0, repeats / GROWTH**0.25)
+            yield Step(state)
+        why = stopping.reason(state) or f"noise decides the ranks even of averages of {MOST_REPEATS}"
+        seen = yield from _measured(_centre(state, None), final)
+        gain = yield from _probe(state, start, n, seen, final, domain)
+    except Ended as ended:
+        if ended.failure is not None:
+            raise
+        seen = seen or Estimate(_centre(state, ended.batch), np.nan, np.nan)
+        return Ending(ended.status, str(ended), estimate=seen)
+    if gain > 0:
+        return Ending(
+            Status.COLLAPSED,
+            f"the distribution collapsed: {why}, but a candidate nearer to the start is better by {gain:.3g} "
+            "in the average; try a larger population or slower smoothing",
+            estimate=seen,
+        )
+    return Ending(
+        Status.CONVERGED, f"{why}, and a probe towards the start found nothing better", estimate=seen
+    )
+
+
+def rank_change(old: NDArray[np.float64], new: NDArray[np.float64], threshold: float = THRESHOLD) -> float:
+    """Measure how far second evaluations change the ranks: positive where noise decides them.
+
+    Parameters
+    ----------
+    old, new : ndarray, shape (n,)
+        First and second scores; equal where there was no second evaluation.
+    threshold : float
+        Share of the median change under pure chance that is tolerated.
+
+    References
+    ----------
+    Hansen et al. (2009), Algorithm 2, Equations (7) to (9).
+    """
+    n = len(old)
+    twice = np.flatnonzero(old != new)
+    if twice.size == 0:
+        return -1.0
+    ranks = np.argsort(np.argsort(np.concatenate([old, new]), kind="stable"), kind="stable") + 1
+    before, after = ranks[:n][twice], ranks[n:][twice]
+    change = after - before - np.sign(after - before)
+    others = np.arange(1, 2 * n)
+
+    def limit(rank: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.asarray(np.percentile(np.abs(others - rank[:, None]), threshold * 50, axis=1))
+
+    tolerated = limit(after - (new[twice] > old[twice])) + limit(before - (old[twice] > new[twice]))
+    return float(np.mean(2 * np.abs(change) - tolerated))
+
+
+def _averaged(state: State, n: int, k: int, domain: Domain | None) -> Generator[Request, Batch, Averaged]:
+    """Score a batch `k` times, its first rows and the centre `k` times more."""
+    batch = yield Draw(state.family, n, domain)
+    totals = batch.scores.copy()
+    for _ in range(k - 1):
+        totals += (yield Rows(batch.x)).scores
+    old = totals / k
+    again = _again(n)
+    rows = np.concatenate([batch.x[:again], _centre(state, batch)[None]])
+    repeated = np.array((yield Rows(np.repeat(rows, k, axis=0))).scores).reshape(-1, k)
+    second = repeated.mean(axis=1)
+    new = old.copy()
+    new[:again] = second[:again]
+    noise = _root_mean_square(np.nan_to_num(new[:again] - old[:again])) / np.sqrt(2)
+    centre = Estimate(rows[-1], float(second[-1]), noise)
+    average = (old + new) / 2
+    return Averaged(replace(batch, scores=average), rank_change(_ranked(old), _ranked(new)), centre)
+
+
+def _measured(x: Array, times: int) -> Generator[Request, Batch, Estimate]:
+    """Evaluate one point so many times."""
+    scores = (yield Rows(np.repeat(x[None], times, axis=0))).scores
+    return Estimate(x, float(scores.mean()), float(scores.std(ddof=1)) / np.sqrt(times))
+
+
+def _probe(
+    state: State, start: Family, n: int, centre: Estimate, times: int, domain: Domain | None
+) -> Generator[Request, Batch, float]:
+    """Look for candidates nearer to the start that are significantly better; give the gain, or 0."""
+    for rate in PROBE_RATES:
+        batch = yield Draw(state.family.blend(start, rate), n, domain)
+        for row in np.argsort(-_ranked(batch.scores), kind="stable")[:FINALISTS]:
+            other = yield from _measured(batch.x[row], times)
+            gain = other.score - centre.score
+            if gain > STANDARD_ERRORS * np.hypot(centre.standard_error, other.standard_error) + 1e-9 * (
+                1 + abs(centre.score)
+            ):
+                return gain
+    return 0.0
+
+
+def _centre(state: State, batch: Batch | None) -> Array:
+    """Give the distribution's mean; where candidates are discrete, one of them."""
+    mean: Any = getattr(state.family, "mean", None)
+    if isinstance(mean, np.ndarray) and (batch is None or batch.x.dtype.kind == "f"):
+        return np.asarray(mean)
+    if batch is not None and len(batch.x):
+        return np.asarray(batch.x[int(np.argmax(_ranked(batch.scores)))])
+    drawn: Array = np.asarray(state.family.sample(1, np.random.default_rng(0)))[0]
+    return drawn
+
+
+def _again(n: int) -> int:
+    return max(2, int(np.ceil(REEVALUATED * n)))
+
+
+def _ranked(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.fmax(scores, -np.inf)
+
+
+def _root_mean_square(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(values**2)))

@@ -1,0 +1,186 @@
+"""Integer and fixed variables: what the objective sees, and that they do not freeze."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import cem
+from cem.domain import Domain
+from cem.loop import Batch
+from cem.updates import SmoothedFit
+from cem.updates.integer_margin import IntegerMargin
+
+CENTRE = np.array([7.3] * 5 + [0.4] * 5)
+SCALES = np.logspace(0, 4, 10)
+
+
+def ellipsoid(X):
+    return ((X - CENTRE) ** 2 * SCALES).sum(axis=1)
+
+
+LEAST = float(ellipsoid(np.array([[7.0] * 5 + [0.4] * 5]))[0])
+
+# --- the domain ---------------------------------------------------------------------------------------
+
+
+def test_bounds_of_integers_move_in():
+    domain = Domain([-1.5, 0.2, -np.inf], [2.7, 0.4, np.inf], [1, 0, 1])
+    np.testing.assert_array_equal(domain.low, [-1, 0.2, -np.inf])
+    np.testing.assert_array_equal(domain.high, [2, 0.4, np.inf])
+    np.testing.assert_array_equal(domain.relaxed.low, [-1.5, 0.2, -np.inf])
+
+
+def test_where_no_integer_lies_between():
+    with pytest.raises(ValueError, match=r"variable 1 is an integer, but none lies in \[0.2, 0.8\]"):
+        cem.optimize(lambda x: 0.0, bounds=[(0, 1), (0.2, 0.8)], integrality=[0, 1])
+
+
+def test_presented_rows_are_whole_and_inside():
+    domain = Domain([0, 0], [3, 3], [1, 0])
+    shown = domain.present(np.array([[-0.5, 0.3], [3.5, 3.0], [1.49, 1.49]]))
+    np.testing.assert_array_equal(shown, [[0, 0.3], [3, 3], [1, 1.49]])
+
+
+@pytest.mark.parametrize(
+    ("integrality", "error", "match"),
+    [
+        ([1, 0], ValueError, "2 entries"),
+        ([2, 0, 0], ValueError, "0 or 1"),
+        (["a", "b", "c"], ValueError, "0 or 1"),
+    ],
+)
+def test_what_is_refused(integrality, error, match):
+    with pytest.raises(error, match=match):
+        cem.optimize(lambda x: 0.0, bounds=[(0, 1)] * 3, integrality=integrality)
+
+
+def test_discrete_families_have_integers_of_their_own():
+    with pytest.raises(TypeError, match="Gaussian"):
+        cem.optimize(lambda x: 0.0, cem.Bernoulli([0.5, 0.5]), integrality=True)
+
+
+# --- the margin ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 2.0, 2.49, -5.2, 5.4, -4.9])
+@pytest.mark.parametrize("std", [1e-8, 1e-2, 0.1, 3.0])
+def test_each_neighbour_keeps_its_probability(mean, std):
+    alpha = 1e-3
+    update = IntegerMargin(SmoothedFit(), Domain([-5], [5], [1]))
+    (m,), (s,) = update._with_margin(np.array([mean]), np.array([std]), alpha)
+    value = np.clip(np.rint(np.clip(mean, -5.5, 5.5)), -5, 5)
+    down, up = norm.cdf(value - 0.5, m, s), norm.sf(value + 0.5, m, s)
+    if value == -5:
+        assert up >= alpha * (1 - 1e-6)
+    elif value == 5:
+        assert down >= alpha * (1 - 1e-6)
+    else:
+        assert min(down, up) >= alpha / 2 * (1 - 1e-6)
+        assert std < 3 or s == std
+
+
+def test_the_wrapped_update_learns_as_if_nothing_were_corrected():
+    domain = Domain([-5, -5], [5, 5], [1, 0])
+    update, plain = IntegerMargin(SmoothedFit(), domain), SmoothedFit()
+    start = cem.Gaussian([0.2, 0.0], std=[1e-3, 1.0])
+    rng = np.random.default_rng(1)
+    x = start.sample(100, rng)
+    batch = Batch(x, -(x**2).sum(axis=1), np.random.default_rng)
+    after, expected = update.step(update.init(start), batch), plain.step(plain.init(start), batch)
+    assert after.family.std[0] > 0.1 > expected.family.std[0]
+    assert after.family.std[1] == expected.family.std[1]
+    assert after.family.mean[1] == expected.family.mean[1]
+    np.testing.assert_allclose(
+        after.family.stretched(after.memory["margin_mean"], 1 / after.memory["margin_factor"]).std,
+        expected.family.std,
+    )
+
+
+@pytest.mark.parametrize(
+    "family", [cem.Gaussian([0, 0], std=[1, 1]), cem.Gaussian([0, 0], covariance=np.eye(2))]
+)
+def test_a_corrected_covariance_keeps_its_correlations(family):
+    stretched = family.stretched([1, 2], [2, 1])
+    np.testing.assert_allclose(stretched.mean, [1, 2])
+    np.testing.assert_allclose(stretched.std, [2, 1])
+
+
+# --- runs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mixed_variables(seed):
+    seen = []
+
+    def fun(X):
+        seen.append(X.copy())
+        return ellipsoid(X)
+
+    r = cem.optimize(
+        fun, bounds=[(-20.4, 20.4)] * 10, integrality=[1] * 5 + [0] * 5, vectorized=True, rng=seed
+    )
+    rows = np.concatenate(seen)
+    np.testing.assert_array_equal(rows[:, :5], np.rint(rows[:, :5]))
+    assert np.abs(rows[:, :5]).max() <= 20
+    assert r.success
+    np.testing.assert_array_equal(r.x[:5], 7)
+    assert r.fun == pytest.approx(LEAST, abs=1e-6)
+
+
+def test_with_a_full_covariance():
+    start = cem.Gaussian(np.zeros(4), covariance=9 * np.eye(4))
+    r = cem.optimize(
+        lambda X: ((X - 2.2) ** 2).sum(axis=1) + (X.sum(axis=1) - 8.8) ** 2,
+        start,
+        bounds=[(-10, 10)] * 4,
+        integrality=[1, 1, 0, 0],
+        vectorized=True,
+        rng=1,
+    )
+    np.testing.assert_array_equal(r.x[:2], 2)
+
+
+def test_binary_variables():
+    r = cem.optimize(
+        lambda X: -np.cumprod(X, axis=1).sum(axis=1),
+        bounds=[(0, 1)] * 15,
+        integrality=True,
+        vectorized=True,
+        rng=1,
+        max_evaluations=30_000,
+    )
+    assert r.fun == -15
+    assert r.x.tolist() == [1] * 15
+
+
+def test_without_bounds():
+    r = cem.optimize(lambda x: ((x - 3.4) ** 2).sum(), [2.0, 3.0], integrality=[1, 0], rng=1)
+    np.testing.assert_allclose(r.x, [3, 3.4], atol=1e-4)
+
+
+def test_an_integer_between_which_there_is_one_value_is_fixed():
+    r = cem.optimize(lambda x: (x**2).sum(), bounds=[(-5, 5), (1.8, 2.2)], integrality=[0, 1], rng=1)
+    assert r.x[1] == 2
+    assert r.success
+
+
+def test_fixed_variables_stay():
+    seen = []
+
+    def fun(x):
+        seen.append(x.copy())
+        return float(((x - 1) ** 2).sum())
+
+    r = cem.optimize(fun, bounds=[(-5, 5), (0.3, 0.3), (-5, 5)], rng=1)
+    assert set(np.array(seen)[:, 1]) == {0.3}
+    np.testing.assert_allclose(r.x, [1, 0.3, 1], atol=1e-4)
+
+
+def test_the_same_for_every_number_of_workers():
+    runs = [
+        cem.optimize(
+            lambda x: ((x - 1.3) ** 2).sum(), bounds=[(-5, 5)] * 2, integrality=[1, 0], rng=3, n_jobs=n
+        )
+        for n in (1, 2)
+    ]
+    np.testing.assert_array_equal(runs[0].x, runs[1].x)
