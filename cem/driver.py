@@ -174,7 +174,11 @@ class Driver:
             raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
         if drawn and done and not self._seen:
             raise _nothing_finite(batch)
-        if self.budget.target is not None and self.feasible and self.best_score >= self.sign * self.budget.target:
+        if (
+            self.budget.target is not None
+            and self.feasible
+            and self.best_score >= self.sign * self.budget.target
+        ):
             raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
         if done < n:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)

@@ -11,8 +11,8 @@ import numpy as np
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
 from cem.constraints import Constraints
-from cem.domain import Domain
 from cem.continuous import ContinuousSearch, is_gaussian
+from cem.domain import Domain
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
