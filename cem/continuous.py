@@ -1,4 +1,8 @@
-"""The plan for continuous variables: a local stage, sampling runs with restarts, until two of them agree."""
+"""The plan for continuous variables: a local stage, sampling runs with restarts, until two of them agree.
+
+The local stage and the first run begin in the same place and may well end in the same basin; so it takes two
+*sampling* runs, the second of which begins elsewhere or with twice the population.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +125,6 @@ class ContinuousSearch:
             note = f"follow-up: the local stage stalled at steps of {local.decrease:.2g}"
             begin = self._around(local, local.model)
             yield from self._run(PathAdaptation(), begin, self.n, "follow-up", note)
-        self.bests.append(self.tally.best)
 
     def _around(self, local: LocalResult, model: DenseCurvature) -> FactoredGaussian:
         """Give the Gaussian whose covariance is the inverse Hessian, sized by the last decrease."""
@@ -185,11 +188,9 @@ class ContinuousSearch:
 
     def _last_word(self, outcome: _Run, n: int) -> Generator[Request, Batch, Ending]:
         """Judge without an agreement: a single run by a probe, several as disagreeing."""
-        if len(self.bests) > 1:
-            return Ending(
-                Status.COLLAPSED,
-                f"{len(self.bests)} independent runs found best scores that differ; allow more restarts",
-            )
+        if len(self.bests) > 1 or outcome.best < self.tally.best - self._margin:
+            found = "local stage and sampling run" if len(self.bests) == 1 else f"{len(self.bests)} runs"
+            return Ending(Status.COLLAPSED, f"{found} found best scores that differ; allow more restarts")
         start = self.update.init(self.start).family
         look = probe(outcome.state, start, n, self.stopping, self.domain)
         gain = yield from self.tally.counted(look)

@@ -14,6 +14,7 @@ _FLAT = 1e-12
 _ROUNDING = 4e-15
 _NARROW = 1e-12
 _WORST_RATIO = 1e7
+_BARREN = 10
 
 
 class Watch:
@@ -37,9 +38,13 @@ class Watch:
         self._window = 120 + 30 * per_iteration
         self._bests: list[float] = []
         self._levels: list[float] = []
+        self._barren = 0
 
     def quiet(self, before: State, after: State) -> bool:
         """Note an iteration; what it was worth only its successors show."""
+        self._barren = 0 if after.elites else self._barren + 1
+        if self._barren:
+            return False
         self._recent.append(after.elite_best)
         self._bests.append(after.elite_best)
         self._levels.append(after.level)
@@ -47,7 +52,9 @@ class Watch:
 
     def reason(self, state: State) -> str | None:
         """Say why the run should stop, or None."""
-        if not self._bests or state.elites == 0:
+        if self._barren >= _BARREN:
+            return "no candidate has a score that ranks"
+        if not self._bests or self._barren:
             return None
         if self._flat(state):
             return "the best scores no longer differ"

@@ -44,7 +44,8 @@ def search(
     """
     t, best_t, best_x, best = 1.0, 0.0, x, fx
     curvature, count = np.nan, 0
-    length = float(step @ step)
+    with np.errstate(all="ignore"):
+        length = float(step @ step)
     while count < _TRIALS:
         trial = domain.project(x + t * step)
         if np.array_equal(trial, x) or np.array_equal(trial, best_x):
