@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from problems.maxcut import generators
+from problems.maxcut.conversions import Matrix, qubo_from_edges
 from problems.maxcut.cuts import NOT_SIDES, Triangle, checked_sides, cut_values, triangle
 from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
-from problems.maxcut.readers import read_graph
 from problems.maxcut.search import improvement
 from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
+from problems.maxcut.sources import GraphSources
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from cem.families.bernoulli import Bernoulli
     from cem.updates import EliteArchive
 
@@ -31,7 +27,7 @@ Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxCut:
+class MaxCut(GraphSources):
     """Find the 0/1 vector `x` that maximises ``sum(w[i, j] for edges (i, j) with x[i] != x[j])``.
 
     A candidate assigns each vertex to side 0 or side 1; `x` and ``1 - x`` are the same cut.
@@ -91,201 +87,6 @@ class MaxCut:
         for field, value in (("n", n), ("edges", edges), ("weights", weights), ("nodes", nodes)):
             object.__setattr__(self, field, value)
         object.__setattr__(self, "optimum", optimum)
-
-    # --- where graphs come from ---------------------------------------------------------------------
-
-    @classmethod
-    def from_edges(
-        cls,
-        n: int,
-        edges: ArrayLike,
-        weights: ArrayLike | None = None,
-        *,
-        optimum: float | None = None,
-        name: str = "maxcut",
-    ) -> MaxCut:
-        """Make the problem from a list of edges.
-
-        Parameters
-        ----------
-        n : int
-            The number of vertices, ``0 … n-1``.
-        edges : array_like of int, shape (m, 2)
-            The end points of each edge. Parallel edges add up.
-        weights : array_like of float, shape (m,), optional
-            The edges' weights; 1 each by default.
-        optimum, name
-            As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the class.
-        """
-        ends = np.asarray(edges)
-        numbers = np.ones(ends.shape[:1]) if weights is None else np.asarray(weights)
-        return cls(n, ends, numbers, optimum, name)
-
-    @classmethod
-    def from_file(
-        cls, path: str | os.PathLike[str], *, optimum: float | None = None, name: str | None = None
-    ) -> MaxCut:
-        """Read a graph in the text format of rudy, Gset and BiqMac.
-
-        The first line is ``n m``; each of the `m` lines after it is ``i j weight``, or ``i j`` for weight 1.
-        Blank lines, lines starting with ``c`` and what follows a ``#`` are ignored. The file counts vertices
-        from 1: its vertex `k` is ``k-1`` here.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        optimum : float, optional
-            As for the class.
-        name : str, optional
-            As for the class; the file's name without ``.txt`` by default.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        ValueError
-            If what it says is not a graph: a bad header, fewer or more edges than the header promises, a
-            vertex out of range, a self-loop, an edge given twice, a weight that is not a finite number.
-            The message names the file and the line.
-        """
-        n, edges, weights = read_graph(path)
-        return cls(n, edges, weights, optimum, name or Path(path).name.removesuffix(".txt"))
-
-    @classmethod
-    def from_networkx(
-        cls, graph: nx.Graph[Any], *, optimum: float | None = None, name: str | None = None
-    ) -> MaxCut:
-        """Take an undirected networkx graph (or multigraph, whose parallel edges add up).
-
-        Parameters
-        ----------
-        graph : networkx.Graph or networkx.MultiGraph
-            Edge weights are the attribute ``weight``, 1 where an edge has none. The graph's nodes become
-            `nodes`, in the graph's order.
-        optimum : float, optional
-            As for the class.
-        name : str, optional
-            As for the class; the graph's own name by default.
-
-        Raises
-        ------
-        TypeError
-            If the graph is directed, or a weight is not a real number.
-        ValueError
-            As for the class.
-        """
-        if graph.is_directed():
-            raise TypeError("a cut needs an undirected graph; convert this one with graph.to_undirected()")
-        nodes = tuple(graph.nodes)
-        number = {node: k for k, node in enumerate(nodes)}
-        triples = list(graph.edges(data="weight", default=1))
-        edges = np.array([(number[u], number[v]) for u, v, _ in triples], dtype=np.int64)
-        weights = np.array([w for _, _, w in triples])
-        return cls(len(nodes), edges, weights, optimum, name or str(graph.name) or "networkx", nodes)
-
-    @classmethod
-    def random(
-        cls,
-        n: int,
-        *,
-        edge_probability: float = 0.5,
-        weights: Sequence[float] = (1,),
-        rng: Seed = None,
-    ) -> MaxCut:
-        """Draw a random graph: each pair of vertices is an edge independently of the others.
-
-        Parameters
-        ----------
-        n : int
-            The number of vertices.
-        edge_probability : float
-            The probability of each edge.
-        weights : sequence of float
-            Each edge takes one of these, all equally likely; ``(-1, 1)`` makes a spin glass.
-        rng : None, int, SeedSequence or Generator
-            The randomness.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument makes no graph.
-        """
-        generator = np.random.default_rng(rng)
-        edges = generators.random_edges(checked_size(n), edge_probability, generator)
-        return cls(n, edges, generators.random_weights(len(edges), weights, generator), name=f"random-{n}")
-
-    @classmethod
-    def torus(
-        cls, rows: int, columns: int, *, weights: Sequence[float] = (-1, 1), rng: Seed = None
-    ) -> MaxCut:
-        """Draw a two-dimensional toroidal grid with random weights, as G11–G13 and G32–G34 of Gset are.
-
-        Vertex ``r * columns + c`` is joined to its four neighbours in the grid, which wraps around.
-
-        Parameters
-        ----------
-        rows, columns : int
-            The grid's sides, 3 or more.
-        weights : sequence of float
-            Each edge takes one of these, all equally likely.
-        rng : None, int, SeedSequence or Generator
-            The randomness.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument makes no grid.
-        """
-        edges = generators.torus_edges(rows, columns)
-        drawn = generators.random_weights(len(edges), weights, np.random.default_rng(rng))
-        return cls(rows * columns, edges, drawn, name=f"torus-{rows}x{columns}")
-
-    @classmethod
-    def planted(cls, n: int, *, block: int | None = None, rng: Seed = None) -> MaxCut:
-        """Draw a complete graph with a known maximum cut: the two-block graphs of the 2005 tutorial.
-
-        The vertices form two blocks of sizes `a` = `block` and `b` = ``n - block``. Edges within a block have
-        random weights from U(0, 1), edges between the blocks all have the weight ``c = max(a, b)/min(a, b)``,
-        which is 1 for equal blocks. The maximum cut is the one between the blocks, and no other; its value
-        is `optimum` = ``a*b*c``. (Weights are multiples of 2**-20, with `c` rounded up, so that cut values
-        are computed without rounding errors and the planted cut attains `optimum` exactly.)
-
-        Parameters
-        ----------
-        n : int
-            The number of vertices, 2 or more.
-        block : int, optional
-            The size of the first block, vertices ``0 … block-1``; ``n // 2`` by default.
-        rng : None, int, SeedSequence or Generator
-            The randomness.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there are fewer than two vertices or a block is empty.
-
-        Notes
-        -----
-        *Why it is the maximum.* Move a fraction `u` of the first block and `v` of the second to the other
-        side. Edges between the blocks lose ``c·ab·(u(1-v) + v(1-u))``; edges within them, of weights below 1,
-        gain at most ``a²u(1-u) + b²v(1-v) <= M²(u + v - u² - v²) <= M²(u + v - 2uv)`` with ``M = max(a, b)``.
-        The loss is ``c·ab·(u + v - 2uv)``, hence not smaller once ``c·ab >= M²``, that is
-        ``c >= max(a, b)/min(a, b)``. Equality needs ``u = v = 0`` or 1, the planted cut itself.
-
-        References
-        ----------
-        P.-T. de Boer, D. P. Kroese, S. Mannor, R. Y. Rubinstein: A tutorial on the cross-entropy method.
-        Annals of Operations Research 134 (2005) 19–67, the synthetic max-cut problem.
-        """
-        first = checked_size(n) // 2 if block is None else block
-        edges, weights, optimum = generators.planted(n, first, np.random.default_rng(rng))
-        return cls(n, edges, weights, optimum, f"planted-{first}+{n - first}")
 
     # --- the problem --------------------------------------------------------------------------------
 
@@ -355,6 +156,16 @@ class MaxCut:
         nodes = range(self.n) if self.nodes is None else self.nodes
         zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
         return zero, one
+
+    def to_qubo(self) -> tuple[Matrix, NDArray[np.float64]]:
+        """Write the cuts as ``cut(x) = -(x'Qx + c'x)``: give `Q`, upper triangular and sparse, and `c`."""
+        return qubo_from_edges(self.n, self.edges, self.weights)
+
+    def bound(self) -> float:
+        """Bound the maximum cut from above, safe against rounding: see `bound.upper_bound`."""
+        from problems.maxcut.bound import upper_bound
+
+        return upper_bound(self.n, self.edges, self.weights)
 
     def __repr__(self) -> str:
         return f"MaxCut(name={self.name!r}, n={self.n}, edges={len(self.edges)}, optimum={self.optimum})"
