@@ -252,6 +252,8 @@ class QUBO:
         scores : ndarray, shape (k,)
         extra_evaluations : int
         """
+        if len(X) == 0:
+            return X.astype(np.uint8), scores, 0
         better, _, extra = self._graph.improve(to_sides(X), self.offset - scores, rng, effort)
         better = to_variables(better)
         return better, self(better), extra

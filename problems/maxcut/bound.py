@@ -143,7 +143,7 @@ def _semidefinite_bound(graph: Matrix, weights: Vector, positive: float, step: f
         return math.inf
     half = math.fsum(weights) / 2
     z, least = _relaxed(graph, half, positive, step)
-    slack = 4 / n * TOLERANCE / 2 * (half + float(z.sum()) / 4)
+    slack = TOLERANCE * (2 * (half + float(z.sum()) / 4) / n + float(z.max())) + max(0.0, -least) / 4
     for _ in range(ATTEMPTS):
         raised = z + (max(0.0, -least) + slack)
         if is_semidefinite(_with_diagonal(graph, raised)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cem.updates import EliteArchive
 
 _EXACT = 24  # numbers that one search splits in the best way there is, with effort 1
-_MOST_EXACT = 34
+_MOST_EXACT = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,7 +99,7 @@ class NumberPartitioning:
         """
         return self._differences(binary_rows(X, self.n)).astype(np.float64)
 
-    def difference(self, x: ArrayLike) -> Any:
+    def difference(self, x: ArrayLike) -> int | float:
         """Give the difference of one candidate, shape (n,): an exact int where all numbers are whole.
 
         Raises
@@ -107,7 +107,8 @@ class NumberPartitioning:
         TypeError, ValueError
             If it is no candidate of this problem.
         """
-        return self._differences(binary_rows(x, self.n, dimensions=(1,))[None])[0]
+        exact: int | float = self._differences(binary_rows(x, self.n, dimensions=(1,))[None]).tolist()[0]
+        return exact
 
     def __repr__(self) -> str:
         return f"NumberPartitioning(name={self.name!r}, n={self.n}, optimum={self.optimum})"
@@ -128,7 +129,7 @@ class NumberPartitioning:
 
         Merged are up to n/8 pairs drawn at random, each into one number. Then the two largest are put on
         different sides (merged into their difference) again and again, until so few are left that the best
-        split of these can be found: 24, and two more for each further effort, up to 34. Where there
+        split of these can be found: 24, and two more for each further effort, up to 32. Where there
         are no more numbers than that, it is the optimum. A candidate that is better already is kept.
 
         Parameters
@@ -244,7 +245,7 @@ def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:
 def _best_signs(values: list[Any]) -> list[int]:
     """Give signs of -1 and 1 that bring the sum of `values` nearest to 0: all sums of either half meet.
 
-    Integers whose sums do not fit into 64 bits are rounded to floats here: 2**17 sums of 17 numbers lie much
+    Integers whose sums do not fit into 64 bits are rounded to floats here: 2**16 sums of 16 numbers lie much
     further apart than that.
     """
     fits = isinstance(values[0], int) and sum(values) < 2**62
@@ -261,7 +262,7 @@ def _best_signs(values: list[Any]) -> list[int]:
 
 
 def _sums(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Give the sums of `numbers` with all signs; bit `j` of a sum's index is 1 where number `j` has a minus."""
+    """Give the sums of `numbers` with all signs: minus for number `j` where bit `j` of the index is 1."""
     sums = np.zeros(1, dtype=numbers.dtype)
     for number in numbers:
         sums = np.concatenate((sums + number, sums - number))

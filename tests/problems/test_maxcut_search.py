@@ -184,7 +184,7 @@ def test_the_engine_shows_in_the_history(engine):
 
 
 def test_it_ends_by_itself_and_says_how_it_knows(engine):
-    graph = with_engine(MaxCut.torus(6, 6, rng=1), engine)
+    graph = with_engine(MaxCut.torus(4, 4, rng=1), engine)
     r = cem.optimize(graph, rng=1)
     assert r.status is cem.Status.CONVERGED
     assert "3 independent runs" in r.message

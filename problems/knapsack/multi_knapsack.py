@@ -1,0 +1,287 @@
+"""The 0–1 knapsack problem with several capacities."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from problems.knapsack.amounts import Vector, checked_amounts, read_problem
+from problems.qubo import binary_rows
+
+if TYPE_CHECKING:
+    from cem.families import Bernoulli
+    from cem.updates import EliteArchive
+
+_ROUNDS = 30  # of unpacking a few items and packing anew, with effort 1
+_MOST_UNPACKED = 4
+_SPREAD = 0.3  # of an item's worth by chance, in units of its natural logarithm
+_FAR, _LAST = 50.0, 1e3  # beyond all chance, and behind everything else
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MultiKnapsack:
+    """Find the 0/1 vector `x` that maximises ``values @ x`` with ``weights @ x <= capacities``.
+
+    What exceeds a capacity is no solution and scores minus infinity. `improve` unpacks what is too much, so
+    that every candidate of a run of `cem.optimize` is a solution.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        What each item is worth, 0 or more.
+    weights : array_like, shape (m, n)
+        What each item takes of each capacity, 0 or more.
+    capacities : array_like, shape (m,)
+        How much there is, 0 or more.
+    optimum : float, optional
+        The greatest value, where it is known.
+    name : str, optional
+        What to call the problem in reports.
+
+    Raises
+    ------
+    TypeError
+        If a number is not real.
+    ValueError
+        If a shape does not fit, or a number is negative or not finite.
+
+    Notes
+    -----
+    Whole numbers are added and compared exactly while sums stay below 2**53. Where some are not whole, a
+    load may exceed its capacity by the rounding error of its sum: 1 + 1e-16 n times.
+
+    References
+    ----------
+    Chu & Beasley (1998), "A genetic algorithm for the multidimensional knapsack problem", Journal of
+    Heuristics 4 (repair by the duals of the linear relaxation).
+
+    Examples
+    --------
+    >>> problem = MultiKnapsack([6, 5, 4], [[3, 2, 2], [1, 2, 1]], [5, 3])
+    >>> problem([[1, 1, 0], [1, 0, 1], [1, 1, 1]]).tolist()
+    [11.0, 10.0, -inf]
+    """
+
+    values: Any
+    weights: Any
+    capacities: Any
+    optimum: float | None = None
+    name: str = "multi-knapsack"
+
+    maximize: ClassVar[bool] = True
+    compact: ClassVar[bool] = True
+    population: ClassVar[int] = 24
+    stage: ClassVar[str] = "packing"
+
+    def __post_init__(self) -> None:
+        values = checked_amounts("values", self.values, 1)
+        weights = checked_amounts("weights", self.weights, 2)
+        capacities = checked_amounts("capacities", self.capacities, 1)
+        if values.size == 0:
+            raise ValueError("values must not be empty")
+        if weights.shape != (len(capacities), len(values)):
+            raise ValueError(
+                f"weights must have one row a capacity and one column an item, shape ({len(capacities)}, "
+                f"{len(values)}); got {weights.shape}"
+            )
+        for field, value in (("values", values), ("weights", weights), ("capacities", capacities)):
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], number: int = 1) -> MultiKnapsack:
+        """Read a problem from a file of OR-Library's `mknap1` and `mknapcb` kind.
+
+        The file holds numbers separated by blanks and line ends: how many problems there are; for each,
+        the numbers `n` of items and `m` of capacities and the optimum (0 where it is unknown), `n` values,
+        `m` rows of `n` weights, `m` capacities.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        number : int
+            Which of its problems, counting from 1.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it holds no such problem; the message names the file and the line.
+
+        References
+        ----------
+        Beasley (1990), "OR-Library: distributing test problems by electronic mail", JORS 41(11).
+        """
+        values, weights, capacities, optimum = read_problem(Path(path), number)
+        name = f"{Path(path).name.removesuffix('.txt')}-{number}"
+        return cls(values, weights, capacities, optimum or None, name)
+
+    # --- the problem --------------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Number of items."""
+        return len(self.values)
+
+    @property
+    def start(self) -> Bernoulli:
+        """Each item with the probability at which loads two standard deviations above the mean just fit.
+
+        What does not fit by itself is never packed.
+        """
+        from cem.families import Bernoulli
+
+        fits = self._fitting
+        mean, variance = self.weights @ fits, self.weights**2 @ fits
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            p = (low + high) / 2
+            feasible = np.all(p * mean + 2 * np.sqrt(p * (1 - p) * variance) <= self.capacities)
+            low, high = (p, high) if feasible else (low, p)
+        return Bernoulli(low * fits)
+
+    def __call__(self, X: ArrayLike) -> Vector:
+        """Give the value of each row of `X`, shape (N, n), or minus infinity where it does not fit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no candidates of this problem.
+        """
+        rows = binary_rows(X, self.n).astype(np.float64)
+        fits = np.all(rows @ self.weights.T <= self._limits, axis=1)
+        return np.where(fits, rows @ self.values, -np.inf)
+
+    def __repr__(self) -> str:
+        return (
+            f"MultiKnapsack(name={self.name!r}, n={self.n}, capacities={len(self.capacities)}, "
+            f"optimum={self.optimum})"
+        )
+
+    # --- the search ---------------------------------------------------------------------------------
+
+    @property
+    def update(self) -> EliteArchive:
+        """How improved candidates are recombined."""
+        from cem.updates import EliteArchive
+
+        return EliteArchive()
+
+    def improve(
+        self, X: NDArray[Any], scores: Vector, rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], Vector, int]:
+        """Unpack what is too much, pack what still fits; then unpack a few items and pack anew, many times.
+
+        Items are ranked by their value per weight, the weights priced by the duals of the linear relaxation
+        (and, when packing anew, by some chance). Each of 30 rounds for each effort unpacks one to four
+        items of every candidate; the outcome is kept where it is no worse.
+
+        Parameters
+        ----------
+        X : ndarray of 0 and 1, shape (N, n)
+        scores : ndarray, shape (N,)
+        rng : numpy.random.Generator
+        effort : int
+
+        Returns
+        -------
+        X : ndarray of 0 and 1, shape (N, n)
+            Solutions to which nothing can be added.
+        scores : ndarray, shape (N,)
+        extra_evaluations : int
+            One for each candidate and round.
+        """
+        packed = X.astype(np.bool_)
+        self._unpack(packed)
+        self._pack(packed, np.broadcast_to(self._worth, packed.shape))
+        values = packed @ self.values
+        rows, rounds = np.arange(len(X)), _ROUNDS * effort
+        for _ in range(rounds):
+            trial = packed.copy()
+            chance = _SPREAD * rng.standard_exponential((len(X), 1)) * rng.standard_normal((2, *X.shape))
+            cheap = np.where(trial, self._worth + chance[0], np.inf)
+            cheapest = np.sort(cheap, axis=1)[:, :_MOST_UNPACKED]
+            last = cheapest[rows, rng.integers(cheapest.shape[1], size=len(X))]
+            unpacked = trial & (cheap <= last[:, None])
+            trial &= ~unpacked
+            self._pack(trial, self._worth + chance[1] - _LAST * unpacked)
+            trial_values = trial @ self.values
+            kept = trial_values >= values
+            packed[kept], values[kept] = trial[kept], trial_values[kept]
+        better = packed.astype(np.uint8)
+        return better, self(better), len(X) * rounds
+
+    def _unpack(self, packed: NDArray[np.bool_]) -> None:
+        """Take out of each row what is worth least, until it fits."""
+        loads = packed @ self.weights.T
+        while (rows := np.flatnonzero((loads > self._limits).any(axis=1))).size:
+            items = np.where(packed[rows], self._worth, np.inf).argmin(axis=1)
+            packed[rows, items] = False
+            loads[rows] = packed[rows] @ self.weights.T
+
+    def _pack(self, packed: NDArray[np.bool_], order: Vector) -> None:
+        """Put into each row what still fits, those of the highest `order`, shape (N, n), first."""
+        room = self.capacities + self._slack / 2 - packed @ self.weights.T
+        items = np.arange(self.n)
+        while True:
+            fits = ~packed[:, items]
+            for weights, left in zip(self.weights[:, items], room.T, strict=True):
+                fits &= weights <= left[:, None]
+            rows, still = np.flatnonzero(fits.any(axis=1)), fits.any(axis=0)
+            if rows.size == 0:
+                return
+            best = items[np.where(fits[rows], order[np.ix_(rows, items)], -np.inf).argmax(axis=1)]
+            packed[rows, best] = True
+            room[rows] -= self.weights[:, best].T
+            items = items[still]
+
+    @cached_property
+    def _worth(self) -> Vector:
+        """The logarithm of each item's value per weight: near 0 for those about which there is a doubt.
+
+        A twentieth of the price of weight is spread over all capacities, for those that a solution in
+        fractions does not fill.
+        """
+        from scipy.optimize import linprog
+
+        use = self.capacities > 0
+        weights, capacities = self.weights[use], self.capacities[use]
+        prices = np.zeros(len(capacities))
+        if use.any():
+            relaxed = linprog(-self.values * self._fitting, weights, capacities, bounds=(0, 1))
+            if relaxed.success:
+                prices = -relaxed.ineqlin.marginals
+        total = float(prices @ capacities)
+        spread = 1 / (capacities * len(capacities))
+        prices = 0.95 * prices + 0.05 * total * spread if total > 0 else spread
+        with np.errstate(divide="ignore", invalid="ignore"):
+            worth: Vector = np.log(self.values) - np.log(prices @ weights)
+        worth[np.isnan(worth)] = 0.0
+        return worth.clip(-_FAR, _FAR)
+
+    @cached_property
+    def _fitting(self) -> NDArray[np.bool_]:
+        """Which items fit by themselves."""
+        return np.asarray((self.weights <= self.capacities[:, None]).all(axis=0))
+
+    @cached_property
+    def _slack(self) -> Vector:
+        """By how much a load may exceed its capacity: the rounding error of a sum of fractions."""
+        whole = np.array_equal(self.weights, np.floor(self.weights))
+        return np.zeros_like(self.capacities) if whole else 4 * self.n * np.finfo(float).eps * self.capacities
+
+    @cached_property
+    def _limits(self) -> Vector:
+        return np.asarray(self.capacities + self._slack)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is prepared on first use."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -1,0 +1,265 @@
+"""The maximum satisfiability problem, weighted or not."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from problems.maxsat.formula import Formula
+from problems.maxsat.reader import read_formula
+from problems.maxsat.walk import walk
+from problems.qubo import binary_rows
+
+if TYPE_CHECKING:
+    from cem.families import Bernoulli
+    from cem.updates import EliteArchive
+
+Seed = np.random.Generator | np.random.SeedSequence | int | None
+
+_BLOCK_ENTRIES = 2**22  # of candidates times clauses, evaluated at once
+_STEPS = 2  # a variable
+_LEAST_STEPS, _MOST_STEPS = 20, 20_000
+_GREED = (2.5, 10.0)  # of the first and the last candidate of a batch
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxSAT:
+    """Find the 0/1 vector `x` that maximises the weight of the clauses that hold.
+
+    Parameters
+    ----------
+    n : int
+        The number of variables, 1 … n.
+    clauses : sequence of sequences of int
+        Each is the "or" of its literals, as in DIMACS files: ``k`` for variable `k` being 1, ``-k`` for its
+        being 0, k from 1 to n. (Variable `k` is ``x[k - 1]``.) An empty clause never holds. Kept as tuples.
+    weights : array_like, shape (m,), optional
+        The clauses' weights, positive; 1 each by default. Kept as float64.
+    optimum : float, optional
+        The greatest weight of clauses that can hold, where it is known.
+    name : str, optional
+        What to call the problem in reports.
+
+    Raises
+    ------
+    TypeError
+        If `n` or a literal is not a whole number, or a weight is not real.
+    ValueError
+        If a literal is out of range, there is not one weight for each clause, or a weight is not positive
+        and finite.
+
+    Notes
+    -----
+    Whole weights are added exactly while their sum stays below 2**53.
+
+    Examples
+    --------
+    >>> problem = MaxSAT(2, [(1, 2), (-1, 2), (-2,)])
+    >>> problem([[0, 0], [0, 1], [1, 0], [1, 1]]).tolist()
+    [2.0, 2.0, 2.0, 2.0]
+    """
+
+    n: int
+    clauses: Sequence[Sequence[int]]
+    weights: Any = None
+    optimum: float | None = None
+    name: str = "maxsat"
+
+    maximize: ClassVar[bool] = True
+    compact: ClassVar[bool] = True
+    population: ClassVar[int] = 24
+    stage: ClassVar[str] = "walking"
+
+    def __post_init__(self) -> None:
+        n = _checked_count("n, the number of variables,", self.n)
+        clauses = tuple(_checked_clause(n, k, clause) for k, clause in enumerate(self.clauses))
+        weights = _checked_weights(len(clauses), self.weights)
+        for field, value in (("n", n), ("clauses", clauses), ("weights", weights)):
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], *, optimum: float | None = None, name: str | None = None
+    ) -> MaxSAT:
+        """Read a formula in DIMACS format: ``cnf``, ``wcnf``, or the ``wcnf`` of 2022 without a header.
+
+        Lines that start with ``c`` are comments. ``p cnf n m`` is followed by m clauses, each a list of
+        literals that ends with 0; after ``p wcnf n m`` or ``p wcnf n m top``, each begins with its weight
+        (`top` or more is a clause that must hold). Without a header, in files named ``.wcnf``, a clause that
+        must hold begins with ``h``. A line ``%`` ends a file.
+
+        Clauses that must hold are clauses like the others here, but outweigh all that need not: they weigh
+        what the file says, and ``h`` stands for 1 more than those weigh together.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        optimum : float, optional
+            As for the class.
+        name : str, optional
+            As for the class; the file's name without its suffix by default.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it holds no formula; the message names the file and the line.
+        """
+        n, clauses, weights = read_formula(Path(path))
+        return cls(n, clauses, weights, optimum, name or Path(path).stem)
+
+    @classmethod
+    def random(cls, n: int, m: int, k: int = 3, *, rng: Seed = None) -> MaxSAT:
+        """Draw `m` clauses of `k` different variables each, negated or not with equal probability.
+
+        Parameters
+        ----------
+        n, m, k : int
+            Numbers of variables, of clauses, and of literals a clause. (For k = 3, nearly all formulas can
+            be satisfied while m < 4.2 n, and hardly any where m > 4.3 n.)
+        rng : None, int, SeedSequence or Generator
+            The randomness.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no counts, or k > n.
+        """
+        n, k = _checked_count("n, the number of variables,", n), _checked_count("k", k)
+        if k > n:
+            raise ValueError(f"k = {k} different variables cannot be drawn from n = {n}")
+        generator = np.random.default_rng(rng)
+        clauses = [
+            (1 + generator.choice(n, k, replace=False)) * generator.choice((-1, 1), k) for _ in range(m)
+        ]
+        return cls(n, [clause.tolist() for clause in clauses], name=f"random-{k}sat-{n}-{m}")
+
+    # --- the problem --------------------------------------------------------------------------------
+
+    @property
+    def start(self) -> Bernoulli:
+        """Fair coins."""
+        from cem.families import Bernoulli
+
+        return Bernoulli(np.full(self.n, 0.5))
+
+    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the weight of the clauses that hold for each row of `X`, shape (N, n), as shape (N,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no candidates of this problem.
+        """
+        rows = binary_rows(X, self.n)
+        values = np.empty(len(rows))
+        step = max(1, _BLOCK_ENTRIES // max(1, len(self.clauses)))
+        for first in range(0, len(rows), step):
+            block = slice(first, first + step)
+            values[block] = (self._formula.true_literals(rows[block]) > 0) @ self.weights
+        return values
+
+    def holds(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which clauses hold for one candidate, shape (n,), as shape (m,).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no candidate of this problem.
+        """
+        row = binary_rows(x, self.n, dimensions=(1,))
+        true: NDArray[np.bool_] = self._formula.true_literals(row[None])[0] > 0
+        return true
+
+    def __repr__(self) -> str:
+        clauses = len(self.clauses)
+        return f"MaxSAT(name={self.name!r}, n={self.n}, clauses={clauses}, optimum={self.optimum})"
+
+    # --- the search ---------------------------------------------------------------------------------
+
+    @property
+    def update(self) -> EliteArchive:
+        """How improved candidates are recombined."""
+        from cem.updates import EliteArchive
+
+        return EliteArchive()
+
+    def improve(
+        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
+        """Walk from every candidate, flipping variables of clauses that do not hold: see `walk`.
+
+        Candidates walk 2 n steps for each effort (but 20 at least and 20,000 at most), the first most
+        freely and the last most greedily, and stop where all clauses hold.
+
+        Parameters
+        ----------
+        X : ndarray of 0 and 1, shape (N, n)
+        scores : ndarray, shape (N,)
+        rng : numpy.random.Generator
+        effort : int
+
+        Returns
+        -------
+        X : ndarray of 0 and 1, shape (N, n)
+            The best of each walk.
+        scores : ndarray, shape (N,)
+        extra_evaluations : int
+            One for every n flips.
+        """
+        steps = min(max(_LEAST_STEPS, _STEPS * self.n), _MOST_STEPS) * effort
+        greed = np.geomspace(*_GREED, num=len(X))
+        best, flips = walk(self._formula, X.astype(np.uint8), greed, steps, rng)
+        return best, self(best), -(-flips // self.n)
+
+    @cached_property
+    def _formula(self) -> Formula:
+        return Formula.from_clauses(self.n, self.clauses, self.weights)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is prepared on first use."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def _checked_count(what: str, value: int) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{what} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{what} must be 1 or more, got {value}")
+    return int(value)
+
+
+def _checked_clause(n: int, k: int, clause: Iterable[int]) -> tuple[int, ...]:
+    try:
+        literals = tuple(operator.index(literal) for literal in clause)
+    except TypeError:
+        raise TypeError(f"clauses[{k}] must be a sequence of whole numbers, got {clause!r}") from None
+    for literal in literals:
+        if not 1 <= abs(literal) <= n:
+            raise ValueError(f"clauses[{k}] has the literal {literal}; they are ±1 to ±{n}")
+    return literals
+
+
+def _checked_weights(m: int, weights: ArrayLike | None) -> NDArray[np.float64]:
+    raw = np.ones(m) if weights is None else np.asarray(weights)
+    if raw.shape != (m,):
+        raise ValueError(f"weights must have shape ({m},), one a clause; got {raw.shape}")
+    if m and raw.dtype.kind not in "biuf":
+        raise TypeError(f"weights must be real numbers, got {raw.dtype}")
+    numbers = raw.astype(np.float64)
+    if not (good := np.isfinite(numbers) & (numbers > 0)).all():
+        k = int(good.argmin())
+        raise ValueError(f"weights[{k}] = {numbers[k]} must be positive and finite")
+    numbers.flags.writeable = False
+    return numbers
