@@ -51,7 +51,7 @@ def read_problem(source: Path, number: int) -> tuple[Vector, Vector, Vector, flo
     def take(count: int, what: str) -> Vector:
         nonlocal place
         words = tokens[place : place + count]
-        numbers = np.empty(count)
+        numbers = np.empty(len(words))
         for k, (word, line) in enumerate(words):
             try:
                 numbers[k] = float(word)
@@ -65,7 +65,7 @@ def read_problem(source: Path, number: int) -> tuple[Vector, Vector, Vector, flo
                 )
         if len(words) < count:
             found = f"the file ends after {len(words)} of {count} numbers"
-            raise ValueError(f"{source}, line {len(lines)}: {found}; expected {what}")
+            raise ValueError(f"{source}, line {max(1, len(lines))}: {found}; expected {what}")
         place += count
         return numbers
 

@@ -42,7 +42,7 @@ MOST_CORE = 16_000  # vertices left to the dense factorisation: 2 GB
 DENSE = 0.05  # share of non-zeros from which dense arithmetic is faster
 MOST_GROUPS = 128
 MOST_RANK = 96
-WORK = 2e10  # spent on the relaxation: about 20 s
+WORK = 2e10  # spent on the relaxation: 10 to 20 s
 PASSES = (50, 3200)
 TOLERANCE = 5e-6  # of the bound
 LANCZOS_STEPS = 500
@@ -53,8 +53,8 @@ _UNIT = 2.0**-53  # rounding error of one operation
 def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     """Bound the maximum cut of a graph from above.
 
-    The bound is that of Goemans and Williamson to about five digits, or the sum of the positive weights where
-    that is less. It is valid by construction: no cut is worth more, rounding included. What is certified, and
+    The bound is that of Goemans and Williamson to four digits or more, or the sum of the positive weights
+    where that is less. It is valid by construction: no cut is worth more, rounding included. What is certified, and
     how, is said under Notes.
 
     Parameters

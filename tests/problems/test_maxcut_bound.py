@@ -94,7 +94,7 @@ def test_odd_cycles(n):
     assert of(cycle(n)) == n - 1
     assert of(cycle(n, 3)) == 3 * (n - 1)
     expected = n / 2 * (1 + math.cos(math.pi / n))  # the relaxation's value
-    assert 0.999 * (n - 1) < 10 * of(cycle(n, 0.1)) <= expected * (1 + 1e-5)
+    assert 0.999 * (n - 1) < 10 * of(cycle(n, 0.1)) <= expected * (1 + 1e-4)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (30, 40), (1, 9)])
