@@ -54,8 +54,8 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     """Bound the maximum cut of a graph from above.
 
     The bound is that of Goemans and Williamson to four digits or more, or the sum of the positive weights
-    where that is less. It is valid by construction: no cut is worth more, rounding included. What is certified, and
-    how, is said under Notes.
+    where that is less. It is valid by construction: no cut is worth more, rounding included. What is
+    certified, and how, is said under Notes.
 
     Parameters
     ----------
