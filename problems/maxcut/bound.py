@@ -88,7 +88,7 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
 
     All other sums are rounded correctly (`math.fsum`), and where weights are not whole numbers
     ``(m + n)·2**-52`` of the sum of their magnitudes is added: a cut value computed in floating point stays
-    below the bound too.
+    below the bound too. Without positive weights it is 0, exactly.
 
     Where the elimination would leave more than 16,000 vertices (random graphs of more than some 20,000 to
     50,000), nothing cheap can be certified, and the bound is the sum of the positive weights.
@@ -105,7 +105,7 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     n = checked_size(n)
     pairs = checked_edges(n, np.asarray(edges))
     pairs, numbers = merged(n, pairs, checked_weights(len(pairs), np.asarray(weights)))
-    if not len(pairs):
+    if not (numbers > 0).any():
         return 0.0
     scale = 2.0 ** min(math.frexp(float(np.abs(numbers).max()))[1], 1023)
     numbers = numbers / scale  # exact, by a power of two, so that no square overflows
@@ -113,8 +113,6 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     first, second = ends.reshape(pairs.shape).T
     graph = _symmetric(len(used), first, second, numbers)
     positive = math.fsum(numbers[numbers > 0])
-    if positive == 0:
-        return 0.0
     step = _step(graph, scale)
     bound = min(positive, _semidefinite_bound(graph, numbers, positive, step))
     if step:
