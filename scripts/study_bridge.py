@@ -14,10 +14,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--levels", type=float, nargs="+", default=[1.5, 2.0, 3.0])
+    parser.add_argument("--method", choices=("multilevel", "improved"), default="multilevel")
     parser.add_argument("--error", type=float, default=0.05, help="relative error to reach")
     given = parser.parse_args()
 
-    print(f"{given.runs} runs a level to a coefficient of variation of {given.error:g}; seeds 0 …\n")
+    print(
+        f"{given.method}: {given.runs} runs a level to a coefficient of variation of {given.error:g}; seeds 0 …\n"
+    )
     print(
         f"{'level':>6}{'exact':>13}{'mean':>13}{'bias/se':>9}{'rel. error':>11}{'covers':>8}{'success':>9}"
         f"{'evaluations':>13}{'plain needs':>18}{'plain error':>12}"
@@ -25,7 +28,8 @@ def main() -> None:
     for level in given.levels:
         problem = bridge(level)
         estimates = [
-            cem.estimate_probability(problem, target_cv=given.error, rng=seed) for seed in range(given.runs)
+            cem.estimate_probability(problem, method=given.method, target_cv=given.error, rng=seed)
+            for seed in range(given.runs)
         ]
         p = np.array([e.probability for e in estimates])
         intervals = np.array([e.confidence_interval() for e in estimates])
