@@ -18,9 +18,8 @@ def main() -> None:
     parser.add_argument("--error", type=float, default=0.05, help="relative error to reach")
     given = parser.parse_args()
 
-    print(
-        f"{given.method}: {given.runs} runs a level to a coefficient of variation of {given.error:g}; seeds 0 …\n"
-    )
+    print(f"{given.method}: {given.runs} runs a level, seeds 0 …")
+    print(f"each to a coefficient of variation of {given.error:g}\n")
     print(
         f"{'level':>6}{'exact':>13}{'mean':>13}{'bias/se':>9}{'rel. error':>11}{'covers':>8}{'success':>9}"
         f"{'evaluations':>13}{'plain needs':>18}{'plain error':>12}"
