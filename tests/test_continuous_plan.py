@@ -323,6 +323,7 @@ def test_the_regimes_share_the_evaluations():
     assert spent[False] > 0.4 * (spent[True] - 100 * large[-1])
 
 
+@pytest.mark.slow
 def test_the_sphere_with_many_variables():
     r = cem.optimize(sphere, bounds=[(-5, 3)] * 300, vectorized=True, rng=1)
     assert r.success

@@ -91,7 +91,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("performance", "inputs", "level", "exact"), CASES.values(), ids=CASES)
+LONG = {"gaussian, 80-D", "gaussian, correlated", "marginals", "steps"}  # in the slow test alone
+
+
+@pytest.mark.parametrize(
+    ("performance", "inputs", "level", "exact"),
+    [pytest.param(*case, id=name) for name, case in CASES.items() if name not in LONG],
+)
 def test_right_on_average(performance, inputs, level, exact):
     runs = estimates(5, performance, inputs, level)
     assert sum(e.success for e in runs) >= 4

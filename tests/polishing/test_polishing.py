@@ -89,6 +89,7 @@ def test_undefined_regions_do_not_stop_it():
     np.testing.assert_allclose(r.x, [0.5, -0.5], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_many_variables_with_limited_memory():
     d = 300
     r, _ = minimise(lambda x: float(ellipsoid(x)), np.full(d, 1.0), budget=300 * d)
