@@ -343,3 +343,26 @@ def test_numpys_global_generator_is_left_alone():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     estimate(totals, PAIR, 8.0)
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize("when", [1, 3])
+def test_ctrl_c_between_evaluations_keeps_what_there_is(monkeypatch, when):
+    """It may come while a proposal is fitted; what was measured until then is reported all the same."""
+    from cem.improved import learning
+
+    original, calls = learning.fit, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == when:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(learning, "fit", interrupted)
+    e = cem.estimate_probability(totals, PAIR, 10.0, vectorized=True, rng=1)
+    assert len(calls) == when
+    assert e.status is cem.Status.INTERRUPTED
+    assert not e.success
+    assert e.nfev >= e.draws > 0
+    low, high = e.confidence_interval()
+    assert low <= BEYOND_10 <= high

@@ -11,7 +11,7 @@ from cem.improved.archive import Archive
 from cem.improved.learning import learn, opening
 from cem.improved.measuring import measure
 from cem.improved.spaces import Space
-from cem.loop import Batch, Ended, Request
+from cem.loop import Batch, Ended, Request, as_ended
 from cem.multilevel import Measurement
 from cem.multilevel import measure as measure_plainly
 from cem.status import Status
@@ -48,8 +48,8 @@ def improved(space: Space, level: float, target_cv: float) -> Generator[Request,
             message = f"no candidate reached the level in {archive.spent} evaluations"
             return _plain(archive, Status.LEVEL_UNREACHED, message)
         found = yield from measure(archive, target_cv)
-    except Ended as ended:
-        return _cut_short(archive, ended)
+    except (Ended, KeyboardInterrupt) as end:
+        return _cut_short(archive, as_ended(end))
     if found.doubt:
         status, message = Status.UNTRUSTED, found.doubt
     else:

@@ -25,7 +25,7 @@ from cem.improved.measuring import MOST_BATCHES, MOST_ROUNDS, REFITS, final_prop
 from cem.improved.plan import CHAINS, MOST_DIMENSIONS_FOR_CHAINS
 from cem.improved.pool import Pool, Sample
 from cem.improved.spaces import Space
-from cem.loop import Batch, Ended, Request
+from cem.loop import Batch, Ended, Request, as_ended
 from cem.status import Status
 
 Vector = NDArray[np.float64]
@@ -92,8 +92,8 @@ def tail_plan(
             yield from opening(archive)
             yield from _seek(archive, probability)
         return (yield from _measure(archive, probability, target_cv))
-    except Ended as ended:
-        return _cut_short(archive, ended)
+    except (Ended, KeyboardInterrupt) as end:
+        return _cut_short(archive, as_ended(end))
 
 
 def _seek(archive: Archive, probability: float) -> Generator[Request, Batch, None]:
