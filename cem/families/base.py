@@ -51,6 +51,16 @@ class Storable(Protocol):
         """Rebuild the family from what `to_arrays` gave."""
 
 
+class ReadOnly:
+    """A value whose arrays are read-only again when it comes out of a pickle or another process."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        self.__dict__.update(state)
+
+
 def is_family(value: object) -> TypeGuard[Family]:
     """Tell whether `value` is a distribution (not a class of them)."""
     return isinstance(value, Family) and not isinstance(value, type)

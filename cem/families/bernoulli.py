@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, rel_entr, xlog1py, xlogy
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bernoulli:
+class Bernoulli(ReadOnly):
     """Independent Bernoulli distribution over rows of 0 and 1; immutable.
 
     Parameters

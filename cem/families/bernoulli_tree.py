@@ -13,11 +13,11 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.special import entr
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BernoulliTree:
+class BernoulliTree(ReadOnly):
     """Tree-structured distribution over rows of 0 and 1; immutable.
 
     Every position depends on at most one other, its parent, which is drawn before it. `independent` makes

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, rel_entr
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Categorical:
+class Categorical(ReadOnly):
     """Independent categorical distribution over rows of labels 0 … k_j - 1; immutable.
 
     Parameters

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 _LEAST_MEAN = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Exponential:
+class Exponential(ReadOnly):
     """Independent exponential distribution over non-negative rows; immutable.
 
     Parameters

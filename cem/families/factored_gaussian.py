@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.families.base import Array, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, frozen, parameter_vector
 from cem.families.gaussian import Gaussian, lifted
 
 _LOG_2PI_E = float(np.log(2 * np.pi) + 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FactoredGaussian:
+class FactoredGaussian(ReadOnly):
     """Normal distribution N(mean, factor @ factor.T); immutable.
 
     It spares an iteration the checks and the factorisation that a covariance asks for; for everything but

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 _LOG_2PI = float(np.log(2 * np.pi))
 _LEAST_STD = 1e-150  # its square is still a normal float
@@ -18,7 +18,7 @@ _LARGEST = 1e150  # so is this one's
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Gaussian:
+class Gaussian(ReadOnly):
     """Normal distribution over real candidates; immutable.
 
     Exactly one of `std` and `covariance` is given.

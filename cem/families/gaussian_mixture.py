@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
 from cem.families.shares import allotted, checked_shares, log_total
 
 _LOG_2PI = float(np.log(2 * np.pi))
@@ -20,7 +20,7 @@ GAIN = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GaussianMixture:
+class GaussianMixture(ReadOnly):
     """Mixture of normal distributions over real candidates; immutable.
 
     A component draws ``mean + std * (z + axes @ ((stretches - 1) * (axes.T @ z)))`` with standard normal z.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 from cem.families.gaussian import Gaussian
 
 _LOG_2PI = float(np.log(2 * np.pi))
@@ -17,7 +17,7 @@ _LEAST_STD = 1e-150
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LowRankGaussian:
+class LowRankGaussian(ReadOnly):
     """Normal distribution of ``mean + std * A z`` for a standard normal z; immutable.
 
     ``A = (I + r_k v_k v_k') … (I + r_1 v_1 v_1')`` stretches the unit vectors v_i by 1 + r_i, one after

@@ -144,7 +144,9 @@ def test_fit_and_blend_leave_the_family_and_the_rows_as_they_are(family, other):
 
 
 def test_pickle_keeps_the_family(family):
-    assert_same(pickle.loads(pickle.dumps(family)), family)
+    again = pickle.loads(pickle.dumps(family))
+    assert_same(again, family)
+    assert not any(each.flags.writeable for each in vars(again).values() if isinstance(each, np.ndarray))
 
 
 # --- writing and reading ----------------------------------------------------------------------------
