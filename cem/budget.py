@@ -45,6 +45,11 @@ class Budget:
             raise ValueError("target must be a number, got NaN.")
 
     @property
+    def limited(self) -> bool:
+        """Whether anything but a target limits the run."""
+        return not (self.max_evaluations is None and self.max_iterations is None and self.max_time is None)
+
+    @property
     def seconds(self) -> float:
         """The time limit, infinite where there is none."""
         return np.inf if self.max_time is None else float(self.max_time)

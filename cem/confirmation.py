@@ -48,9 +48,14 @@ def confirmed_run(
     if lost > stopping.margin(outcome.state.best):
         return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
     gain = yield from probe(outcome.state, first.family, n, stopping, domain)
+    return judged(outcome.why, gain)
+
+
+def judged(why: str, gain: float) -> Ending:
+    """Tell how a run ended by itself, given what a probe gained."""
     if gain > 0:
-        return _collapsed(f"{outcome.why}, but candidates drawn nearer to the start are better by {gain:.3g}")
-    return Ending(Status.CONVERGED, f"{outcome.why}, and a probe towards the start found nothing better")
+        return _collapsed(f"{why}, but candidates drawn nearer to the start are better by {gain:.3g}")
+    return Ending(Status.CONVERGED, f"{why}, and a probe towards the start found nothing better")
 
 
 def _collapsed(why: str) -> Ending:

@@ -1,4 +1,4 @@
-"""The plan for continuous variables: a local stage, sampling runs with restarts, until two of them agree.
+"""The plan for continuous variables: a local stage, sampling runs with restarts, until two agree.
 
 The local stage and the first run begin in the same place and may well end in the same basin; so it takes two
 *sampling* runs, the second of which begins elsewhere or with twice the population.
@@ -7,17 +7,18 @@ The local stage and the first run begin in the same place and may well end in th
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from cem.confirmation import Ending, probe
+from cem.confirmation import Ending, judged, probe
 from cem.domain import Domain
 from cem.families.base import Family, dimension
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
 from cem.families.low_rank_gaussian import LowRankGaussian
+from cem.ledger import Ledger
 from cem.loop import Batch, Ended, Request, Update, run
 from cem.newton_finish import finished_run
 from cem.polishing.curvature import DenseCurvature
@@ -29,7 +30,6 @@ from cem.regimes import Kind, Regimes
 from cem.state import State
 from cem.status import Status
 from cem.stopping import Rule, Stopping
-from cem.tally import Tally
 from cem.updates.path_adaptation import PathAdaptation
 from cem.watch import Watch
 
@@ -82,7 +82,7 @@ class ContinuousSearch:
     low: Vector = field(init=False)  # of the region: the part of the box that the start reaches
     span: Vector = field(init=False)
     stopping: Stopping = field(init=False)
-    tally: Tally = field(init=False, default_factory=Tally)
+    ledger: Ledger = field(init=False, default_factory=Ledger)
     bests: list[float] = field(init=False, default_factory=list)
     noise: NoiseLevel | None = None
     noisy: bool = False
@@ -104,7 +104,7 @@ class ContinuousSearch:
             ending = yield from self._sample()
         except Ended as ended:
             if ended.batch is not None:
-                self.tally.add(ended.batch)
+                self.ledger.add(ended.batch)
             ending = Ending(ended.status, str(ended))
         return ending._replace(family=self._family())
 
@@ -115,7 +115,7 @@ class ContinuousSearch:
         jitter = _JITTER * self.span * self.rng.uniform(-1, 1, self.span.size)
         x = self.box.project(self.start.mean + jitter)
         stage = local_stage(self.box, self.span, x, self.rng)
-        polished: Polished = yield from self.tally.counted(stage, "local stage: near the start's mean")
+        polished: Polished = yield from self.ledger.counted(stage, "local stage: near the start's mean")
         self.noise, self.noisy = polished.noise, polished.noise is None
         local = polished.local
         if local is None:
@@ -143,25 +143,30 @@ class ContinuousSearch:
         note, number = "first run", 0
         while True:
             kind = regimes.next()
-            spent = self.tally.spent
+            spent = self.ledger.spent
             begin = self._beginning(kind)
             outcome = yield from self._run(self.update, begin, kind.n, "sampling", note)
-            regimes.note(kind, self.tally.spent - spent)
+            regimes.note(kind, self.ledger.spent - spent)
             self.bests.append(outcome.best)
-            agreed = sum(best >= self.tally.best - self._margin for best in self.bests)
+            agreed = sum(best >= self.ledger.best - self._margin for best in self.bests)
+            why = outcome.why
             if agreed >= _AGREEING and not self.noisy:
-                return Ending(
-                    Status.CONVERGED,
-                    f"{agreed} of {len(self.bests)} independent runs found the same best score",
-                )
+                gain = yield from self._probed(outcome, kind.n)
+                if gain == 0:
+                    return Ending(
+                        Status.CONVERGED,
+                        f"{agreed} of {len(self.bests)} independent runs found the same best score, and a "
+                        "probe towards the start found nothing better",
+                    )
+                why = f"runs agreed on a score that a probe towards the start bettered by {gain:.3g}"
             if self.restarts is not None and number >= self.restarts:
                 return (yield from self._last_word(outcome, kind.n))
             number += 1
-            note = f"restart {number}: the last run ended because {outcome.why}"
+            note = f"restart {number}: the last run ended because {why}"
 
     @property
     def _margin(self) -> float:
-        return self.stopping.margin(self.tally.best) if np.isfinite(self.tally.best) else 0.0
+        return self.stopping.margin(self.ledger.best) if np.isfinite(self.ledger.best) else 0.0
 
     def _beginning(self, kind: Kind) -> Family:
         """Start a large run as the first one, a small run anywhere in the region."""
@@ -178,37 +183,35 @@ class ContinuousSearch:
         rule: Rule = self.stopping
         if isinstance(update, PathAdaptation):
             rule = Watch(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
-        own = Tally()
+        own = Ledger()
         if self.polish and self.noise is not None and "axes" in state.memory:
             steps = finished_run(update, state, n, rule, self.box, self.span, self.noise, stage)
         else:
             steps = _plain_run(update, state, n, rule, self.domain, stage)
-        why, last = yield from self.tally.counted(own.counted(steps), note)
+        why, last = yield from self.ledger.counted(own.counted(steps), note)
         return _Run(last, own.best, why)
 
     def _last_word(self, outcome: _Run, n: int) -> Generator[Request, Batch, Ending]:
         """Judge without an agreement: a single run by a probe, several as disagreeing."""
-        if len(self.bests) > 1 or outcome.best < self.tally.best - self._margin:
+        if len(self.bests) > 1 or outcome.best < self.ledger.best - self._margin:
             found = "local stage and sampling run" if len(self.bests) == 1 else f"{len(self.bests)} runs"
             return Ending(Status.COLLAPSED, f"{found} found best scores that differ; allow more restarts")
+        gain = yield from self._probed(outcome, n)
+        return judged(outcome.why, gain)
+
+    def _probed(self, outcome: _Run, n: int) -> Generator[Request, Batch, float]:
+        """Look nearer to the start for something better than all that was found; give the gain, or 0."""
         start = self.update.init(self.start).family
-        look = probe(outcome.state, start, n, self.stopping, self.domain)
-        gain = yield from self.tally.counted(look)
-        if gain > 0:
-            return Ending(
-                Status.COLLAPSED,
-                f"the distribution collapsed: {outcome.why}, but candidates drawn nearer to the start are "
-                f"better by {gain:.3g}; try a larger population or restarts",
-            )
-        return Ending(Status.CONVERGED, f"{outcome.why}, and a probe towards the start found nothing better")
+        state = replace(outcome.state, best=self.ledger.best)
+        return (yield from self.ledger.counted(probe(state, start, n, self.stopping, self.domain)))
 
     def _family(self) -> Family:
         """Give what the best candidate was drawn from; about one that a local stage found, a narrow start."""
-        family = self.tally.family
+        family = self.ledger.family
         if family is None:
-            if self.tally.best_x is None:
+            if self.ledger.best_x is None:
                 return moved(self.start, self.start.mean, 1.0)
-            family = moved(self.start, self.tally.best_x, _JITTER)
+            family = moved(self.start, self.ledger.best_x, _JITTER)
         return family.plain if isinstance(family, FactoredGaussian) else family
 
 

@@ -22,7 +22,6 @@ AGREEING = 30
 LEAST_AGREEING = 3
 MOST_ROUNDS = 100
 SAME = 1e-6  # relative difference of values that counts as the same optimum
-_LIMITS = (Status.EVALUATION_LIMIT, Status.ITERATION_LIMIT, Status.TIME_LIMIT)
 
 
 def feasible_runs(
@@ -50,7 +49,7 @@ def feasible_runs(
                 return _converged(agreed, "")
     except Ended as ended:
         agreed = _agreeing(found)
-        if ended.status not in _LIMITS or agreed < LEAST_AGREEING:
+        if not ended.status.limit or agreed < LEAST_AGREEING:
             raise
         return _converged(agreed, f"; {ended}")
     return Ending(Status.COLLAPSED, f"only {_agreeing(found)} of {len(found)} searches found the best score")

@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from cem.confirmation import Ending
 from cem.domain import Domain
-from cem.families.base import Array
+from cem.ledger import Ledger
 from cem.loop import Batch, Request, Rows
 from cem.status import Status
 from cem.stopping import Stopping
 
-T = TypeVar("T")
 NARROWER = 0.1  # spread of a further run, of the first one's
 MOST_RUNS = 10
-
-
-@dataclass(eq=False)
-class Best:
-    """The best feasible row among the batches that pass through `watched`."""
-
-    x: Array | None = None
-    score: float = -np.inf
-
-    def note(self, batch: Batch) -> None:
-        """Look at a batch."""
-        if batch.best > self.score:
-            allowed = np.ones(len(batch.x), dtype=np.bool_) if batch.excess is None else batch.excess <= 0
-            top = int(np.argmax(np.where(allowed, np.fmax(batch.scores, -np.inf), -np.inf)))
-            self.x, self.score = np.array(batch.x[top]), batch.best
-
-    def watched(self, stage: Generator[Request, Batch, T]) -> Generator[Request, Batch, T]:
-        """Pass a stage's requests on, and look at the answers."""
-        answer: Any = None
-        while True:
-            try:
-                request = stage.send(answer)
-            except StopIteration as finished:
-                result: T = finished.value
-                return result
-            try:
-                answer = yield request
-            except Exception as error:
-                try:
-                    stage.throw(error)
-                except StopIteration as finished:
-                    result = finished.value
-                    return result
-                raise
-            if answer is not None:
-                self.note(answer)
 
 
 def integer_runs(
@@ -70,30 +32,30 @@ def integer_runs(
     stopping : Stopping
     domain : Domain
     """
-    best, first = Best(), start
+    ledger, first = Ledger(), start
     for _ in range(MOST_RUNS):
-        ending = yield from best.watched(plan(start))
-        if best.x is None or not (yield from _stepped(best, stopping, domain)):
+        ending = yield from ledger.counted(plan(start))
+        if ledger.best_x is None or not (yield from _stepped(ledger, stopping, domain)):
             return ending
-        start = first.stretched(best.x, np.full(best.x.size, NARROWER))
+        start = first.stretched(ledger.best_x, np.full(ledger.best_x.size, NARROWER))
     return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
 
 
-def _stepped(best: Best, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:
+def _stepped(ledger: Ledger, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:
     """Go to the best neighbour until there is no better one; tell whether there was any."""
     moved = False
     columns = np.flatnonzero(domain.integer & ~domain.fixed)
-    while best.x is not None:
-        here = domain.present(best.x[None])[0]
+    while ledger.best_x is not None:
+        here = domain.present(ledger.best_x[None])[0]
         steps = np.zeros((2 * columns.size, here.size))
         steps[np.arange(2 * columns.size), np.tile(columns, 2)] = np.repeat([1.0, -1.0], columns.size)
         rows = here + steps
         rows = rows[~domain.outside(rows)]
         if len(rows) == 0:
             return moved
-        before = best.score
-        best.note((yield Rows(rows)))
-        if best.score <= before + stopping.margin(before):
+        before = ledger.best
+        ledger.add((yield Rows(rows)))
+        if ledger.best <= before + stopping.margin(before):
             return moved
         moved = True
     return moved

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cem.domain import Domain
+from cem.ledger import Ledger
 from cem.loop import Batch, Request, Update, run
 from cem.polishing.curvature import DenseCurvature
 from cem.polishing.noise_level import NoiseLevel
@@ -16,7 +17,6 @@ from cem.polishing.quasi_newton import BoxQuasiNewton, LocalResult
 from cem.polishing.requests import Vector
 from cem.state import State
 from cem.stopping import Rule
-from cem.tally import Tally
 
 _EVALUATIONS_PER_VARIABLE = 15
 _FIRST_TRY = 10.0  # the spread has fallen by this factor
@@ -44,17 +44,17 @@ def finished_run(
     tuple of str and State
         Why the run ended, and its last state.
     """
-    tally = Tally()
+    ledger = Ledger()
     method = BoxQuasiNewton(domain, span, _EVALUATIONS_PER_VARIABLE * span.size, noise)
     least = float(state.memory["sigma"]) / _FIRST_TRY
     while True:
-        outcome = yield from tally.counted(run(update, state, n, Narrowed(rule, least), domain, stage))
-        state, batch = outcome.state, tally.last
-        if not _spread(state) < least or rule.reason(state) or batch is None or tally.best_x is None:
+        outcome = yield from ledger.counted(run(update, state, n, Narrowed(rule, least), domain, stage))
+        state, batch = outcome.state, ledger.last
+        if not _spread(state) < least or rule.reason(state) or batch is None or ledger.best_x is None:
             return outcome.why, state
         least = _spread(state) / _NEXT_TRY
         model = _model_of(state, batch)
-        local = yield from tally.counted(method.run(tally.best_x, -tally.best, model))
+        local = yield from ledger.counted(method.run(ledger.best_x, -ledger.best, model))
         if local.converged and explains(local, batch):
             return "a Newton method finished it", state
 

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cem.budget import Budget
-from cem.confirmation import Ending, confirmed_run
+from cem.confirmation import Ending
 from cem.constraints import Constraints
-from cem.continuous import ContinuousSearch, is_gaussian
-from cem.domain import Domain
 from cem.driver import Driver, Progress, as_notifier, raise_failure
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
-from cem.feasible_runs import feasible_runs
-from cem.integer_runs import integer_runs
 from cem.loop import Ended, Update
-from cem.noise_handling import noisy_run
-from cem.restarts import independent_runs
+from cem.plans import Asked, plan_for
 from cem.results import OptimizeResult
-from cem.start import refuse, resolve_population, resolve_stages, resolve_start, resolve_update
+from cem.start import refuse, resolve_start
 from cem.status import Status
-from cem.stopping import Stopping
 from cem.streams import Purpose, RngLike, Streams
-from cem.updates import PathAdaptation
-from cem.updates.integer_margin import IntegerMargin
-
-EVALUATIONS_PER_VARIABLE = 10_000
-AGREEING = 3
-AGREEING_WITHIN_BUDGET = 6
-POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
 
 
 def optimize(
@@ -201,10 +187,7 @@ def optimize(
     family, domain = resolve_start(start, bounds, integrality)
     if problem and _none(constraints):
         constraints = getattr(fun, "constraints", ())
-    if noisy:
-        _check_noisy(target, constraints)
     checks = Constraints.from_scipy(constraints, dimension(family))
-    local_search = polish is not False and method != "textbook"
     objective = Objective(
         fun,
         streams,
@@ -213,58 +196,24 @@ def optimize(
         pass_rng=pass_rng,
         compact=problem and bool(getattr(fun, "compact", False)),
     )
-    search = _resolve_improve(improve, fun if problem else None)
-    own_update = getattr(fun, "update", None) if problem else None
-    searching = (
-        search is not None
-        and own_update is not None
-        and update is None
-        and elite_fraction is None
-        and method != "textbook"
+    asked = Asked(
+        family,
+        domain,
+        checks,
+        noisy,
+        fun if problem else None,
+        _resolve_improve(improve, fun if problem else None),
+        method,
+        update,
+        elite_fraction,
+        population,
+        polish,
+        restarts,
+        tol,
+        Budget(max_evaluations, max_iterations, max_time, target),
+        streams.generator(Purpose.PLAN),
     )
-    if searching:
-        update, population = own_update, population or getattr(fun, "population", None)
-    given = method == "textbook" or update is not None or elite_fraction is not None
-    box = Domain.open(dimension(family)) if domain is None else domain
-    special = checks is not None or noisy or bool(box.integer.any())
-    best_known = is_gaussian(family) and search is None and not given and not special
-    if best_known:
-        update = PathAdaptation()
-    polish, restarts = resolve_stages(polish, restarts, best_known)
-    planned = not special and (best_known or polish or restarts != 0)
-    if planned and not best_known and (search is not None or not is_gaussian(family)):
-        raise ValueError(
-            "polish and restarts are for continuous variables (a Gaussian start) without improve; "
-            "leave them out."
-        )
-    update = resolve_update(update, elite_fraction)
-    least = n = resolve_population(population, family, update)
-    if best_known and polish and population is None:
-        n = int(POLISHED_POPULATION * least)
-    stopping = Stopping() if tol is None else Stopping(tol)
-    limited = not (max_evaluations is None and max_iterations is None and max_time is None)
-    budget = Budget(max_evaluations, max_iterations, max_time, target)
-    if not limited and not searching:
-        budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(family))
-    if box.integer.any():
-        update = IntegerMargin(update, box)
-    if checks is not None:
-        plan = feasible_runs(update, family, n, stopping, box, checks, local_search)
-    elif noisy:
-        plan = noisy_run(update, family, n, stopping, domain, budget.max_evaluations)
-    elif searching:
-        agreeing = AGREEING_WITHIN_BUDGET if limited else AGREEING
-        stage = getattr(fun, "stage", "sampling")
-        plan = independent_runs(update, family, n, stopping, domain, agreeing, stage)
-    elif planned:
-        choices = streams.generator(Purpose.PLAN)
-        plan = ContinuousSearch(update, family, n, least, domain, polish, restarts, tol, choices).plan()
-    else:
-        plan = confirmed_run(update, family, n, stopping, domain)
-    if box.integer.any() and checks is None and not noisy:
-        plan = integer_runs(
-            lambda start: confirmed_run(update, start, n, stopping, domain), family, stopping, box
-        )
+    plan, budget = plan_for(asked)
 
     with Evaluator(objective, n_jobs) as evaluator:
         driver = Driver(
@@ -273,8 +222,8 @@ def optimize(
             budget,
             family,
             maximize=bool(maximize),
-            present=box.present,
-            improve=search,
+            present=asked.box.present,
+            improve=asked.improve,
             constraints=checks,
         )
 
@@ -301,13 +250,6 @@ def is_problem(fun: Any) -> bool:
 
 def _none(constraints: Any) -> bool:
     return constraints is None or (isinstance(constraints, tuple | list) and len(constraints) == 0)
-
-
-def _check_noisy(target: float | None, constraints: Any) -> None:
-    if target is not None:
-        raise ValueError("one noisy value does not show that a target is reached; leave target out.")
-    if not _none(constraints):
-        raise ValueError("noisy and constraints do not go together.")
 
 
 def _sense(problem: Any, maximize: bool | None) -> bool:

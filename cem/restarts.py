@@ -13,7 +13,6 @@ from cem.stopping import ArchiveSettled, Stopping
 
 MOST_RUNS = 12
 LEAST_AGREEING = 3
-_LIMITS = (Status.EVALUATION_LIMIT, Status.ITERATION_LIMIT, Status.TIME_LIMIT)
 
 
 def independent_runs(
@@ -35,7 +34,7 @@ def independent_runs(
             outcome = yield from run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
         except Ended as ended:
             agreed = _agreeing(bests, stopping)
-            if ended.status not in _LIMITS or agreed < LEAST_AGREEING:
+            if not ended.status.limit or agreed < LEAST_AGREEING:
                 raise
             return _converged(agreed, f"; {ended}")
         bests.append(outcome.state.best)

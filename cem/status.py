@@ -24,3 +24,8 @@ class Status(IntEnum):
     def success(self) -> bool:
         """Whether the run did what it was asked to do."""
         return self in (Status.CONVERGED, Status.TARGET_REACHED)
+
+    @property
+    def limit(self) -> bool:
+        """Whether the budget ended the run."""
+        return self in (Status.EVALUATION_LIMIT, Status.ITERATION_LIMIT, Status.TIME_LIMIT)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import LinearConstraint
 
 import cem
 from cem import Status
@@ -298,7 +299,11 @@ def test_the_textbook_can_be_polished():
         ({"restarts": "many"}, TypeError, "restarts must be a number"),
         ({"start": cem.Bernoulli([0.5] * 4), "bounds": None, "polish": True}, ValueError, "Gaussian start"),
         ({"start": cem.Bernoulli([0.5] * 4), "bounds": None, "restarts": 2}, ValueError, "Gaussian start"),
-        ({"improve": lambda X, s, rng, e: (X, s, 0), "polish": True}, ValueError, "without improve"),
+        ({"improve": lambda X, s, rng, e: (X, s, 0), "polish": True}, ValueError, "together with improve"),
+        ({"noisy": True, "polish": True}, ValueError, "noisy"),
+        ({"integrality": 1, "restarts": 2}, ValueError, "integrality"),
+        ({"constraints": LinearConstraint(np.ones(4), -1, 1), "restarts": 2}, ValueError, "constraints"),
+        ({"noisy": True, "improve": lambda X, s, rng, e: (X, s, 0)}, ValueError, "improve=False"),
     ],
 )
 def test_bad_arguments_are_told_before_anything_is_evaluated(options, error, message):

@@ -1,0 +1,175 @@
+"""Which plan serves what was asked of `optimize`: the choice between the package's ways to search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cem.budget import Budget
+from cem.confirmation import Ending, confirmed_run
+from cem.constraints import Constraints
+from cem.continuous import ContinuousSearch, is_gaussian
+from cem.domain import Domain
+from cem.families.base import Family, dimension
+from cem.feasible_runs import feasible_runs
+from cem.integer_runs import integer_runs
+from cem.loop import Batch, Request, Update
+from cem.noise_handling import noisy_run
+from cem.restarts import independent_runs
+from cem.start import resolve_population, resolve_stages, resolve_update
+from cem.stopping import Stopping
+from cem.updates import PathAdaptation
+from cem.updates.integer_margin import IntegerMargin
+
+EVALUATIONS_PER_VARIABLE = 10_000
+AGREEING = 3
+AGREEING_WITHIN_BUDGET = 6
+POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
+
+Plan: TypeAlias = Generator[Request, Batch, Ending]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What was asked of `optimize`, each argument resolved as far as it can be by itself.
+
+    Attributes
+    ----------
+    start : Family
+    domain : Domain or None
+    constraints : Constraints or None
+    noisy : bool
+    problem : object or None
+        A problem object: may bring `update`, `population` and `stage`, which go with its `improve`.
+    improve : callable or None
+    method : {"auto", "textbook"}
+    update, elite_fraction, population, polish, restarts, tol
+        As `optimize` got them.
+    budget : Budget
+    rng : numpy.random.Generator
+        Of a plan's own choices.
+    """
+
+    start: Family
+    domain: Domain | None
+    constraints: Constraints | None
+    noisy: bool
+    problem: Any
+    improve: Callable[..., Any] | None
+    method: str
+    update: Update | None
+    elite_fraction: float | None
+    population: int | None
+    polish: Any
+    restarts: Any
+    tol: float | None
+    budget: Budget
+    rng: np.random.Generator
+
+    @property
+    def box(self) -> Domain:
+        """The domain, open where there is none."""
+        return Domain.open(dimension(self.start)) if self.domain is None else self.domain
+
+    @property
+    def integers(self) -> bool:
+        """Whether some variables are whole numbers."""
+        return bool(self.box.integer.any())
+
+    @property
+    def update_chosen(self) -> bool:
+        """Whether the user chose how the elites move the distribution."""
+        return self.method == "textbook" or self.update is not None or self.elite_fraction is not None
+
+    @property
+    def problem_searches(self) -> bool:
+        """Whether a problem's own improvement and update do the work."""
+        own = self.improve is not None and getattr(self.problem, "update", None) is not None
+        return own and not self.update_chosen
+
+    @property
+    def best_known(self) -> bool:
+        """Whether the plan for continuous variables may choose everything."""
+        special = self.constraints is not None or self.noisy or self.integers
+        return is_gaussian(self.start) and self.improve is None and not self.update_chosen and not special
+
+
+def plan_for(asked: Asked) -> tuple[Plan, Budget]:
+    """Choose a plan, and give the budget it is to be served with.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where arguments do not go together.
+    """
+    polish, restarts = resolve_stages(asked.polish, asked.restarts, asked.best_known)
+    _check(asked, polish, restarts)
+    budget, stopping = asked.budget, Stopping() if asked.tol is None else Stopping(asked.tol)
+    if not budget.limited and not asked.problem_searches:
+        budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(asked.start))
+    if asked.problem_searches:
+        return _problem_plan(asked, stopping), budget
+
+    update = PathAdaptation() if asked.best_known else resolve_update(asked.update, asked.elite_fraction)
+    n = least = resolve_population(asked.population, asked.start, update)
+    if asked.integers:
+        update = IntegerMargin(update, asked.box)
+    if asked.constraints is not None:
+        local = asked.polish is not False and asked.method != "textbook"
+        return feasible_runs(update, asked.start, n, stopping, asked.box, asked.constraints, local), budget
+    if asked.noisy:
+        return noisy_run(update, asked.start, n, stopping, asked.domain, budget.max_evaluations), budget
+
+    def single(start: Any) -> Plan:
+        return confirmed_run(update, start, n, stopping, asked.domain)
+
+    if asked.integers:
+        return integer_runs(single, asked.start, stopping, asked.box), budget
+    if asked.best_known or polish or restarts != 0:
+        if asked.best_known and polish and asked.population is None:
+            n = int(POLISHED_POPULATION * least)
+        search = ContinuousSearch(
+            update, asked.start, n, least, asked.domain, polish, restarts, asked.tol, asked.rng
+        )
+        return search.plan(), budget
+    return single(asked.start), budget
+
+
+def _problem_plan(asked: Asked, stopping: Stopping) -> Plan:
+    problem = asked.problem
+    update = resolve_update(problem.update, None)
+    population = asked.population or getattr(problem, "population", None)
+    n = resolve_population(population, asked.start, update)
+    agreeing = AGREEING_WITHIN_BUDGET if asked.budget.limited else AGREEING
+    stage = getattr(problem, "stage", "sampling")
+    return independent_runs(update, asked.start, n, stopping, asked.domain, agreeing, stage)
+
+
+def _check(asked: Asked, polish: bool, restarts: int | None) -> None:
+    """Refuse what would be ignored.
+
+    Raises
+    ------
+    ValueError
+        For arguments that do not go together.
+    """
+    if asked.noisy:
+        if asked.budget.target is not None:
+            raise ValueError("one noisy value does not show that a target is reached; leave target out.")
+        if asked.constraints is not None:
+            raise ValueError("noisy and constraints do not go together.")
+        if asked.improve is not None:
+            raise ValueError("improve trusts single values: with noisy=True say improve=False.")
+    refusals = (
+        (not is_gaussian(asked.start), "need continuous variables (a Gaussian start)"),
+        (asked.improve is not None, "do not go together with improve"),
+        (asked.noisy, "trust single values, which noisy=True denies"),
+        (asked.constraints is not None and restarts != 0, "belong to every search under constraints"),
+        (asked.constraints is None and asked.integers, "need variables without integrality"),
+    )
+    for holds, why in refusals:
+        if holds and (polish or restarts != 0):
+            raise ValueError(f"polish and restarts {why}; leave them out.")
