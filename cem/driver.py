@@ -154,25 +154,28 @@ class Driver:
         if self.elapsed >= self.budget.seconds:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over")
 
-        values = np.empty(n)
-        done, failure, interrupted = 0, None, False
+        values, done = np.empty(n), np.zeros(n, dtype=bool)
+        failure, interrupted = None, False
         try:
             deadline = self._began + self.budget.seconds
-            for scored in self.evaluator.score(self.present(x[:n]), number, values, deadline):
-                done, failure = scored
+            for came in self.evaluator.score(self.present(x[:n]), number, values, done, deadline):
+                failure = came
         except KeyboardInterrupt:
             interrupted = True
+        if failure is not None:
+            done[int(np.argmin(done)) :] = False
+        x_done, values = _selected(x[:n], done), _selected(values, done)
         residuals = None
         if self.constraints is not None:
-            residuals, broken = self._residuals(x[:done])
-            failure, done = broken or failure, len(residuals)
-        batch = self._keep(x[:done], values[:done], number, effort, residuals)
+            residuals, broken = self._residuals(x_done)
+            failure, x_done, values = broken or failure, x_done[: len(residuals)], values[: len(residuals)]
+        batch = self._keep(x_done, values, number, effort, residuals)
 
         if failure is not None:
             raise _failed(failure, batch)
         if interrupted:
             raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
-        if drawn and done and not self._seen:
+        if drawn and len(x_done) and not self._seen:
             raise _nothing_finite(batch)
         if (
             self.budget.target is not None
@@ -180,7 +183,7 @@ class Driver:
             and self.best_score >= self.sign * self.budget.target
         ):
             raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
-        if done < n:
+        if len(x_done) < n:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)
         if n < len(x):
             message = f"max_evaluations ({self.budget.max_evaluations}) is spent"
@@ -337,6 +340,16 @@ def raise_failure(ended: Ended | None, partial: Any) -> None:
         raise error
     message = f"the objective raised {type(error).__name__}: {error}"
     raise ObjectiveError(message, candidate, partial) from error
+
+
+def _selected(rows: Array, done: NDArray[np.bool_]) -> Array:
+    """Give the rows that are done, without a copy where all of the first ones are."""
+    count = int(done.sum())
+    if done[:count].all():
+        return rows[:count]
+    rows = rows[done]
+    rows.flags.writeable = False
+    return rows
 
 
 def _failed(failure: Failure, batch: Batch) -> Ended:

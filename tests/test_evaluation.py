@@ -576,11 +576,13 @@ def first_entry(x):
     return float(x[0])
 
 
-def scored(objective, n_jobs, x, **options):
-    out = np.full(len(x), np.nan)
+def scored(objective, n_jobs, x, known=(), **options):
+    """Score `x`, of which the rows `known` have been scored as -1 before."""
+    out, done = np.full(len(x), np.nan), np.zeros(len(x), dtype=bool)
+    out[list(known)], done[list(known)] = -1.0, True
     with Evaluator(objective, n_jobs) as evaluator:
-        steps = list(evaluator.score(x, 0, out, **options))
-    return steps, out
+        steps = list(evaluator.score(x, 0, out, done, **options))
+    return steps, out, done
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
@@ -588,26 +590,66 @@ def scored(objective, n_jobs, x, **options):
 def test_every_row_is_scored_in_its_place(n_jobs, n):
     x = np.arange(2.0 * n).reshape(n, 2)
     with joblib.parallel_config("threading"):
-        steps, out = scored(Objective(first_entry, Streams(1)), n_jobs, x)
+        steps, out, done = scored(Objective(first_entry, Streams(1)), n_jobs, x)
     np.testing.assert_array_equal(out, x[:, 0])
-    assert steps[-1] == (n, None)
-    done = [each for each, _ in steps]
-    assert done == sorted(done)
+    assert done.all()
+    assert set(steps) == {None}
 
 
-def test_nothing_is_scored_twice():
+@pytest.mark.parametrize("n_jobs", [1, 3])
+@pytest.mark.parametrize("known", [[0], [99], [3, 4, 50], range(99), range(100)], ids=str)
+def test_nothing_is_scored_twice(n_jobs, known):
     calls = []
     x = np.arange(100.0)[:, None]
     with joblib.parallel_config("threading"):
-        scored(Objective(lambda row: calls.append(row[0]) or 0.0, Streams(1)), 3, x)
-    assert sorted(calls) == x[:, 0].tolist()
+        _, out, done = scored(
+            Objective(lambda row: calls.append(row[0]) or 0.0, Streams(1)), n_jobs, x, known
+        )
+    assert sorted(calls) == sorted(set(range(100)) - set(known))
+    assert done.all()
+    np.testing.assert_array_equal(np.flatnonzero(out == -1), known)
+
+
+def test_a_known_vectorised_call_is_not_made_again():
+    x = np.arange(300.0 * 2000).reshape(2000, 300)
+    rows, calls = VECTORISED_NUMBERS // 300, []
+
+    def fun(X):
+        calls.append(X[0, 0] / 300)
+        return X[:, 0]
+
+    known = [*range(rows), *range(rows, rows + 5)]
+    _, out, done = scored(Objective(fun, Streams(1), vectorized=True), 1, x, known)
+    assert calls == [rows, 2 * rows]
+    assert done.all()
+    np.testing.assert_array_equal(out, np.where(np.arange(2000) < rows, -1, x[:, 0]))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scores_are_shown_as_they_come(n_jobs):
+    """Twenty evaluations of .05 s: nobody waits for all of them to see the first ones."""
+    x = np.arange(20.0)[:, None]
+    out, done, seen = np.empty(20), np.zeros(20, dtype=bool), []
+
+    def fun(row):
+        time.sleep(0.05)
+        return float(row[0])
+
+    with joblib.parallel_config("threading"), Evaluator(Objective(fun, Streams(1)), n_jobs) as evaluator:
+        for failure in evaluator.score(x, 0, out, done):
+            assert failure is None
+            np.testing.assert_array_equal(out[done], x[done, 0])
+            seen.append(int(done.sum()))
+    assert seen[-1] == 20
+    assert max(np.diff([0, *seen])) <= 6
 
 
 def test_serial_scoring_ends_at_the_deadline():
     """The evaluation in flight is the last one."""
     x = np.arange(100.0)[:, None]
-    steps, out = scored(Objective(first_entry, Streams(1)), 1, x, deadline=time.monotonic())
-    assert steps == [(1, None)]
+    steps, out, done = scored(Objective(first_entry, Streams(1)), 1, x, deadline=time.monotonic())
+    assert steps == [None]
+    assert np.flatnonzero(done).tolist() == [0]
     assert np.isnan(out[1:]).all()
 
 

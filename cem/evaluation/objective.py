@@ -1,0 +1,155 @@
+"""What is evaluated: a user's function, how it is called, and how its answers are read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array
+from cem.streams import Purpose, Streams
+
+
+def widen(x: Array) -> Array:
+    """Give integer candidates as read-only int64, so that arithmetic on them does not wrap."""
+    if x.dtype.kind in "iub" and x.dtype != np.int64:
+        x = x.astype(np.int64)
+        x.flags.writeable = False
+    return x
+
+
+class Failure(NamedTuple):
+    """An evaluation that went wrong: what was called, with what, and whether the objective itself raised."""
+
+    candidate: Array
+    error: Exception | KeyboardInterrupt
+    raised: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A user's function and how it wants to be called.
+
+    Attributes
+    ----------
+    fun : callable
+        ``fun(x, *args)``; vectorised ``fun(X, *args)``; with `pass_rng` a generator comes second.
+    streams : Streams
+        Where each candidate's generator comes from.
+    compact : bool
+        Whether integer candidates may be handed over in a small dtype.
+    """
+
+    fun: Callable[..., Any]
+    streams: Streams
+    args: tuple[Any, ...] = ()
+    vectorized: bool = False
+    pass_rng: bool = False
+    compact: bool = False
+
+    def score(
+        self, x: Array, batch: int, first: int, out: Array, deadline: float
+    ) -> tuple[int, Failure | None]:
+        """Score the rows of `x` into `out` until `deadline`; tell how many were done, and what failed.
+
+        `batch` and `first` (the number of the first row in its batch) name the candidates' streams.
+        """
+        x = x if self.compact else widen(x)
+        x.flags.writeable = False
+        if self.vectorized:
+            return self._score_together(x, batch, first, out)
+        i = 0
+        try:
+            for i, row in enumerate(x):
+                extra = (self._generator(batch, first + i),) if self.pass_rng else ()
+                try:
+                    value = self.fun(row, *extra, *self.args)
+                except Exception as error:
+                    return i, Failure(row, error, raised=True)
+                try:
+                    out[i] = value if type(value) is float else as_score(value)
+                except (TypeError, ValueError) as error:
+                    return i, Failure(row, error, raised=False)
+                if time.monotonic() >= deadline:
+                    return i + 1, None
+        except KeyboardInterrupt as interrupt:
+            return i, Failure(x[i], interrupt, raised=True)
+        return len(x), None
+
+    def _score_together(self, x: Array, batch: int, first: int, out: Array) -> tuple[int, Failure | None]:
+        extra = (self._generator(batch, first),) if self.pass_rng else ()
+        try:
+            values = self.fun(x, *extra, *self.args)
+        except (Exception, KeyboardInterrupt) as error:
+            return 0, Failure(x, error, raised=True)
+        try:
+            out[:] = as_scores(values, len(x), x.shape[1])
+        except (TypeError, ValueError) as error:
+            return 0, Failure(x, error, raised=False)
+        return len(x), None
+
+    def _generator(self, batch: int, row: int) -> np.random.Generator:
+        return self.streams.generator(Purpose.OBJECTIVE, batch, row)
+
+
+def checked_args(args: Any) -> tuple[Any, ...]:
+    """Check the further arguments of a function.
+
+    Raises
+    ------
+    TypeError
+        If they are not a tuple (or list).
+    """
+    if not isinstance(args, tuple | list):
+        raise TypeError(f"args must be a tuple of further arguments, like args=(3,); got {args!r}.")
+    return tuple(args)
+
+
+def as_score(value: Any) -> float:
+    """Read one score as the objective returned it.
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number.
+    ValueError
+        If it is an array of several.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiubO" or value is None:
+        hint = " (is a return missing?)" if value is None else ""
+        raise TypeError(f"the objective must return a real number, got {value!r}{hint}.")
+    if array.size != 1:
+        raise ValueError(
+            f"the objective must return one number for one candidate, got an array of shape {array.shape}; "
+            "if it scores many rows at once, say vectorized=True."
+        )
+    try:
+        return float(array.reshape(())[()])
+    except (TypeError, ValueError):
+        raise TypeError(f"the objective must return a real number, got {value!r}.") from None
+
+
+def as_scores(values: Any, n: int, d: int) -> NDArray[np.float64]:
+    """Read the scores of `n` rows as a vectorised objective returned them.
+
+    Raises
+    ------
+    TypeError
+        If they are not real numbers.
+    ValueError
+        If their shape is not ``(n,)``.
+    """
+    array = np.asarray(values)
+    if array.shape != (n,):
+        raise ValueError(
+            f"a vectorized objective gets X of shape (n, d) = ({n}, {d}), one candidate a row (scipy passes "
+            f"the transpose), and must return n scores, shape ({n},); got shape {array.shape}."
+        )
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a vectorized objective must return real numbers, got dtype {array.dtype}.")
+    return array.astype(np.float64)
