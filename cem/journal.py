@@ -48,6 +48,9 @@ class Digest(NamedTuple):
         return abs(self.total - other.total) <= ROUNDING * max(self.scale, other.scale)
 
 
+NOTHING = Digest(b"", 0.0, 0.0)
+
+
 @dataclass(eq=False)
 class Entry:
     """What is known of one batch.
@@ -55,6 +58,7 @@ class Entry:
     Attributes
     ----------
     digest : Digest
+        Of the rows.
     values : ndarray, shape (n,)
         Scores in the user's sign; only where `done`.
     done : ndarray of bool, shape (n,)
@@ -72,6 +76,11 @@ class Entry:
     elapsed: float = 0.0
     residuals: NDArray[np.float64] | None = None
     improved: tuple[Array, NDArray[np.float64], int] | None = None
+
+    @classmethod
+    def empty(cls, n: int, digest: Digest = NOTHING) -> Entry:
+        """Give an entry for `n` rows of which nothing is known."""
+        return cls(digest, np.full(n, np.nan), np.zeros(n, dtype=np.bool_))
 
 
 @dataclass(eq=False)
@@ -132,6 +141,13 @@ class Journal:
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({error}).") from error
 
+    @property
+    def remark(self) -> str:
+        """What there is to say about the file, to be added to a run's message."""
+        said = "; resumed where arithmetic differs: not bit-identical to an uninterrupted run"
+        full = f"; the checkpoint cannot be written ({self.trouble})"
+        return (said if self.inexact else "") + (full if self.trouble else "")
+
     def replaying(self, number: int) -> bool:
         """Tell whether what follows batch `number` had been seen already when the file was read."""
         return number < self._kept or (number == self._kept and self.finished)
@@ -146,7 +162,7 @@ class Journal:
                 self._tell_inexact(same)
                 return kept
             self._forget(number)
-        entry = Entry(digest, np.full(len(x), np.nan), np.zeros(len(x), dtype=np.bool_))
+        entry = Entry.empty(len(x), digest)
         self.entries.append(entry)
         return entry
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cem.budget import Budget, real_number
-from cem.driver import Driver, Progress, as_notifier, raise_failure
+from cem.driver import Driver
 from cem.estimates import ProbabilityEstimate, samples
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import Family, dimension
@@ -18,9 +18,12 @@ from cem.inputs import Inputs, resolve_inputs
 from cem.loop import Batch, Request
 from cem.multilevel import Measurement, multilevel
 from cem.pareto import pareto_shape
+from cem.progress import shown
+from cem.reporting import Progress, as_notifier, raise_failure
+from cem.resuming import opened
 from cem.start import refuse
 from cem.status import Status
-from cem.streams import RngLike, Streams
+from cem.streams import RngLike
 
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
@@ -89,8 +92,10 @@ def estimate_probability(
         batch. Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
-    evaluation_timeout, progress, checkpoint, resume
-        Not available yet: only the values that mean "off" are accepted.
+    progress, checkpoint, resume
+        As in `optimize`.
+    evaluation_timeout
+        Not available yet.
 
     Returns
     -------
@@ -119,13 +124,19 @@ def estimate_probability(
     >>> bool(low < 11 * np.exp(-10) < high)
     True
     """
-    refuse(
-        evaluation_timeout=(evaluation_timeout, None, 0),
-        progress=(progress, False, None, 0),
-        checkpoint=(checkpoint, None, False),
-        resume=(resume, False, None, 0),
-    )
-    streams = Streams.from_rng(rng)
+    refuse(evaluation_timeout=(evaluation_timeout, None, 0))
+    unchanged = {
+        "inputs": inputs,
+        "level": level,
+        "tail": tail,
+        "method": method,
+        "family": family,
+        "target_cv": target_cv,
+        "vectorized": vectorized,
+        "args": args,
+        "pass_rng": pass_rng,
+    }
+    whole = performance
     if is_problem(performance):
         problem = performance
         _check_not_given(inputs=inputs, level=level, tail=tail)
@@ -141,9 +152,10 @@ def estimate_probability(
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
+    streams, journal = opened(checkpoint, resume, "probability", whole, unchanged, budget, rng)
     objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
 
-    with Evaluator(objective, n_jobs) as evaluator:
+    with Evaluator(objective, n_jobs) as evaluator, shown(progress, budget.max_evaluations) as bar:
         driver = Driver(
             evaluator,
             streams,
@@ -152,8 +164,9 @@ def estimate_probability(
             maximize=upper,
             present=source.present,
             any_score=True,
+            journal=journal,
         )
-        driver.notify = as_notifier(callback, lambda progress: report(driver, progress))
+        driver.notify = as_notifier(callback, lambda seen: report(driver, seen), bar)
         served = driver.serve(plan(threshold, target_cv))
     if served.value is None:
         raise KeyboardInterrupt
@@ -259,7 +272,7 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         nit=len(driver.history),
         success=status.success,
         status=status,
-        message=message,
+        message=message + driver.remark,
         family=measured.proposal,
         history=driver.history,
         elapsed=driver.elapsed,

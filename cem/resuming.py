@@ -8,14 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from cem.budget import Budget
-from cem.description import describe
+from cem.description import describe, describe_objective
 from cem.journal import VERSION, Journal, check_writable
 from cem.streams import RngLike, Streams
 from cem.version import __version__
 
 
 def opened(
-    path: Any, resume: bool, kind: str, arguments: Mapping[str, str], budget: Budget, rng: RngLike
+    path: Any, resume: bool, kind: str, fun: Any, arguments: Mapping[str, Any], budget: Budget, rng: RngLike
 ) -> tuple[Streams, Journal | None]:
     """Give the streams of a run, and the journal that it keeps, if any.
 
@@ -26,8 +26,10 @@ def opened(
         Go on with what is at `path`, if anything is.
     kind : str
         What the run is; another kind of run is refused.
+    fun : callable or problem
+        What is evaluated.
     arguments : mapping
-        Descriptions of what must not change.
+        What must not change besides.
     budget : Budget
         Which may.
     rng : None, int, Generator or SeedSequence
@@ -57,7 +59,11 @@ def opened(
     header = {
         "kind": kind,
         "version": VERSION,
-        "arguments": {"version of cem": __version__, **arguments},
+        "arguments": {
+            "version of cem": __version__,
+            "function": describe_objective(fun),
+            **{name: describe(value) for name, value in arguments.items()},
+        },
         "budget": {name: describe(value) for name, value in asdict(budget).items()},
         "entropy": streams.entropy,
         "prefix": streams.prefix,

@@ -1,4 +1,4 @@
-"""Kill runs by SIGKILL at random moments, go on from their checkpoints, and compare with the uninterrupted runs.
+"""Kill runs by SIGKILL at random moments, go on from their checkpoints, and compare with unbroken runs.
 
 Each use of the package runs once without a break; then again and again in a child process that is killed and
 resumed until it ends. Compared are every number of the result and of its history (but times), bit by bit, and
@@ -79,33 +79,33 @@ USES = (
     Use(
         "continuous",
         lambda **kept: cem.optimize(valley, bounds=BOX, max_evaluations=900, rng=1, **kept),
-        "optimize",
+        "optimization",
     ),
     Use(
         "restarts",
         lambda **kept: cem.optimize(waves, bounds=BOX, polish=False, max_evaluations=900, rng=2, **kept),
-        "optimize",
+        "optimization",
     ),
     Use(
         "textbook",
         lambda **kept: cem.optimize(
             valley, bounds=BOX, method="textbook", max_evaluations=1000, rng=3, **kept
         ),
-        "optimize",
+        "optimization",
     ),
     Use(
         "binary",
         lambda **kept: cem.optimize(
             ones, cem.Bernoulli([0.5] * 40), maximize=True, max_evaluations=900, rng=4, **kept
         ),
-        "optimize",
+        "optimization",
     ),
     Use(
         "integers",
         lambda **kept: cem.optimize(
             waves, bounds=BOX, integrality=[1, 0, 1], max_evaluations=900, rng=5, **kept
         ),
-        "optimize",
+        "optimization",
     ),
     Use(
         "constraints",
@@ -117,36 +117,36 @@ USES = (
             rng=6,
             **kept,
         ),
-        "optimize",
+        "optimization",
     ),
     Use(
         "noisy",
         lambda **kept: cem.optimize(
             noisy, bounds=BOX, noisy=True, pass_rng=True, max_evaluations=900, rng=7, **kept
         ),
-        "optimize",
+        "optimization",
     ),
-    Use("max-cut", lambda **kept: cem.optimize(GRAPH, max_iterations=30, rng=8, **kept), "optimize"),
+    Use("max-cut", lambda **kept: cem.optimize(GRAPH, max_iterations=30, rng=8, **kept), "optimization"),
     Use(
         "probability",
         lambda **kept: cem.estimate_probability(
             total, [stats.expon()] * 3, level=12, max_evaluations=2500, rng=9, **kept
         ),
-        "estimate_probability",
+        "probability",
     ),
     Use(
         "multilevel",
         lambda **kept: cem.estimate_probability(
             total, cem.Exponential([1.0] * 3), 9, method="multilevel", max_evaluations=4000, rng=10, **kept
         ),
-        "estimate_probability",
+        "probability",
     ),
     Use(
         "quantile",
         lambda **kept: cem.estimate_quantile(
             total, [stats.norm()] * 3, 1e-3, max_evaluations=2500, rng=11, **kept
         ),
-        "estimate_quantile",
+        "quantile",
     ),
 )
 
