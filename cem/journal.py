@@ -145,7 +145,7 @@ class Journal:
     def remark(self) -> str:
         """What there is to say about the file, to be added to a run's message."""
         said = "; resumed where arithmetic differs: not bit-identical to an uninterrupted run"
-        full = f"; the checkpoint cannot be written ({self.trouble})"
+        full = f"; the checkpoint cannot be written ({self.trouble and self.trouble.strerror})"
         return (said if self.inexact else "") + (full if self.trouble else "")
 
     def replaying(self, number: int) -> bool:
