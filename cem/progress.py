@@ -9,7 +9,7 @@ Show = Callable[[int, str], None]
 
 
 @contextmanager
-def shown(wanted: bool, total: int | None) -> Iterator[Show | None]:
+def shown(wanted: bool | None, total: int | None) -> Iterator[Show | None]:
     """Show a bar of evaluations for as long as the context lasts; None where none is wanted.
 
     What it gives is called with the evaluations so far and a short text.
@@ -21,7 +21,7 @@ def shown(wanted: bool, total: int | None) -> Iterator[Show | None]:
     ImportError
         If tqdm is not installed.
     """
-    if wanted not in (True, False):
+    if wanted not in (True, False, None):
         raise TypeError(f"progress must be True or False, got {wanted!r}.")
     if not wanted:
         yield None

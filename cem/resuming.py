@@ -45,7 +45,7 @@ def opened(
     OSError
         If nothing can be written at `path`.
     """
-    if resume not in (True, False):
+    if resume not in (True, False, None):
         raise TypeError(f"resume must be True or False, got {resume!r}.")
     if path is None or path is False:
         if resume:

@@ -1068,9 +1068,9 @@ BAD = {
     "callback": ({"callback": 3}, TypeError, "callback must be callable"),
     "no workers": ({"n_jobs": 0}, ValueError, "n_jobs"),
     "timeout": ({"evaluation_timeout": 1.0}, ValueError, "evaluation_timeout is not available"),
-    "progress": ({"progress": True}, ValueError, "progress is not available"),
-    "checkpoint": ({"checkpoint": "run.npz"}, ValueError, "checkpoint is not available"),
-    "resume": ({"resume": True}, ValueError, "resume is not available"),
+    "progress": ({"progress": "yes"}, TypeError, "progress must be True or False"),
+    "checkpoint": ({"checkpoint": 3}, TypeError, "path of a file"),
+    "resume": ({"resume": True}, ValueError, "checkpoint=path"),
 }
 
 
