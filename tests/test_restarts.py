@@ -28,7 +28,7 @@ class Remembering:
 
 
 def served(bests, agreeing, end_at=None, status=Status.EVALUATION_LIMIT):
-    """Serve runs of which number `i` finds the score ``bests[i]``; give the ending and the efforts asked for."""
+    """Serve runs of which number `i` finds ``bests[i]``; give the ending and the efforts asked for."""
     plan = independent_runs(Remembering(), START, 3, Stopping(), None, agreeing, "search")
     efforts, number, answer = [], -1, None
     try:
