@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from problems.binary import PreparedOnUse, binary_rows, fair_coins
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
 from problems.maxsat.walk import walk
-from problems.qubo import binary_rows
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -31,7 +31,7 @@ _GREED = (2.5, 10.0)  # of the first and the last candidate of a batch
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxSAT:
+class MaxSAT(PreparedOnUse):
     """Find the 0/1 vector `x` that maximises the weight of the clauses that hold.
 
     Parameters
@@ -150,9 +150,7 @@ class MaxSAT:
     @property
     def start(self) -> Bernoulli:
         """Fair coins."""
-        from cem.families import Bernoulli
-
-        return Bernoulli(np.full(self.n, 0.5))
+        return fair_coins(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the weight of the clauses that hold for each row of `X`, shape (N, n), as shape (N,).
@@ -226,10 +224,6 @@ class MaxSAT:
     @cached_property
     def _formula(self) -> Formula:
         return Formula.from_clauses(self.n, self.clauses, self.weights)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def _checked_count(what: str, value: int) -> int:
