@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Family,
         Gaussian,
         GaussianMixture,
+        MarkovPath,
     )
     from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
@@ -39,6 +40,7 @@ _HOMES = {
     "Gaussian": "cem.families",
     "GaussianMixture": "cem.families",
     "JointInputs": "cem.joint_inputs",
+    "MarkovPath": "cem.families",
     "ObjectiveError": "cem.errors",
     "OptimizeResult": "cem.results",
     "ProbabilityEstimate": "cem.estimates",
@@ -61,6 +63,7 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "JointInputs",
+    "MarkovPath",
     "ObjectiveError",
     "OptimizeResult",
     "ProbabilityEstimate",

@@ -1,9 +1,9 @@
-"""Our estimates beside OpenTURNS's subset sampling, cross-entropy, NAIS, and FORM with importance sampling.
+"""Our estimates beside OpenTURNS: subset sampling, cross-entropy, NAIS, and FORM with importance sampling.
 
-All work on the same cases; the peers on standard normal rows (a bit is a threshold of one). Ours and FORM with
-importance sampling draw until they reach the coefficient of variation; the others, which have no such rule for
-the whole, draw 5,000 a level. A peer's run that raises or outlasts `--patience` is a failure, an estimate of 0. Random-length
-paths are left out: they are no row of fixed length.
+All work on the same cases; the peers on standard normal rows (a bit is a threshold of one). Ours and FORM
+with importance sampling draw until they reach the coefficient of variation; the others, which have no such
+rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--patience` is a failure, an
+estimate of 0. Random-length paths are left out: they are no row of fixed length.
 
 With `--log` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
 """

@@ -10,6 +10,7 @@ from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.low_rank_gaussian import LowRankGaussian
+from cem.families.markov_path import MarkovPath
 
 __all__ = [
     "Bernoulli",
@@ -22,4 +23,5 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "LowRankGaussian",
+    "MarkovPath",
 ]

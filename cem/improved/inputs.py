@@ -14,6 +14,8 @@ from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.exponential import Exponential
 from cem.families.gaussian import Gaussian
+from cem.families.markov_path import MarkovPath
+from cem.improved.paths import PathSpace
 from cem.improved.spaces import BitSpace, NormalSpace, Space
 from cem.inputs import Inputs
 from cem.joint_inputs import JointInputs
@@ -32,6 +34,9 @@ def work_in(inputs: Any) -> tuple[Space, Inputs] | None:
         mixed = inputs if isinstance(inputs, BernoulliMixture) else BernoulliMixture([1.0], inputs.p[None, :])
         bits = BitSpace(mixed)
         return bits, Inputs(bits.nominal, bits.nominal, lambda x: x)
+    if isinstance(inputs, MarkovPath):
+        paths = PathSpace(inputs)
+        return paths, Inputs(paths.nominal, paths.nominal, inputs.last_states)
     if isinstance(inputs, Gaussian | Exponential | JointInputs):
         d = inputs.dimension
     elif is_family(inputs):

@@ -96,8 +96,8 @@ class Summary:
     """What some trials of one case show.
 
     `rmse` is relative, `normal_rmse` is it times the root of the mean calls over 10,000; `median_calls`,
-    `seconds` and `own` (seconds beside the performance's) are medians, `covers`, `success` and `within` (10 %)
-    shares, the last two counts.
+    `seconds` and `own` (seconds beside the performance's) are medians, `covers`, `success` and `within`
+    (10 %) shares, the last two counts.
     """
 
     mean: float
