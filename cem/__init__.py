@@ -18,9 +18,11 @@ if TYPE_CHECKING:
         Categorical,
         Exponential,
         Family,
+        Gamma,
         Gaussian,
         GaussianMixture,
         MarkovPath,
+        VonMisesFisherNakagami,
     )
     from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
@@ -37,6 +39,7 @@ _HOMES = {
     "CrossEntropyMethod": "cem.ask_tell",
     "Exponential": "cem.families",
     "Family": "cem.families",
+    "Gamma": "cem.families",
     "Gaussian": "cem.families",
     "GaussianMixture": "cem.families",
     "JointInputs": "cem.joint_inputs",
@@ -46,6 +49,7 @@ _HOMES = {
     "ProbabilityEstimate": "cem.estimates",
     "QuantileEstimate": "cem.quantile",
     "Status": "cem.status",
+    "VonMisesFisherNakagami": "cem.families",
     "estimate_probability": "cem.rare_event",
     "estimate_quantile": "cem.quantile",
     "minimize_method": "cem.scipy_method",
@@ -60,6 +64,7 @@ __all__ = [
     "CrossEntropyMethod",
     "Exponential",
     "Family",
+    "Gamma",
     "Gaussian",
     "GaussianMixture",
     "JointInputs",
@@ -69,6 +74,7 @@ __all__ = [
     "ProbabilityEstimate",
     "QuantileEstimate",
     "Status",
+    "VonMisesFisherNakagami",
     "estimate_probability",
     "estimate_quantile",
     "information",

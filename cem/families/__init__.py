@@ -7,10 +7,12 @@ from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.families.exponential import Exponential
 from cem.families.factored_gaussian import FactoredGaussian
+from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.low_rank_gaussian import LowRankGaussian
 from cem.families.markov_path import MarkovPath
+from cem.families.von_mises_fisher_nakagami import VonMisesFisherNakagami
 
 __all__ = [
     "Bernoulli",
@@ -20,8 +22,10 @@ __all__ = [
     "Exponential",
     "FactoredGaussian",
     "Family",
+    "Gamma",
     "Gaussian",
     "GaussianMixture",
     "LowRankGaussian",
     "MarkovPath",
+    "VonMisesFisherNakagami",
 ]
