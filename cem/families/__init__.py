@@ -5,6 +5,7 @@ from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
+from cem.families.categorical_mixture import CategoricalMixture
 from cem.families.exponential import Exponential
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gamma import Gamma
@@ -19,6 +20,7 @@ __all__ = [
     "BernoulliMixture",
     "BernoulliTree",
     "Categorical",
+    "CategoricalMixture",
     "Exponential",
     "FactoredGaussian",
     "Family",

@@ -12,10 +12,13 @@ from scipy.special import gammainccinv, gammaincinv, log_ndtr, ndtr
 from cem.families.base import Array, is_family
 from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_mixture import BernoulliMixture
+from cem.families.categorical import Categorical
+from cem.families.categorical_mixture import CategoricalMixture
 from cem.families.exponential import Exponential
 from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.families.markov_path import MarkovPath
+from cem.improved.labels import LabelSpace
 from cem.improved.paths import PathSpace
 from cem.improved.spaces import BitSpace, NormalSpace, Space
 from cem.inputs import Inputs
@@ -35,6 +38,9 @@ def work_in(inputs: Any) -> tuple[Space, Inputs] | None:
         mixed = inputs if isinstance(inputs, BernoulliMixture) else BernoulliMixture([1.0], inputs.p[None, :])
         bits = BitSpace(mixed)
         return bits, Inputs(bits.nominal, bits.nominal, lambda x: x)
+    if isinstance(inputs, Categorical):
+        labels = LabelSpace(CategoricalMixture([1.0], inputs.probabilities[None]))
+        return labels, Inputs(labels.nominal, labels.nominal, lambda x: x)
     if isinstance(inputs, MarkovPath):
         paths = PathSpace(inputs)
         return paths, Inputs(paths.nominal, paths.nominal, inputs.last_states)

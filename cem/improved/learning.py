@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cem.families.base import Family
 from cem.improved.archive import OPENING, Archive, mixture
-from cem.improved.modes import STARTS, about, descend
+from cem.improved.labels import LabelSpace
+from cem.improved.modes import STARTS, descend
 from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
 from cem.improved.spaces import BitSpace
@@ -50,7 +51,7 @@ def opening(archive: Archive) -> Learning:
 def learn(archive: Archive) -> Learning:
     """Move the last chain into the event, until its pool holds enough hits or learns nothing more."""
     chain = archive.chains[-1]
-    if isinstance(archive.space, BitSpace):
+    if isinstance(archive.space, BitSpace | LabelSpace):
         yield from _find_modes(archive, archive.space, chain)
     best_score, best_sharpness, stalled, previous = -np.inf, np.inf, 0, np.inf
     for _ in range(LEVELS):
@@ -69,10 +70,9 @@ def learn(archive: Archive) -> Learning:
         previous = tilt.sharpness
 
 
-def _find_modes(archive: Archive, space: BitSpace, chain: list[Sample]) -> Learning:
+def _find_modes(archive: Archive, space: BitSpace | LabelSpace, chain: list[Sample]) -> Learning:
     """Heat until hits are common, descend from them, and draw about where they end."""
-    p0 = space.nominal.mean
-    if np.all((p0 == 0.5) | (p0 == 0) | (p0 == 1)):
+    if not space.skewed.any():
         return
     for heat in HEATS:
         if len(archive.hits(chain)) >= STARTS:
@@ -83,10 +83,10 @@ def _find_modes(archive: Archive, space: BitSpace, chain: list[Sample]) -> Learn
         return
     rng = chain[-1].stream()
     picked = hits[rng.choice(len(hits), size=min(STARTS, len(hits)), replace=False)]
-    points = yield from descend(picked, space.nominal, archive.level, rng)
+    points = yield from descend(picked, space.likely, space.skewed, archive.level, rng)
     known = points if archive.modes is None else np.vstack([archive.modes, points])
     archive.modes = np.unique(known, axis=0)
-    around = mixture([about(archive.modes, space.nominal), space.wide], [0.9, 0.1])
+    around = mixture([space.about(archive.modes), space.wide], [0.9, 0.1])
     yield from archive.draw(around, archive.batch, chain, "modes")
 
 
