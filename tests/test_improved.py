@@ -240,6 +240,8 @@ def test_an_estimate_and_its_history():
     assert e.history.nfev[-1] == e.nfev
     assert len(e.history) == e.nit
     assert np.all(e.history.level[e.history.stage == "measure"] == 10)
+    learned = e.history.level[e.history.stage == "learn"]
+    assert np.all((learned > 2) & (learned <= 10))
     x, weights = e.failure_samples()
     assert np.all(totals(x) >= 10)
     assert weights.sum() == pytest.approx(1)
@@ -254,6 +256,7 @@ def test_the_lower_tail_mirrors_the_upper():
     lower = estimate(lambda X: -X.sum(axis=1), PAIR, -8.0, tail="lower")
     assert (lower.probability, lower.nfev) == (upper.probability, upper.nfev)
     np.testing.assert_array_equal(lower.history.best, -upper.history.best)
+    np.testing.assert_array_equal(lower.history.level, -upper.history.level)
 
 
 def test_bits_are_wide_integers_to_the_performance():

@@ -92,7 +92,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
     samples: list[Sample] = []
     more = n
     for round_ in range(MOST_ROUNDS):
-        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure")))
+        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
         tally = archive.tally(samples)
         cv = tally.coefficient_of_variation
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
