@@ -8,10 +8,10 @@ import cem
 from cem.estimates import unskewed
 from cem.families import BernoulliMixture
 from cem.improved.choice import Candidate, choose
-from cem.improved.modes import about, descend
+from cem.improved.modes import descend
 from cem.improved.pool import Pool, Sample, clipped, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
-from cem.improved.spaces import NormalSpace
+from cem.improved.spaces import BitSpace, NormalSpace
 from cem.improved.structures import full, seeded, sparse
 from cem.loop import Batch
 from cem.pareto import pareto_shape
@@ -93,13 +93,13 @@ def test_the_slope_of_a_linear_score():
 
 
 def test_descent_ends_at_minimal_hits():
-    nominal = BernoulliMixture([1], [[0.1] * 6])
+    space = BitSpace(BernoulliMixture([1], [[0.1] * 6]))
 
     def hits(X):
         return ((X[:, 0] & X[:, 1]) | X[:, 5]).astype(float)
 
     x = RNG(6).integers(0, 2, (200, 6)).astype(np.uint8)
-    walk = descend(x[hits(x) == 1], nominal, 1.0, RNG(7))
+    walk = descend(x[hits(x) == 1], space.likely, space.skewed, 1.0, RNG(7))
     request, ends = next(walk), None
     while ends is None:
         try:
@@ -107,7 +107,7 @@ def test_descent_ends_at_minimal_hits():
         except StopIteration as ended:
             ends = ended.value
     assert sorted(map(tuple, ends)) == [(0, 0, 0, 0, 0, 1), (1, 1, 0, 0, 0, 0)]
-    mixture = about(ends, nominal)
+    mixture = space.about(ends)
     np.testing.assert_allclose(np.sort(mixture.shares), np.sort([9**-0.5, 1]) / (1 + 9**-0.5))
 
 

@@ -11,8 +11,8 @@ from scipy.special import logsumexp
 from cem.families.base import Family
 from cem.importance import Tally
 from cem.improved.archive import Archive, mixture
+from cem.improved.labels import LabelSpace
 from cem.improved.learning import fit
-from cem.improved.modes import about
 from cem.improved.pool import Pool, Sample, clipped
 from cem.improved.spaces import BitSpace
 from cem.loop import Batch, Request
@@ -48,7 +48,7 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
     """Measure with a frozen proposal, and again with a better one while in doubt."""
     repairs: list[Family] = []
     for attempt in range(REFITS + 1):
-        pool = Pool([s for chain in archive.chains for s in archive.recent(chain)] + archive.measured)
+        pool = fitting_pool(archive)
         proposal = final_proposal(archive, pool, _known_modes(archive) + repairs)
         found = yield from _measured(archive, proposal, target_cv, last=attempt == REFITS)
         overlooked, repairs = second_look(archive, found)
@@ -56,6 +56,13 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
         if not found.doubt:
             break
     return found
+
+
+def fitting_pool(archive: Archive) -> Pool:
+    """Give what the chains drew lately and all measurements; all there is where that holds no hit."""
+    samples = [s for chain in archive.chains for s in archive.recent(chain)] + archive.measured
+    hit = any((s.scores >= archive.level).any() for s in samples)
+    return Pool(samples if hit else archive.learned + archive.measured)
 
 
 def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
@@ -69,8 +76,8 @@ def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
 
 def _known_modes(archive: Archive) -> list[Family]:
     space = archive.space
-    if isinstance(space, BitSpace) and archive.modes is not None:
-        return [about(archive.modes, space.nominal)]
+    if isinstance(space, BitSpace | LabelSpace) and archive.modes is not None:
+        return [space.about(archive.modes)]
     return []
 
 
@@ -85,7 +92,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
     samples: list[Sample] = []
     more = n
     for round_ in range(MOST_ROUNDS):
-        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure")))
+        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
         tally = archive.tally(samples)
         cv = tally.coefficient_of_variation
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):

@@ -15,6 +15,7 @@ from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
+from cem.improved.modes import HELD, leading
 from cem.improved.structures import Along, LowRank, full, seeded, sparse
 
 Vector = NDArray[np.float64]
@@ -131,6 +132,23 @@ class BitSpace:
     def wide(self) -> BernoulliMixture:
         """Half as cold as the nominal."""
         return self.nominal.heated(0.5)
+
+    @cached_property
+    def likely(self) -> Array:
+        """The likelier value of each bit."""
+        return (self.nominal.mean > 0.5).astype(np.uint8)
+
+    @cached_property
+    def skewed(self) -> NDArray[np.bool_]:
+        """Which bits may be both, with different probabilities."""
+        p = self.nominal.mean
+        return np.asarray((p != 0.5) & (p > 0) & (p < 1))
+
+    def about(self, points: Array, /) -> BernoulliMixture:
+        """Give components that hold each point's unlikely bits with .9 and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points))
+        held = np.where(points > 0.5, HELD, 1 - HELD)
+        return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
 
     def heated(self, heat: float, /) -> BernoulliMixture:
         """Give the mass to the power `heat`, normalised."""
