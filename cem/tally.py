@@ -55,7 +55,6 @@ class Tally:
         """Count a batch."""
         self.spent += len(batch.x)
         self.last = batch if family is not None else self.last
-        best = float(np.fmax.reduce(batch.scores, initial=-np.inf))
-        if best > self.best:
-            self.best, self.family = best, family
+        if batch.best > self.best:
+            self.best, self.family = batch.best, family
             self.best_x = np.array(batch.x[int(np.nanargmax(batch.scores))])
