@@ -277,15 +277,24 @@ class Driver:
         excess: NDArray[np.float64] | None,
     ) -> None:
         """Note the best candidate: the least infeasible, then the best score."""
-        ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
-        if excess is not None:
+        if not len(scores):
+            return
+        worth = np.fmax(scores, -np.inf)
+        if excess is None:
+            top = int(worth.argmax())
+            if not worth[top] > -np.inf:
+                if not self.any_score or np.isnan(scores).all():
+                    return
+                top = int(np.isnan(scores).argmin())
+        else:
             self._seen = self._seen or bool(np.isfinite(excess).any())
+            ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
             ranks = (ranks | (excess > 0)) & np.isfinite(excess)
             ranks &= excess == excess[ranks].min(initial=np.inf)
-        if not ranks.any():
-            return
+            if not ranks.any():
+                return
+            top = int(np.nanargmax(np.where(ranks, worth, np.nan)))
         self._seen = True
-        top = int(np.nanargmax(np.where(ranks, np.fmax(scores, -np.inf), np.nan)))
         least = 0.0 if excess is None else float(excess[top])
         if self.best_x is None or (-least, scores[top]) > (-self.best_excess, self.best_score):
             self.best_score, self.best_excess = float(scores[top]), least
@@ -314,7 +323,7 @@ class Driver:
     def _record(self, step: Step) -> None:
         state = step.state
         self.state = state or self.state
-        values = np.concatenate(self._since) if self._since else np.empty(0)
+        values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
         finite = values[np.isfinite(values)]
         self.history.append(
             Row(
