@@ -20,7 +20,7 @@ from cem.history import History, Row
 from cem.journal import Entry, Journal
 from cem.loop import Batch, Ended, Request, Rows, Step, as_ended
 from cem.reporting import Progress
-from cem.sampling import draw
+from cem.sampling import Recipe
 from cem.state import State
 from cem.status import Status
 from cem.streams import Purpose, Streams
@@ -145,14 +145,10 @@ class Driver:
             return self._record(request)
         if isinstance(request, Rows):
             return self._evaluate(request.x, drawn=False)
-        number = self._batches
+        recipe = Recipe(request.family, request.n, request.domain, self.streams, self._batches)
+        return self._evaluate(recipe.population(), request.effort, recipe=recipe)
 
-        def stream(block: int) -> np.random.Generator:
-            return self.streams.generator(Purpose.SAMPLE, number, block)
-
-        return self._evaluate(draw(request.family, request.n, stream, request.domain), request.effort)
-
-    def _evaluate(self, x: Array, effort: int = 1, drawn: bool = True) -> Batch:
+    def _evaluate(self, x: Array, effort: int = 1, drawn: bool = True, recipe: Recipe | None = None) -> Batch:
         number = self._batches
         self._batches += 1
         n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
@@ -167,7 +163,10 @@ class Driver:
         failure, interrupted = None, False
         try:
             deadline = self._began + self.budget.seconds
-            for came in self.evaluator.score(self.present(x[:n]), number, values, done, deadline):
+            rows = x[:n]
+            shown = self.present(rows)
+            recipe = recipe if shown is rows else None
+            for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
                 failure = came
                 self._save(entry)
         except KeyboardInterrupt:

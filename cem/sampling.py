@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from cem.domain import Domain
 from cem.families.base import Array, Family, dimension
+from cem.streams import Purpose, Streams
 
 BLOCK_NUMBERS = 2**16
 REDRAWS = 3
@@ -58,6 +60,54 @@ def draw(
         population = next(blocks) if n <= rows else _stack(blocks, n)
     population.flags.writeable = False
     return population
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How the `n` candidates of a batch are drawn, so that any of them can be drawn again anywhere."""
+
+    family: Family
+    n: int
+    domain: Domain | None
+    streams: Streams
+    batch: int
+
+    @property
+    def redrawable(self) -> bool:
+        """Whether the family promises the same bits wherever, and however many at once, they are drawn."""
+        return bool(getattr(self.family, "redrawable", False))
+
+    def stream(self, block: int) -> np.random.Generator:
+        """Make the generator of a draw block."""
+        return self.streams.generator(Purpose.SAMPLE, self.batch, block)
+
+    def population(self) -> Array:
+        """Draw all candidates, shape ``(n, d)``, read-only."""
+        return draw(self.family, self.n, self.stream, self.domain)
+
+    def blocks(self, start: int, stop: int) -> Iterator[Array]:
+        """Draw the rows from `start` to `stop`, a block at a time."""
+        d = dimension(self.family)
+        rows = block_rows(d)
+        for b in range(start // rows, -(-stop // rows)):
+            first = b * rows
+            block = _one_block(self.family, min(rows, self.n - first), d, self.stream(b), self.domain)
+            block.flags.writeable = False
+            yield block[max(start - first, 0) : stop - first]
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Draw the rows from `start` to `stop`, shape ``(stop - start, d)``, read-only."""
+        x = _stack(self.blocks(start, stop), stop - start)
+        x.flags.writeable = False
+        return x
+
+
+def _one_block(family: Family, n: int, d: int, rng: np.random.Generator, domain: Domain | None) -> Array:
+    if domain is None and isinstance(family, Filling):
+        block = np.empty((n, d), dtype=family.dtype)
+        family.fill(block, rng)
+        return block
+    return _draw_block(family, n, rng, domain)
 
 
 def _stack(blocks: Iterator[Array], n: int) -> Array:

@@ -1,52 +1,71 @@
-"""Scoring batches: serially, or over a pool of workers that stays open for the whole run."""
+"""Scoring batches: here, or over a pool of workers that stays open for the whole run."""
 
 from __future__ import annotations
 
-import pickle
 import time
-import traceback
-import warnings
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from numbers import Integral
 from typing import Any
 
 import joblib
 import numpy as np
+from joblib._parallel_backends import LokyBackend
 from numpy.typing import NDArray
 
+from cem.budget import real_number
+from cem.evaluation.chunks import SLICE, Chunks, Pace, Parts, fixed_parts, unknown_runs
+from cem.evaluation.joblib_pool import Arrival, JoblibPool
 from cem.evaluation.objective import Failure, Objective
+from cem.evaluation.process_pool import ProcessPool
+from cem.evaluation.sources import Redrawn, Shipped, Source, worth_redrawing
 from cem.families.base import Array
+from cem.sampling import Recipe
 
 VECTORISED_NUMBERS = 2**18
-CHUNKS_PER_WORKER = 8
-SLICE = 0.25  # seconds after which scores are shown at the latest
+LEAST_BY_JOBLIB = 0.02  # seconds of work below which a task of joblib's is not worth its dispatch
 
 
 class Evaluator:
-    """Scores batches of rows, serially or over one joblib pool that stays open; a context manager.
+    """Scores batches of rows, serially or over one pool that stays open; a context manager.
 
     Parameters
     ----------
     objective : Objective
     n_jobs : int or None
-        1 is serial; None inherits ``joblib.parallel_config``; otherwise as in joblib.
+        1 is serial; None inherits ``joblib.parallel_config``; otherwise as in joblib. Where joblib would use
+        its default backend (loky), the processes are this package's own.
+    timeout : float, optional
+        Seconds that one evaluation may take; then it is ended, which takes a process.
     """
 
-    def __init__(self, objective: Objective, n_jobs: int | None = None) -> None:
+    def __init__(self, objective: Objective, n_jobs: int | None = None, timeout: float | None = None) -> None:
         if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
             raise TypeError(f"n_jobs must be a whole number or None, got {n_jobs!r}.")
+        if timeout is not None and not real_number("evaluation_timeout", timeout) > 0:
+            raise ValueError(f"evaluation_timeout must be a positive number of seconds, got {timeout!r}.")
         self.objective = objective
-        self._n_jobs = n_jobs
+        self.pool: ProcessPool | JoblibPool | None = None
+        self._n_jobs, self._timeout = n_jobs, timeout
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
-        self._pool: joblib.Parallel | None = None
-        self._exit = ExitStack()
+        self._backend = joblib.Parallel(n_jobs=n_jobs)._backend
+        self._pace = Pace()
+        if timeout is not None and not self._own_processes:
+            raise ValueError(
+                "evaluation_timeout needs worker processes that can be ended, but joblib is configured to "
+                f"use {type(self._backend).__name__}; leave that out (or say n_jobs=1 for one process)."
+            )
 
     def __enter__(self) -> Evaluator:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._exit.close()
+        if self.pool is not None:
+            self.pool.close()
+
+    @property
+    def _own_processes(self) -> bool:
+        return self._n_jobs == 1 or isinstance(self._backend, LokyBackend)
 
     def score(
         self,
@@ -55,12 +74,14 @@ class Evaluator:
         out: NDArray[np.float64],
         done: NDArray[np.bool_],
         deadline: float = np.inf,
+        recipe: Recipe | None = None,
     ) -> Iterator[Failure | None]:
         """Score the rows of `x` that are not `done` yet, in any order.
 
         It yields after every arrival, and at least every quarter of a second where evaluations are not
-        slower than that one by one. It ends early at `deadline` (``time.monotonic``) or after a failure,
-        which is the first one in the order of the rows: all rows before it are done then.
+        slower than that one by one. It ends early at `deadline` (``time.monotonic``), when what is in flight
+        has come, or after a failure, which is the first one in the order of the rows: all rows before it are
+        done then.
 
         Parameters
         ----------
@@ -73,12 +94,16 @@ class Evaluator:
             Which rows are scored; the others' are set as they come. (Of a vectorised call that is done only
             in part, all rows are scored again.)
         deadline : float
+        recipe : Recipe, optional
+            How `x` was drawn: where it is large, workers draw their rows instead of being sent them.
         """
-        parts = list(self._parts(done, *x.shape))
-        if self._workers == 1 or (len(parts) == 1 and self.objective.vectorized):
-            yield from self._score_here(x, batch, out, done, deadline, parts)
-        else:
-            yield from self._score_there(x, batch, out, done, deadline, parts)
+        parts = unknown_runs(done)
+        if self.objective.vectorized:
+            parts = fixed_parts(done, max(1, VECTORISED_NUMBERS // x.shape[1]))
+        in_one_call = self.objective.vectorized and len(parts) == 1
+        if self._timeout is None and (self._workers == 1 or in_one_call):
+            return self._score_here(x, batch, out, done, deadline, parts)
+        return self._score_there(x, batch, out, done, deadline, parts, recipe)
 
     def _score_here(
         self,
@@ -93,10 +118,8 @@ class Evaluator:
             first = part.start
             while first < part.stop:
                 rest = slice(first, part.stop)
-                now = time.monotonic()
-                scored, failure = self.objective.score(
-                    x[rest], batch, first, out[rest], min(deadline, now + SLICE)
-                )
+                until = min(deadline, time.monotonic() + SLICE)
+                scored, failure = self.objective.score(x[rest], batch, first, out[rest], until)
                 done[first : first + scored] = True
                 first += scored
                 yield failure
@@ -111,80 +134,50 @@ class Evaluator:
         done: NDArray[np.bool_],
         deadline: float,
         parts: list[slice],
+        recipe: Recipe | None,
     ) -> Iterator[Failure | None]:
-        tasks = (
-            joblib.delayed(_score_chunk)(
-                self.objective, x[part], batch, part.start, deadline - time.monotonic()
-            )
-            for part in parts
-        )
-        with closing(self._dispatch(tasks)) as results:
-            for part, (values, failure) in zip(parts, results, strict=False):
-                end = part.start + len(values)
-                out[part.start : end] = values
-                done[part.start : end] = True
-                yield failure
-                if failure or time.monotonic() >= deadline or end < part.stop:
-                    return
-
-    def _parts(self, done: NDArray[np.bool_], n: int, d: int) -> Iterator[slice]:
-        """Give the chunks to score: a vectorised objective's, of fixed size, or runs of unknown rows."""
+        own = self._own_processes
         if self.objective.vectorized:
-            rows = max(1, VECTORISED_NUMBERS // d)
-            for first in range(0, n, rows):
-                if not done[first : first + rows].all():
-                    yield slice(first, min(first + rows, n))
-            return
-        rows = n if self._workers == 1 else max(1, -(-n // (self._workers * CHUNKS_PER_WORKER)))
-        if not done.any():
-            yield from (slice(first, min(first + rows, n)) for first in range(0, n, rows))
-            return
-        edges = np.flatnonzero(np.diff(done, prepend=True, append=True))
-        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            for first in range(start, stop, rows):
-                yield slice(first, min(first + rows, stop))
+            chunks: Chunks = Parts(parts)
+        elif own:
+            chunks = Chunks(parts, self._workers, self._pace)
+        else:
+            chunks = Chunks(parts, self._workers, self._pace, LEAST_BY_JOBLIB)
+        end, first_failure = len(x), None
+        with closing(self._results(chunks, x, batch, deadline, recipe)) as results:
+            for arrival in results:
+                if arrival is not None:
+                    first, values, failure, seconds = arrival
+                    stop = first + len(values)
+                    out[first:stop] = values
+                    done[first:stop] = True
+                    self._pace.note(len(values), seconds)
+                    if failure is not None and stop < end:
+                        end, first_failure = stop, failure
+                if first_failure is not None:
+                    chunks.stop()
+                    if done[:end].all():
+                        yield first_failure
+                        return
+                if time.monotonic() >= deadline and done.any():
+                    chunks.stop()
+                yield None
+        if first_failure is not None:
+            yield first_failure
 
-    def _dispatch(
-        self, tasks: Iterable[Any]
-    ) -> Generator[tuple[NDArray[np.float64], Failure | None], None, None]:
-        if self._pool is None:
-            self._pool = self._exit.enter_context(_open_pool(self._n_jobs))
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*tasks.*", UserWarning)  # of an early end
-                yield from self._pool(tasks)
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
-            if "pickle" not in repr(error).lower():
-                raise
-            raise TypeError(
-                "the objective (or its args) cannot be sent to another process: "
-                f"{error}. Define it at module level and keep locks, files and connections out of it, or "
-                'use threads: with joblib.parallel_config("threading").'
-            ) from error
-
-
-def _open_pool(n_jobs: int | None) -> joblib.Parallel:
-    try:
-        return joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    except ValueError:  # a backend that gives its results back only all together
-        return joblib.Parallel(n_jobs=n_jobs)
-
-
-def _score_chunk(
-    objective: Objective, x: Array, batch: int, first: int, seconds: float
-) -> tuple[NDArray[np.float64], Failure | None]:
-    """Score one chunk in a worker; give the scores of the rows done."""
-    out = np.empty(len(x))
-    done, failure = objective.score(x, batch, first, out, time.monotonic() + seconds)
-    return out[:done], failure and failure._replace(error=_portable(failure.error))
-
-
-def _portable(error: Exception | KeyboardInterrupt) -> Exception | KeyboardInterrupt:
-    """Give an exception that survives the way between processes, with its traceback as a note."""
-    trace = "".join(traceback.format_exception(error))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"In the worker:\n{trace}")
-    return error
+    def _results(
+        self, chunks: Chunks, x: Array, batch: int, deadline: float, recipe: Recipe | None
+    ) -> Generator[Arrival | None, None, None]:
+        if not self._own_processes:
+            if self.pool is None:
+                self.pool = JoblibPool(self.objective, self._n_jobs)
+            return self.pool.results(chunks, x, batch, deadline)  # type: ignore[union-attr, call-arg, arg-type]
+        if self.pool is None:
+            threads = getattr(self._backend, "inner_max_num_threads", None)
+            cores: Any = joblib.cpu_count()
+            threads = threads or max(1, cores // self._workers)
+            self.pool = ProcessPool(self.objective, self._workers, self._timeout, threads)
+        source: Source = Shipped(x)
+        if recipe is not None and worth_redrawing(recipe, x):
+            source = Redrawn(recipe, self.objective.vectorized)
+        return self.pool.results(chunks, source, x, batch, deadline)  # type: ignore[call-arg, arg-type]
