@@ -316,9 +316,13 @@ def test_more_iterations_and_more_time(path):
 
 
 def test_time_goes_on_where_it_stopped(path):
-    first = optimize(Calls(valley), checkpoint=path, max_evaluations=None, max_time=0.3)
+    def slow(x):
+        time.sleep(0.002)
+        return valley(x)
+
+    first = optimize(Calls(slow), checkpoint=path, max_evaluations=None, max_time=0.3)
     assert first.status is Status.TIME_LIMIT
-    calls = Calls(valley)
+    calls = Calls(slow)
     again = optimize(calls, checkpoint=path, resume=True, max_evaluations=None, max_time=0.3)
     assert calls.count == 0
     assert again.status is Status.TIME_LIMIT

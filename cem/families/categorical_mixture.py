@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
 from cem.families.shares import allotted, checked_shares, log_total
 
 Vector = NDArray[np.float64]
@@ -20,7 +20,7 @@ _IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CategoricalMixture:
+class CategoricalMixture(ReadOnly):
     """Mixture of independent categorical distributions over rows of labels; immutable.
 
     Parameters

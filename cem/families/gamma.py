@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, polygamma, xlogy
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 
 _TINY = float(np.finfo(np.float64).tiny)
 LEAST_SHAPE, MOST_SHAPE = 1e-6, 1e10
@@ -20,7 +20,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Gamma:
+class Gamma(ReadOnly):
     """Independent gamma distribution over positive rows; immutable.
 
     Parameters

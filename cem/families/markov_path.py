@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
 from cem.families.shares import allotted, checked_shares, log_total
 
 _IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
@@ -22,7 +22,7 @@ Look = Callable[[Labels], Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarkovPath:
+class MarkovPath(ReadOnly):
     """Paths of a Markov chain until they end, given by how a random move changes the state; immutable.
 
     At each step a path in state s makes move j with probability ``probabilities[classes(s), j]`` and goes
@@ -182,7 +182,7 @@ class MarkovPath:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarkovPathMixture:
+class MarkovPathMixture(ReadOnly):
     """Mixture of chains that differ in the probabilities of their moves; a path keeps to one of them.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, ive, logsumexp
 
-from cem.families.base import Array, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
 from cem.families.gamma import shape_of
 
 Vector = NDArray[np.float64]
@@ -20,7 +20,7 @@ ROUNDS = 50
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VonMisesFisherNakagami:
+class VonMisesFisherNakagami(ReadOnly):
     """Rows whose direction is von Mises-Fisher and whose length is Nakagami, independently; immutable.
 
     Parameters
