@@ -207,11 +207,12 @@ class Journal:
         self._cost = self._written - now
 
     def _arrays(self) -> dict[str, Array]:
-        """Pack the entries; those before the last are packed once."""
+        """Pack the entries; those before the last are packed once, and keep nothing large besides."""
         settled = max(0, len(self.entries) - 1)
         for entry in self.entries[self._packed : settled]:
             for name, array in _pack(entry).items():
                 self._columns.setdefault(name, []).append(array)
+            entry.residuals = entry.improved = None
         self._packed = max(self._packed, settled)
         for name, parts in self._columns.items():
             self._columns[name] = [np.concatenate(parts)] if parts else []

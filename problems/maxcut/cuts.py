@@ -63,7 +63,9 @@ def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
     values = np.empty(len(X))
     for first in range(0, len(X), rows):
         block = X[first : first + rows]
-        values[first : first + rows] = _counted(edges.alike, block) if packed else _product(edges.upper, block)
+        values[first : first + rows] = (
+            _counted(edges.alike, block) if packed else _product(edges.upper, block)
+        )
     return values
 
 
