@@ -114,7 +114,7 @@ class Driver:
             return served
         finally:
             if self.journal is not None:
-                self.journal.close(orderly)
+                self.journal.close(orderly, self.elapsed)
 
     def _serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         answer: Any = None
@@ -159,18 +159,9 @@ class Driver:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over")
 
         entry = self._entry(number, x)
-        known, values, done = int(entry.done.sum()), entry.values[:n], entry.done[:n]
-        failure, interrupted = None, False
-        try:
-            deadline = self._began + self.budget.seconds
-            rows = x[:n]
-            shown = self.present(rows)
-            recipe = recipe if shown is rows else None
-            for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
-                failure = came
-                self._save(entry)
-        except KeyboardInterrupt:
-            interrupted = True
+        known = int(entry.done.sum())
+        failure, interrupted = self._score(entry, x[:n], number, recipe)
+        values, done = entry.values[:n], entry.done[:n]
         counted = np.logical_and.accumulate(done) if failure is not None else done
         x_done, values = _selected(x[:n], counted), _selected(values, counted)
         if len(x_done) != known:
@@ -202,6 +193,24 @@ class Driver:
             message = f"max_evaluations ({self.budget.max_evaluations}) is spent"
             raise Ended(Status.EVALUATION_LIMIT, message, batch)
         return batch
+
+    def _score(
+        self, entry: Entry, x: Array, number: int, recipe: Recipe | None
+    ) -> tuple[Failure | None, bool]:
+        """Score the rows that are not known yet; tell what failed, and whether Ctrl-C ended it."""
+        if self.elapsed >= self.budget.seconds:
+            return None, False
+        n, deadline, shown, failure = len(x), self._began + self.budget.seconds, self.present(x), None
+        recipe = recipe if shown is x else None
+        try:
+            for came in self.evaluator.score(
+                shown, number, entry.values[:n], entry.done[:n], deadline, recipe
+            ):
+                failure = came
+                self._save(entry)
+        except KeyboardInterrupt:
+            return failure, True
+        return failure, False
 
     def _entry(self, number: int, x: Array) -> Entry:
         """Give where the scores of a batch go, and what is known of them already."""

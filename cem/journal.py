@@ -166,9 +166,11 @@ class Journal:
         self.entries.append(entry)
         return entry
 
-    def close(self, finished: bool) -> None:
+    def close(self, finished: bool, elapsed: float) -> None:
         """Write for the last time."""
         self.finished = finished
+        if self.entries:
+            self.entries[-1].elapsed = max(self.entries[-1].elapsed, elapsed)
         self.save(force=True)
 
     def _tell_inexact(self, same: bool) -> None:

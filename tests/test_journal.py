@@ -74,7 +74,7 @@ def test_it_is_written_on_after_reading(tmp_path):
     again.entry(3, rows(3)).done[:] = True
     again.entry(4, rows(4)).values[:] = 1.0
     expected = Journal(again.path, HEADER, [copy.copy(entry) for entry in again.entries])
-    again.close(finished=True)
+    again.close(finished=True, elapsed=0.0)
     third = Journal.read(tmp_path / "run", "optimize")
     assert_same(third, expected)
     assert third.finished
