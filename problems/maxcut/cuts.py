@@ -62,8 +62,8 @@ def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
     rows = PACKED_ROWS if packed else int(np.clip(BLOCK_ENTRIES // edges.upper.shape[0], *BLOCK_ROWS))
     values = np.empty(len(X))
     for first in range(0, len(X), rows):
-        block = X[first : first + rows]
-        values[first : first + rows] = _counted(edges.alike, block) if packed else _product(edges.upper, block)
+        block = slice(first, first + rows)
+        values[block] = _counted(edges.alike, X[block]) if packed else _product(edges.upper, X[block])
     return values
 
 
