@@ -133,8 +133,8 @@ Solver = Callable[[MaxCut, float, int], Run]
 def ours(engine: ModuleType) -> Solver:
     def solve(graph: MaxCut, seconds: float, seed: int) -> Run:
         r = cem.optimize(on_engine(graph, engine), max_time=seconds, target=graph.optimum, rng=seed)
-        first = int(np.argmax(r.history.best == r.fun))
-        return Run(float(r.fun), float(r.history.seconds[first]), r.elapsed)
+        when = r.history.seconds[r.history.best == r.fun]  # nothing where the last batch was cut short
+        return Run(float(r.fun), float(when[0]) if when.size else r.elapsed, r.elapsed)
 
     return solve
 

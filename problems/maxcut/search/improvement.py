@@ -108,8 +108,8 @@ def improve(
 def anneal_sweeps(engine: ModuleType, graph: CutGraph, effort: int) -> int:
     """Give the sweeps of an anneal: 2000, twice as many for each further effort, less on large graphs.
 
-    Above 200,000 edges the first effort takes the same work whatever their number. The time of a call is then
-    some part of what the run has taken already, or below a second.
+    Above 200,000 edges the first effort takes the same work whatever their number, so that a first call is
+    short; later ones take a small part of the time that the run has taken already.
     """
     edges = len(graph.indices) // 2
     sweeps = engine.SHARE * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
