@@ -30,7 +30,8 @@ class Edges:
     upper : scipy.sparse.csr_array, shape (n, n)
         The weight matrix above its diagonal, in the narrowest dtype whose sums lose nothing.
     alike : list of (float, (ndarray, ndarray))
-        Each weight with the two ends of the edges that have it; empty where there are too many weights.
+        Each weight with the two ends of the edges that have it; empty where there are too many weights, or
+        some are not whole.
     """
 
     upper: Any
@@ -39,13 +40,13 @@ class Edges:
     @classmethod
     def of(cls, n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]) -> Edges:
         """Prepare the edges of a graph of `n` vertices."""
-        whole = bool((weights == np.floor(weights)).all())
-        exact = whole and float(np.abs(weights).sum()) <= 2**24
+        most = float(np.abs(weights).sum()) if (weights == np.floor(weights)).all() else np.inf
+        exact = most <= 2**24
         data: NDArray[np.floating[Any]] = weights.astype(np.float32 if exact else np.float64)
         upper = sparse.csr_array((data, (edges[:, 0], edges[:, 1])), shape=(n, n))
         values = np.unique(weights)
         alike = [(float(w), (*edges[weights == w].T,)) for w in values[: MOST_VALUES + 1]]
-        return cls(upper, alike if len(alike) <= MOST_VALUES else [])  # type: ignore[arg-type]
+        return cls(upper, alike if len(alike) <= MOST_VALUES and most < 2**53 else [])
 
 
 def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -62,10 +63,8 @@ def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
     rows = PACKED_ROWS if packed else int(np.clip(BLOCK_ENTRIES // edges.upper.shape[0], *BLOCK_ROWS))
     values = np.empty(len(X))
     for first in range(0, len(X), rows):
-        block = X[first : first + rows]
-        values[first : first + rows] = (
-            _counted(edges.alike, block) if packed else _product(edges.upper, block)
-        )
+        block = slice(first, first + rows)
+        values[block] = _counted(edges.alike, X[block]) if packed else _product(edges.upper, X[block])
     return values
 
 
@@ -98,7 +97,7 @@ def _counted(alike: list[tuple[float, tuple[Any, Any]]], X: NDArray[Any]) -> NDA
                 worth += [unit] * len(left)
                 unit *= 2
     bits = np.unpackbits(np.concatenate(rows).view(np.uint8), axis=1, bitorder="little")
-    return np.asarray(np.array(worth) @ bits)[: len(X)]
+    return np.asarray(np.array(worth) @ bits, dtype=np.float64)[: len(X)]
 
 
 def _by_vertex(X: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -103,8 +103,9 @@ class MaxCut(GraphSources, PreparedOnUse):
     def cut_value(self, X: ArrayLike) -> float | NDArray[np.float64]:
         """Add up the weights of the edges whose ends lie on different sides.
 
-        Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, which is exact,
-        and all others in float64. A cut and its complement have the same value to the last bit.
+        Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, or counted in
+        packed bits where there are few different ones and many candidates, which both is exact; all others
+        in float64. A cut and its complement have the same value to the last bit.
 
         Parameters
         ----------

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from problems.binary import PreparedOnUse, binary_rows, fair_coins
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
-from problems.maxsat.walk import walk
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -76,7 +76,6 @@ class MaxSAT(PreparedOnUse):
     maximize: ClassVar[bool] = True
     compact: ClassVar[bool] = True
     population: ClassVar[int] = 24
-    stage: ClassVar[str] = "walking"
 
     def __post_init__(self) -> None:
         n = _checked_count("n, the number of variables,", self.n)
@@ -193,6 +192,11 @@ class MaxSAT(PreparedOnUse):
 
         return EliteArchive()
 
+    @property
+    def stage(self) -> str:
+        """What the search is called in histories, with the engine it uses."""
+        return "walking (numba)" if self._walk.__name__.endswith("compiled_walk") else "walking (numpy)"
+
     def improve(
         self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
@@ -218,8 +222,18 @@ class MaxSAT(PreparedOnUse):
         """
         steps = min(max(_LEAST_STEPS, _STEPS * self.n), _MOST_STEPS) * effort
         greed = np.geomspace(*_GREED, num=len(X))
-        best, flips = walk(self._formula, X.astype(np.uint8), greed, steps, rng)
+        best, flips = self._walk.walk(self._formula, X.astype(np.uint8), greed, steps, rng)
         return best, self(best), -(-flips // self.n)
+
+    @cached_property
+    def _walk(self) -> ModuleType:
+        try:
+            from problems.maxsat import compiled_walk
+        except ImportError:
+            from problems.maxsat import walk
+
+            return walk
+        return compiled_walk
 
     @cached_property
     def _formula(self) -> Formula:
