@@ -25,6 +25,7 @@ MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
 LEAST_SHARE = 0.01
+MOST_LOPSIDED = 0.3
 FAR = 10.0
 MOST_FAR = 0.02
 MOST_RATIO = 1.6
@@ -116,6 +117,9 @@ def _objection(found: Measured, target_cv: float) -> str:
     shape = pareto_shape(tally.log_weights)
     if shape > MOST_SHAPE and tally.largest_share > LEAST_SHARE:
         return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
+    lopsided = tally.skewness / np.sqrt(tally.draws)
+    if lopsided > MOST_LOPSIDED:
+        return f"few large weights make up the variance (skewness {lopsided:.2g} of the root of the draws)"
     return ""
 
 
