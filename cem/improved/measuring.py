@@ -20,7 +20,8 @@ from cem.pareto import pareto_shape
 
 REFITS = 4
 EXTRA_SHARE = 0.15
-PATIENCE = 4
+PATIENCE = 1
+FINAL = 1.0
 MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
@@ -99,7 +100,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
             return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, 9 * need)), most)
+        goal = min(max(need, min(FINAL * spent, 9 * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
