@@ -17,7 +17,7 @@ from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
 from cem.improved.modes import HELD, leading
 from cem.improved.one_large import one_large
-from cem.improved.structures import Along, LowRank, full, seeded, sparse
+from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01
@@ -114,6 +114,7 @@ class NormalSpace:
             Candidate(partial(seeded, Along(slope)), (1,)),
             Candidate(fit_sparse, many),
             Candidate(partial(seeded, LowRank(slope)), (1, 2) if d <= 200 else (1,)),
+            Candidate(partial(seeded, isotropic), (1,)),
         ]
         if d <= MOST_ONE_LARGE:
             found.append(Candidate(one_large, (1,)))
