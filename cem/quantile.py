@@ -158,7 +158,8 @@ def estimate_quantile(
     performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, n_jobs, callback, progress, \
 checkpoint, resume, rng
         As in `estimate_probability`.
-    inputs : Gaussian, Exponential, Bernoulli, sequence of frozen scipy.stats distributions, or JointInputs
+    inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
+        A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
     probability : float
         The q with P(performance >= q) = probability is sought (`tail="lower"`: <=); in (0, 1).
     target_cv : float
@@ -207,8 +208,8 @@ checkpoint, resume, rng
     workplace = work_in(inputs)
     if workplace is None:
         raise ValueError(
-            f"quantiles need inputs that are Gaussian, Exponential, Bernoulli, scipy.stats marginals or "
-            f"JointInputs; got {type(inputs).__name__}."
+            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, MarkovPath, "
+            f"scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
     space, source = workplace
     upper = tail == "upper"

@@ -61,16 +61,18 @@ def estimate_probability(
         `inputs`, `level` and `tail`, which brings these with it.
     inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
         What is random; a sequence means independent inputs. Scipy's distributions are sampled by way of
-        standard-normal space, and the improved method samples `Gaussian` and `Exponential` inputs so too:
-        the estimate's `family` is then one of that space.
+        standard-normal space, and the improved method samples `Gaussian`, `Exponential` and `Gamma` inputs
+        so too: the estimate's `family` is then one of that space. A `MarkovPath` is a path of random length,
+        and the performance sees the state in which it ended.
     level : float
         The event is ``performance(x) >= level``.
     tail : {"upper", "lower"}
         "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
     method : {"auto", "improved", "multilevel"}
-        "improved" works in standard-normal space, or on bits; "multilevel" is the textbook's and takes any
-        family. "auto" is "improved" for a `Gaussian`, an `Exponential`, a `Bernoulli`, scipy.stats marginals
-        and `JointInputs`, unless a `family` is given, and "multilevel" otherwise.
+        "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
+        and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
+        `Categorical` or `MarkovPath`, scipy.stats marginals and `JointInputs`, unless a `family` is given,
+        and "multilevel" otherwise.
     family : family, optional
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
@@ -194,8 +196,9 @@ def _chosen(method: str, inputs: Any, family: Family | None) -> tuple[Inputs, Pl
         return source, lambda level, target_cv: improved(space, level, target_cv)
     if method == "improved":
         raise ValueError(
-            'method="improved" takes inputs that are Gaussian, Exponential, Bernoulli, scipy.stats marginals '
-            'or JointInputs, and no family=; "auto" and "multilevel" take any.'
+            'method="improved" takes inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, '
+            "MarkovPath, scipy.stats marginals or JointInputs, and no family=; "
+            '"auto" and "multilevel" take any.'
         )
     source = resolve_inputs(inputs, family)
     return source, lambda level, target_cv: multilevel(source, level, target_cv, POPULATION)

@@ -3,7 +3,7 @@
 All work on the same cases; the peers on standard normal rows (a bit is a threshold of one). Ours and FORM
 with importance sampling draw until they reach the coefficient of variation; the others, which have no such
 rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--patience` is a failure, an
-estimate of 0. Random-length paths are left out: they are no row of fixed length.
+estimate of 0. Random-length paths are no row of fixed length, which the peers need: there ours is alone.
 
 With `--log` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
 """
@@ -191,7 +191,8 @@ def main() -> None:
             for method in given.methods:
                 key = (method, problem.name, seed)
                 late = time.monotonic() - began > 60 * given.minutes
-                if key in runs or late or hopeless(runs, method, problem.name):
+                alone = method != OURS and isinstance(problem.inputs, cem.MarkovPath)
+                if key in runs or late or alone or hopeless(runs, method, problem.name):
                     continue
                 if method == OURS:
                     runs[key] = trial(problem, seed, target_cv=given.error)
@@ -214,15 +215,7 @@ def chosen(names: list[str]) -> list[RareEventProblem]:
     unknown = [name for name in names if name not in cases]
     if unknown:
         raise SystemExit(f"no case is called {', '.join(unknown)}.")
-    fixed = []
-    for case in [cases[name] for name in names] if names else cases.values():
-        try:
-            from_normal(case)
-        except ValueError as error:
-            print(f"left out: {error}")
-        else:
-            fixed.append(case)
-    return fixed
+    return [cases[name] for name in names] if names else list(cases.values())
 
 
 def read(log: Path | None) -> Runs:
@@ -261,7 +254,7 @@ def report(cases: list[RareEventProblem], runs: Runs) -> None:
             if method in by:
                 bad = sum(t.status == "failed" for t in by[method])
                 print(row(method, by[method]) + (f"   {bad} failed" if bad else ""))
-        if OURS in by:
+        if OURS in by and len(by) > 1:
             gains[problem.name] = gain(by)
     if not gains:
         return

@@ -98,3 +98,15 @@ def test_benchmark_maxcut_stops_at_the_best_known_value(square):
     done = run("benchmark_maxcut.py", *arguments)
     assert done.returncode == 0, done.stderr
     assert "| cem-numpy | 1 | 1 (100 %) | 0.0000 |" in done.stdout
+
+
+def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
+    log = tmp_path / "runs.jsonl"
+    given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--log", log, "--repetitions")
+    assert run("benchmark_rare_event.py", *given, 1).returncode == 0
+    first = log.read_text().splitlines()
+    done = run("benchmark_rare_event.py", *given, 2)
+    assert len(first) == 2
+    assert log.read_text().splitlines()[:2] == first
+    assert len(log.read_text().splitlines()) == 4
+    assert "own s" in done.stdout

@@ -124,9 +124,13 @@ class VonMisesFisherNakagami(ReadOnly):
             raise ValueError(f"the families have {self.dimension} and {other.dimension} coordinates.")
         if a in (0.0, 1.0):
             return self if a == 0 else other
-        pairs = zip(self._means, other._means, strict=True)
-        mean, square, log_square = ((1 - a) * mine + a * theirs for mine, theirs in pairs)
-        return self._from_means(np.asarray(mean), float(square), float(log_square))
+        mean, square, log_square = self._means
+        to_mean, to_square, to_log_square = other._means
+        return self._from_means(
+            (1 - a) * mean + a * to_mean,
+            (1 - a) * square + a * to_square,
+            (1 - a) * log_square + a * to_log_square,
+        )
 
     def _mean_log_prob(self, other: Self) -> float:
         """Mean of the log density of `other` under this one (all of it in closed form)."""

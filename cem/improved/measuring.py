@@ -20,11 +20,13 @@ from cem.pareto import pareto_shape
 
 REFITS = 4
 EXTRA_SHARE = 0.15
-PATIENCE = 4
+PATIENCE = 1
+FINAL = 1.0
 MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
 LEAST_SHARE = 0.01
+MOST_LOPSIDED = 0.3
 FAR = 10.0
 MOST_FAR = 0.02
 MOST_RATIO = 1.6
@@ -98,7 +100,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
             return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, 9 * need)), most)
+        goal = min(max(need, min(FINAL * spent, 9 * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
@@ -116,6 +118,9 @@ def _objection(found: Measured, target_cv: float) -> str:
     shape = pareto_shape(tally.log_weights)
     if shape > MOST_SHAPE and tally.largest_share > LEAST_SHARE:
         return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
+    lopsided = tally.skewness / np.sqrt(tally.draws)
+    if lopsided > MOST_LOPSIDED:
+        return f"few large weights make up the variance (skewness {lopsided:.2g} of the root of the draws)"
     return ""
 
 

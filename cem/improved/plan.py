@@ -9,6 +9,7 @@ import numpy as np
 
 from cem.estimates import RESOLUTION
 from cem.importance import Tally
+from cem.improved.agreement import contradiction
 from cem.improved.archive import Archive
 from cem.improved.learning import learn, opening
 from cem.improved.measuring import measure
@@ -59,8 +60,9 @@ def _improved(archive: Archive, target_cv: float) -> Generator[Request, Batch, M
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    if found.doubt:
-        status, message = Status.UNTRUSTED, found.doubt
+    doubt = found.doubt or contradiction(archive)
+    if doubt:
+        status, message = Status.UNTRUSTED, doubt
     else:
         status = Status.TARGET_REACHED
         message = "the target coefficient of variation is reached and nothing speaks against the estimate"

@@ -122,9 +122,8 @@ def _measure(
         samples: list[Sample] = []
         more = archive.batch
         for _ in range(MOST_ROUNDS):
-            samples.append(
-                (yield from archive.draw(proposal, more, archive.measured, "measure", archive.level))
-            )
+            drawn = yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)
+            samples.append(drawn)
             tail = tail_of(samples)
             cv = tail.coefficient_of_variation(tail.point(probability))
             need = 1.1 * tail.draws * (cv / target_cv) ** 2 if np.isfinite(cv) else 20.0 * archive.batch

@@ -16,10 +16,12 @@ from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
 from cem.improved.modes import HELD, leading
-from cem.improved.structures import Along, LowRank, full, seeded, sparse
+from cem.improved.one_large import one_large
+from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01
+MOST_ONE_LARGE = 60
 
 
 class Space(Protocol):
@@ -105,13 +107,17 @@ class NormalSpace:
         d = self.dimension
         fit_full, fit_sparse = partial(seeded, full), partial(seeded, sparse)
         if d <= 12:
-            return [Candidate(fit_full, (1, 2, 3, 4, 6, 8)), Candidate(fit_sparse, (1, 2, 4, 8, 12, 16))]
+            found = [Candidate(fit_full, (1, 2, 3, 4, 6, 8)), Candidate(fit_sparse, (1, 2, 4, 8, 12, 16))]
+            return [*found, Candidate(one_large, (1,))] if d > 2 else found
         many = (1, 4, 10, 16) if d <= 60 else (1, 4) if d <= 200 else (1,)
         found = [
             Candidate(partial(seeded, Along(slope)), (1,)),
             Candidate(fit_sparse, many),
             Candidate(partial(seeded, LowRank(slope)), (1, 2) if d <= 200 else (1,)),
+            Candidate(partial(seeded, isotropic), (1,)),
         ]
+        if d <= MOST_ONE_LARGE:
+            found.append(Candidate(one_large, (1,)))
         return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found
 
 

@@ -51,7 +51,7 @@ def single_queue() -> cem.MarkovPath:
         return np.column_stack([length, np.maximum(states[:, 1], length)])
 
     def ended(states: States) -> NDArray[np.bool_]:
-        return (states[:, 0] == 0) | (states[:, 0] == ROOM)
+        return np.asarray((states[:, 0] == 0) | (states[:, 0] == ROOM))
 
     return cem.MarkovPath(step, ended, [1, 1], [1 - JOINS, JOINS])
 
@@ -72,7 +72,7 @@ def tandem_queue() -> cem.MarkovPath:
 
     def ended(states: States) -> NDArray[np.bool_]:
         total = states[:, 0] + states[:, 1]
-        return (total == 0) | (total == TOTAL)
+        return np.asarray((total == 0) | (total == TOTAL))
 
     def node(states: States) -> States:
         return np.asarray(states[:, 0] * (TOTAL + 1) + states[:, 1])
@@ -103,7 +103,7 @@ def insurer() -> cem.MarkovPath:
         return np.column_stack([capital, np.minimum(states[:, 1], capital)])
 
     def ended(states: States) -> NDArray[np.bool_]:
-        return (states[:, 0] <= 0) | (states[:, 0] >= SAFE)
+        return np.asarray((states[:, 0] <= 0) | (states[:, 0] >= SAFE))
 
     return cem.MarkovPath(step, ended, [CAPITAL, CAPITAL], [1 - CLAIM, CLAIM])
 
