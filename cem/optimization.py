@@ -107,6 +107,9 @@ def optimize(
         Stop after the batch in which a score is at least this good.
     tol : float, optional
         Elite scores that agree within ``tol * (1 + |best|)`` have converged. Default 1e-9.
+    evaluation_timeout : float, optional
+        Seconds that one call of `fun` may take, in a worker process (one, where `n_jobs` is 1). A candidate
+        that takes longer twice is scored as NaN, and so is one that ends its process twice.
     n_jobs : int, optional
         Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``. The result does not
         depend on it.
@@ -125,7 +128,7 @@ def optimize(
         violation. Their functions are called with one candidate, never outside the bounds.
     integrality : array_like of 0 or 1, shape (d,), or a scalar
         Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
-    evaluation_timeout, progress, checkpoint, resume
+    progress, checkpoint, resume
         Not available yet: only the values that mean "off" are accepted.
 
     Returns
@@ -169,7 +172,6 @@ def optimize(
     (0.0003, 2.0)
     """
     refuse(
-        evaluation_timeout=(evaluation_timeout, None, 0),
         progress=(progress, False, None, 0),
         checkpoint=(checkpoint, None, False),
         resume=(resume, False, None, 0),
@@ -215,7 +217,7 @@ def optimize(
     )
     plan, budget = plan_for(asked)
 
-    with Evaluator(objective, n_jobs) as evaluator:
+    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
         driver = Driver(
             evaluator,
             streams,

@@ -141,6 +141,7 @@ def estimate_quantile(
     pass_rng: bool = False,
     max_evaluations: int | None = None,
     max_time: float | None = None,
+    evaluation_timeout: float | None = None,
     n_jobs: int | None = None,
     callback: Callable[..., Any] | None = None,
     rng: RngLike = None,
@@ -149,7 +150,8 @@ def estimate_quantile(
 
     Parameters
     ----------
-    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, n_jobs, callback, rng
+    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, evaluation_timeout, n_jobs,
+    callback, rng
         As in `estimate_probability`.
     inputs : Gaussian, Exponential, Bernoulli, sequence of frozen scipy.stats distributions, or JointInputs
     probability : float
@@ -199,7 +201,7 @@ def estimate_quantile(
     upper = tail == "upper"
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
-    with Evaluator(objective, n_jobs) as evaluator:
+    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
         driver = Driver(
             evaluator, streams, budget, source.proposal, upper, present=source.present, any_score=True
         )

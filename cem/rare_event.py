@@ -82,6 +82,9 @@ def estimate_probability(
         Exact. Default 1,000,000.
     max_time : float, optional
         Seconds.
+    evaluation_timeout : float, optional
+        Seconds that one call of `performance` may take, in a worker process (one, where `n_jobs` is 1). A
+        candidate that takes longer twice is scored as NaN, and so is one that ends its process twice.
     n_jobs : int, optional
         Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``.
     callback : callable, optional
@@ -89,7 +92,7 @@ def estimate_probability(
         batch. Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
-    evaluation_timeout, progress, checkpoint, resume
+    progress, checkpoint, resume
         Not available yet: only the values that mean "off" are accepted.
 
     Returns
@@ -120,7 +123,6 @@ def estimate_probability(
     True
     """
     refuse(
-        evaluation_timeout=(evaluation_timeout, None, 0),
         progress=(progress, False, None, 0),
         checkpoint=(checkpoint, None, False),
         resume=(resume, False, None, 0),
@@ -143,7 +145,7 @@ def estimate_probability(
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
 
-    with Evaluator(objective, n_jobs) as evaluator:
+    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
         driver = Driver(
             evaluator,
             streams,

@@ -941,7 +941,6 @@ OFF = {
     "resume": [False],
 }
 ON = {
-    "evaluation_timeout": [1.0],
     "progress": [True],
     "checkpoint": ["state.npz"],
     "resume": [True],

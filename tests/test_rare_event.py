@@ -1067,7 +1067,8 @@ BAD = {
     "rng negative": ({"rng": -1}, ValueError, "rng must be a non-negative"),
     "callback": ({"callback": 3}, TypeError, "callback must be callable"),
     "no workers": ({"n_jobs": 0}, ValueError, "n_jobs"),
-    "timeout": ({"evaluation_timeout": 1.0}, ValueError, "evaluation_timeout is not available"),
+    "no time for an evaluation": ({"evaluation_timeout": 0}, ValueError, "evaluation_timeout must be a pos"),
+    "a timeout that is a word": ({"evaluation_timeout": "1"}, TypeError, "evaluation_timeout must be a num"),
     "progress": ({"progress": True}, ValueError, "progress is not available"),
     "checkpoint": ({"checkpoint": "run.npz"}, ValueError, "checkpoint is not available"),
     "resume": ({"resume": True}, ValueError, "resume is not available"),
@@ -1093,7 +1094,7 @@ def test_a_performance_that_is_none(performance):
     "off",
     [
         {"evaluation_timeout": None, "progress": False, "checkpoint": None, "resume": False},
-        {"evaluation_timeout": 0, "progress": 0, "checkpoint": False, "resume": 0},
+        {"progress": 0, "checkpoint": False, "resume": 0},
         {"evaluation_timeout": None, "progress": None, "checkpoint": None, "resume": None},
     ],
 )
