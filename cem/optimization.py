@@ -19,7 +19,7 @@ from cem.progress import shown
 from cem.reporting import Progress, as_notifier, raise_failure
 from cem.results import OptimizeResult
 from cem.resuming import opened
-from cem.start import refuse, resolve_start
+from cem.start import resolve_start
 from cem.status import Status
 from cem.streams import Purpose, RngLike
 
@@ -110,6 +110,9 @@ def optimize(
         Stop after the batch in which a score is at least this good.
     tol : float, optional
         Elite scores that agree within ``tol * (1 + |best|)`` have converged. Default 1e-9.
+    evaluation_timeout : float, optional
+        Seconds that one call of `fun` may take, in a worker process (one, where `n_jobs` is 1). A candidate
+        that takes longer twice is scored as NaN, and so is one that ends its process twice.
     n_jobs : int, optional
         Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``. The result does not
         depend on it.
@@ -136,8 +139,6 @@ def optimize(
         Go on with the run that `checkpoint` holds, if there is one: it ends as it would have without a
         break, bit for bit. Budgets, `n_jobs` and `callback` may have changed, nothing else. Iterations
         that a callback has seen are not shown to it again.
-    evaluation_timeout
-        Not available yet.
 
     Returns
     -------
@@ -181,7 +182,6 @@ def optimize(
     >>> float(f"{10 ** r.x[0]:.3g}"), float(f"{r.x[1]:.3g}")
     (0.0003, 2.0)
     """
-    refuse(evaluation_timeout=(evaluation_timeout, None, 0))
     if method not in ("auto", "textbook"):
         raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
     budget = Budget(max_evaluations, max_iterations, max_time, target)
@@ -244,7 +244,10 @@ def optimize(
     )
     plan, budget = plan_for(asked)
 
-    with Evaluator(objective, n_jobs) as evaluator, shown(progress, budget.max_evaluations) as bar:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
             evaluator,
             streams,

@@ -144,6 +144,7 @@ def estimate_quantile(
     pass_rng: bool = False,
     max_evaluations: int | None = None,
     max_time: float | None = None,
+    evaluation_timeout: float | None = None,
     n_jobs: int | None = None,
     callback: Callable[..., Any] | None = None,
     progress: bool = False,
@@ -155,8 +156,8 @@ def estimate_quantile(
 
     Parameters
     ----------
-    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, n_jobs, callback, progress, \
-checkpoint, resume, rng
+    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, evaluation_timeout, n_jobs, \
+callback, progress, checkpoint, resume, rng
         As in `estimate_probability`.
     inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
         A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
@@ -208,15 +209,18 @@ checkpoint, resume, rng
     workplace = work_in(inputs)
     if workplace is None:
         raise ValueError(
-            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, MarkovPath, "
-            f"scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
+            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, "
+            f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
     space, source = workplace
     upper = tail == "upper"
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     streams, journal = opened(checkpoint, resume, "quantile", performance, unchanged, budget, rng)
     objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
-    with Evaluator(objective, n_jobs) as evaluator, shown(progress, budget.max_evaluations) as bar:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
             evaluator,
             streams,

@@ -21,7 +21,6 @@ from cem.pareto import pareto_shape
 from cem.progress import shown
 from cem.reporting import Progress, as_notifier, raise_failure
 from cem.resuming import opened
-from cem.start import refuse
 from cem.status import Status
 from cem.streams import RngLike
 
@@ -87,6 +86,9 @@ def estimate_probability(
         Exact. Default 1,000,000.
     max_time : float, optional
         Seconds.
+    evaluation_timeout : float, optional
+        Seconds that one call of `performance` may take, in a worker process (one, where `n_jobs` is 1). A
+        candidate that takes longer twice is scored as NaN, and so is one that ends its process twice.
     n_jobs : int, optional
         Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``.
     callback : callable, optional
@@ -96,8 +98,6 @@ def estimate_probability(
         The same int gives the same result, bit for bit.
     progress, checkpoint, resume
         As in `optimize`.
-    evaluation_timeout
-        Not available yet.
 
     Returns
     -------
@@ -126,7 +126,6 @@ def estimate_probability(
     >>> bool(low < 11 * np.exp(-10) < high)
     True
     """
-    refuse(evaluation_timeout=(evaluation_timeout, None, 0))
     unchanged = {
         "inputs": inputs,
         "level": level,
@@ -157,7 +156,10 @@ def estimate_probability(
     streams, journal = opened(checkpoint, resume, "probability", whole, unchanged, budget, rng)
     objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
 
-    with Evaluator(objective, n_jobs) as evaluator, shown(progress, budget.max_evaluations) as bar:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
             evaluator,
             streams,

@@ -1067,7 +1067,8 @@ BAD = {
     "rng negative": ({"rng": -1}, ValueError, "rng must be a non-negative"),
     "callback": ({"callback": 3}, TypeError, "callback must be callable"),
     "no workers": ({"n_jobs": 0}, ValueError, "n_jobs"),
-    "timeout": ({"evaluation_timeout": 1.0}, ValueError, "evaluation_timeout is not available"),
+    "no time for an evaluation": ({"evaluation_timeout": 0}, ValueError, "evaluation_timeout must be a pos"),
+    "a timeout that is a word": ({"evaluation_timeout": "1"}, TypeError, "evaluation_timeout must be a num"),
     "progress": ({"progress": "yes"}, TypeError, "progress must be True or False"),
     "checkpoint": ({"checkpoint": 3}, TypeError, "path of a file"),
     "resume": ({"resume": True}, ValueError, "checkpoint=path"),
@@ -1093,7 +1094,7 @@ def test_a_performance_that_is_none(performance):
     "off",
     [
         {"evaluation_timeout": None, "progress": False, "checkpoint": None, "resume": False},
-        {"evaluation_timeout": 0, "progress": 0, "checkpoint": False, "resume": 0},
+        {"progress": 0, "checkpoint": False, "resume": 0},
         {"evaluation_timeout": None, "progress": None, "checkpoint": None, "resume": None},
     ],
 )

@@ -6,7 +6,8 @@ from scipy import stats
 
 import cem
 from cem.domain import Domain
-from cem.sampling import block_rows, draw
+from cem.sampling import Recipe, block_rows, draw
+from cem.streams import Streams
 
 FAMILIES = {
     "independent Gaussian": cem.Gaussian(np.arange(300.0), std=np.linspace(0.1, 2, 300)),
@@ -164,3 +165,27 @@ def test_a_read_only_sample_is_not_written_to():
     domain = Domain(np.array([2.0, 0.0]), np.array([2.0, 4.0]))
     x = draw(Whole(), 500, stream, domain)
     assert not domain.outside(x).any()
+
+
+# --- drawn again ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"correlated Gaussian"}))
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 500), (0, 1), (217, 219), (230, 435), (436, 500), (499, 500)]
+)
+def test_any_rows_can_be_drawn_again(name, bounded, start, stop):
+    domain = Domain(np.full(300, 0.0), np.full(300, 100.0)) if bounded else None
+    recipe = Recipe(FAMILIES[name], 500, domain, Streams(7), 3)
+    assert recipe.redrawable
+    x = recipe.population()
+    np.testing.assert_array_equal(recipe.rows(start, stop), x[start:stop])
+    blocks = list(recipe.blocks(start, stop))
+    np.testing.assert_array_equal(np.concatenate(blocks), x[start:stop])
+    assert not any(block.flags.writeable for block in blocks)
+
+
+def test_matrix_products_are_not_drawn_again():
+    assert not Recipe(FAMILIES["correlated Gaussian"], 500, None, Streams(7), 3).redrawable
+    assert not Recipe(Hidden(FAMILIES["Bernoulli"]), 500, None, Streams(7), 3).redrawable

@@ -6,7 +6,6 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from numbers import Integral
-from typing import Any
 
 import joblib
 import numpy as np
@@ -29,6 +28,8 @@ LEAST_BY_JOBLIB = 0.02  # seconds of work below which a task of joblib's is not 
 class Evaluator:
     """Scores batches of rows, serially or over one pool that stays open; a context manager.
 
+    `processes` are the worker processes, where there are any.
+
     Parameters
     ----------
     objective : Objective
@@ -45,7 +46,8 @@ class Evaluator:
         if timeout is not None and not real_number("evaluation_timeout", timeout) > 0:
             raise ValueError(f"evaluation_timeout must be a positive number of seconds, got {timeout!r}.")
         self.objective = objective
-        self.pool: ProcessPool | JoblibPool | None = None
+        self.processes: ProcessPool | None = None
+        self._joblib: JoblibPool | None = None
         self._n_jobs, self._timeout = n_jobs, timeout
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
         self._backend = joblib.Parallel(n_jobs=n_jobs)._backend
@@ -60,8 +62,9 @@ class Evaluator:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.pool is not None:
-            self.pool.close()
+        for pool in (self.processes, self._joblib):
+            if pool is not None:
+                pool.close()
 
     @property
     def _own_processes(self) -> bool:
@@ -169,15 +172,13 @@ class Evaluator:
         self, chunks: Chunks, x: Array, batch: int, deadline: float, recipe: Recipe | None
     ) -> Generator[Arrival | None, None, None]:
         if not self._own_processes:
-            if self.pool is None:
-                self.pool = JoblibPool(self.objective, self._n_jobs)
-            return self.pool.results(chunks, x, batch, deadline)  # type: ignore[union-attr, call-arg, arg-type]
-        if self.pool is None:
+            self._joblib = self._joblib or JoblibPool(self.objective, self._n_jobs)
+            return self._joblib.results(chunks, x, batch, deadline)
+        if self.processes is None:
             threads = getattr(self._backend, "inner_max_num_threads", None)
-            cores: Any = joblib.cpu_count()
-            threads = threads or max(1, cores // self._workers)
-            self.pool = ProcessPool(self.objective, self._workers, self._timeout, threads)
+            threads = threads or max(1, joblib.cpu_count() // self._workers)
+            self.processes = ProcessPool(self.objective, self._workers, self._timeout, threads)
         source: Source = Shipped(x)
         if recipe is not None and worth_redrawing(recipe, x):
             source = Redrawn(recipe, self.objective.vectorized)
-        return self.pool.results(chunks, source, x, batch, deadline)  # type: ignore[call-arg, arg-type]
+        return self.processes.results(chunks, source, x, batch, deadline)

@@ -48,7 +48,7 @@ class ProcessPool:
     """
 
     def __init__(
-        self, objective: Objective, workers: int, timeout: float | None, threads: int | None = None
+        self, objective: Objective, workers: int, timeout: float | None = None, threads: int = 1
     ) -> None:
         self._objective, self._size, self._threads = objective, workers, threads
         self._timeout = np.inf if timeout is None else timeout
@@ -71,7 +71,9 @@ class ProcessPool:
                 if not (chunks.left or work.suspects or any(worker.task for worker in self._workers)):
                     return
                 arrivals = list(self._collect(work))
-                yield from arrivals or [None]
+                yield from arrivals
+                if not arrivals:
+                    yield None
         except KeyboardInterrupt:
             yield from self._last_words()
             raise
@@ -111,7 +113,9 @@ class ProcessPool:
                 self.sent += worker.give(task, work.parcel, work.batch, work.deadline - time.monotonic())
 
     def _next_task(self, chunks: Chunks, work: _Work) -> Task | None:
-        piece = next(chunks, None)
+        """Give rows that nobody has tried first; but where nothing could be scored yet, look into that."""
+        tried = work.suspects and not self._scored
+        piece = None if tried else next(chunks, None)
         if piece is not None:
             return Task(piece.start, piece.stop)
         if time.monotonic() >= work.deadline:

@@ -145,16 +145,15 @@ class WorkerProcess:
 _resting: list[WorkerProcess] = []
 
 
-def borrowed(threads: int | None) -> WorkerProcess:
+def borrowed(threads: int) -> WorkerProcess:
     """Give a process that rests, or a new one; `threads` limits those of numerical libraries."""
-    limit = threads or 1
     while _resting:
         worker = _resting.pop()
-        if worker.owner == os.getpid() and worker.alive and worker.threads == limit:
+        if worker.owner == os.getpid() and worker.alive and worker.threads == threads:
             return worker
         if worker.owner == os.getpid():
             worker.end()
-    return WorkerProcess(limit)
+    return WorkerProcess(threads)
 
 
 def given_back(workers: list[WorkerProcess]) -> None:

@@ -17,7 +17,10 @@ class Family(Protocol):
 
     Any object with these five methods is a family; no base class and no registration is needed.
     They are called positionally. ``to_arrays``/``from_arrays`` (for saving) and
-    ``kl_divergence(other)`` (a closed form) are used where present.
+    ``kl_divergence(other)`` (a closed form) are used where present. ``redrawable = True`` promises that
+    `sample` gives the same bits in every process and however many rows are drawn at once (true of
+    elementwise arithmetic, not of matrix products): then worker processes draw large candidates for
+    themselves instead of being sent them.
     """
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Array:

@@ -36,6 +36,7 @@ class Bernoulli(ReadOnly):
     p: Any
 
     dtype: ClassVar = np.dtype(np.uint8)
+    redrawable: ClassVar = True
 
     def __post_init__(self) -> None:
         p = parameter_vector("p", self.p)

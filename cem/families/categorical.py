@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class Categorical(ReadOnly):
 
     probabilities: Any
     categories: Any = field(init=False)
+
+    redrawable: ClassVar = True
 
     def __post_init__(self) -> None:
         tables = [_checked_table(row, j) for j, row in enumerate(_rows(self.probabilities))]

@@ -37,6 +37,7 @@ class Exponential(ReadOnly):
     mean: Any
 
     dtype: ClassVar = np.dtype(np.float64)
+    redrawable: ClassVar = True
 
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)

@@ -68,6 +68,11 @@ class Gaussian(ReadOnly):
         return int(self.mean.size)
 
     @property
+    def redrawable(self) -> bool:
+        """Whether rows have the same bits wherever they are drawn: a product of matrices need not."""
+        return self.diagonal
+
+    @property
     def diagonal(self) -> bool:
         """Whether the coordinates are independent."""
         return self.covariance is None

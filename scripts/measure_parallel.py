@@ -1,0 +1,116 @@
+"""What parallel evaluation costs and gains: bytes an iteration, speed-up of two workers, overhead."""
+
+# ruff: noqa: E402 - the thread counts must be set before numpy is imported
+from __future__ import annotations
+
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import argparse
+import time
+from collections.abc import Callable
+
+import joblib
+import numpy as np
+
+import cem
+from cem.evaluation import Evaluator, Objective
+from cem.families.base import Array
+from cem.sampling import Recipe
+from cem.streams import Streams
+
+
+def first_entry(x: Array) -> float:
+    return float(x[0])
+
+
+def sleep(x: Array) -> float:
+    time.sleep(float(x[0]))
+    return float(x[0])
+
+
+def free_chunk(x: Array) -> list[float]:
+    return [first_entry(row) for row in x]
+
+
+def seconds(
+    fun: Callable[[Array], float], x: Array, n_jobs: int, repeats: int, recipe: Recipe | None = None
+) -> tuple[Array, Evaluator]:
+    """Time whole batches, after one that opens the pool."""
+    times = []
+    with Evaluator(Objective(fun, Streams(1)), n_jobs) as evaluator:
+        for batch in range(repeats + 1):
+            out, done = np.empty(len(x)), np.zeros(len(x), dtype=bool)
+            began = time.perf_counter()
+            for failure in evaluator.score(x, batch, out, done, recipe=recipe):
+                if failure is not None:
+                    raise failure.error
+            times.append(time.perf_counter() - began)
+    return np.array(times[1:]), evaluator
+
+
+def bytes_table(n: int, workers: int, iterations: int) -> None:
+    print(f"Bytes an iteration, N = {n}, {workers} workers, free objective; means of {iterations} iterations")
+    print(f"{'candidates':<10}{'D':>11}{'N*D*8':>16}{'pipes':>12}{'mapped':>16}")
+    for redraw in (False, True):
+        for d in (1_000, 10_000, 1_000_000):
+            family = cem.Gaussian(np.zeros(d), std=1.0 * np.ones(d))
+            recipe = Recipe(family, n, None, Streams(1), 0)
+            x = recipe.population()
+            _, evaluator = seconds(first_entry, x, workers, iterations - 1, recipe if redraw else None)
+            pool = evaluator.processes
+            if pool is None:
+                raise RuntimeError("the evaluation was not parallel.")
+            piped, mapped = (pool.sent + pool.received) / iterations, pool.mapped / iterations
+            name = "drawn" if redraw else "sent"
+            print(f"{name:<10}{d:>11,}{x.nbytes:>16,}{piped:>12,.0f}{mapped:>16,.0f}", flush=True)
+
+
+def speed_table(workers: int, repeats: int) -> None:
+    print(f"\nSpeed-up of {workers} workers over one, batches of 200; means of {repeats} batches")
+    rng = np.random.default_rng(1)
+    spread = np.exp(rng.uniform(np.log(0.001), np.log(0.02), 200))
+    for name, times in (
+        ("10 ms each", np.full(200, 0.01)),
+        ("1-20 ms, uniform", rng.uniform(0.001, 0.02, 200)),
+        ("1-20 ms, log-uniform", spread),
+    ):
+        x = times[:, None]
+        one, more = (seconds(sleep, x, n, repeats)[0].mean() for n in (1, workers))
+        print(f"{name:<22}{one:>8.3f} s {more:>8.3f} s {one / more:>7.3f} x", flush=True)
+
+
+def overhead_table(workers: int, repeats: int) -> None:
+    print(f"\nA free objective, N = 1000, D = 10: milliseconds a batch, medians of {repeats}")
+    x = np.random.default_rng(1).normal(size=(1000, 10))
+    serial, _ = seconds(first_entry, x, 1, repeats)
+    ours, _ = seconds(first_entry, x, workers, repeats)
+    chunks = np.array_split(x, workers)
+    with joblib.Parallel(n_jobs=workers) as parallel:
+        theirs = []
+        for _ in range(repeats + 1):
+            began = time.perf_counter()
+            parallel(joblib.delayed(free_chunk)(chunk) for chunk in chunks)
+            theirs.append(time.perf_counter() - began)
+    a, b, c = (float(np.median(each)) * 1e3 for each in (serial, ours, theirs[1:]))
+    print(
+        f"serial {a:.2f}   {workers} workers {b:.2f}   joblib, a chunk a worker {c:.2f}   ratio {b / c:.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=50, help="candidates an iteration in the table of bytes")
+    parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    bytes_table(given.rows, given.workers, given.iterations)
+    speed_table(given.workers, given.repeats)
+    overhead_table(given.workers, 50 * given.repeats)
+
+
+if __name__ == "__main__":
+    main()
