@@ -12,6 +12,7 @@ from cem.confirmation import Ending
 from cem.domain import Domain
 from cem.families.base import Array
 from cem.loop import Batch, Request, Rows
+from cem.polishing.integer_steps import HeldSteps, Point
 from cem.status import Status
 from cem.stopping import Stopping
 
@@ -57,7 +58,11 @@ class Best:
 
 
 def integer_runs(
-    plan: Callable[[Any], Generator[Request, Batch, Ending]], start: Any, stopping: Stopping, domain: Domain
+    plan: Callable[[Any], Generator[Request, Batch, Ending]],
+    start: Any,
+    stopping: Stopping,
+    domain: Domain,
+    polish: bool,
 ) -> Generator[Request, Batch, Ending]:
     """Follow ``plan(start)``, then step from integer to integer; where that helps, do it again.
 
@@ -69,14 +74,29 @@ def integer_runs(
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
     stopping : Stopping
     domain : Domain
+    polish : bool
+        Whether local methods look further than one step (`cem.polishing.integer_steps`).
     """
     best, first = Best(), start
     for _ in range(MOST_RUNS):
         ending = yield from best.watched(plan(start))
-        if best.x is None or not (yield from _stepped(best, stopping, domain)):
+        if best.x is None:
+            return ending
+        moved = yield from _stepped(best, stopping, domain)
+        if not moved and polish:
+            moved = yield from best.watched(_held_steps(best, first, stopping, domain))
+        if not moved:
             return ending
         start = first.stretched(best.x, np.full(best.x.size, NARROWER))
     return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
+
+
+def _held_steps(best: Best, start: Any, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:
+    """Look for better integers several steps away; tell whether there were any."""
+    here = domain.present(np.asarray(best.x)[None])[0]
+    span = np.where(np.isfinite(domain.high - domain.low), domain.high - domain.low, 5 * start.std)
+    steps = HeldSteps(domain, span, stopping.margin(best.score))
+    return (yield from steps.run(Point(here, -best.score))) is not None
 
 
 def _stepped(best: Best, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:

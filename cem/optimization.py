@@ -92,7 +92,7 @@ def optimize(
     method : {"auto", "textbook"}
         "textbook" is ``update=SmoothedFit(0.7), restarts=0, polish=False``. "auto" is the best we know: for
         continuous variables (a box, a point or a Gaussian start) a local stage, then runs of
-        ``PathAdaptation()`` with restarts until two agree; for others, and where `update`, `elite_fraction`
+        ``PathAdaptation()`` with restarts until enough agree; for others, and where `update`, `elite_fraction`
         or `improve` is given, one run of that update.
     population : int, optional
         Candidates an iteration (of the first run, where there are restarts). Default: the update's own, with
@@ -108,7 +108,7 @@ def optimize(
         method. Default: only where "auto" chooses everything.
     restarts : int, optional
         How many more runs there may be, for continuous variables; 0 for none. Default, where "auto" chooses
-        everything: until two independent runs find the same best score.
+        everything: until two independent runs find the same best score, or four where others have not.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
         every batch. Default: the problem's own, if it has one; False for none.
@@ -263,7 +263,11 @@ def optimize(
         plan = confirmed_run(update, family, n, stopping, domain)
     if box.integer.any() and checks is None and not noisy:
         plan = integer_runs(
-            lambda start: confirmed_run(update, start, n, stopping, domain), family, stopping, box
+            lambda start: confirmed_run(update, start, n, stopping, domain),
+            family,
+            stopping,
+            box,
+            local_search,
         )
 
     with Evaluator(objective, n_jobs) as evaluator:
