@@ -91,7 +91,9 @@ def integer_runs(
     return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
 
 
-def _held_steps(best: Best, start: Any, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:
+def _held_steps(
+    best: Best, start: Any, stopping: Stopping, domain: Domain
+) -> Generator[Request, Batch, bool]:
     """Look for better integers several steps away; tell whether there were any."""
     here = domain.present(np.asarray(best.x)[None])[0]
     span = np.where(np.isfinite(domain.high - domain.low), domain.high - domain.low, 5 * start.std)

@@ -142,7 +142,9 @@ def test_with_a_full_covariance():
     np.testing.assert_array_equal(r.x[:2], 2)
 
 
-@pytest.mark.parametrize("integrality", [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 0] * 3, [1] * 6], ids=str)
+@pytest.mark.parametrize(
+    "integrality", [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 0] * 3, [1] * 6], ids=str
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_integers_that_have_to_move_together(integrality, seed):
     """From the best value with every integer at 0, about 5, each single step is worse by about 100."""
