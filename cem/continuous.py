@@ -1,7 +1,8 @@
-"""The plan for continuous variables: a local stage, sampling runs with restarts, until two agree.
+"""The plan for continuous variables: a local stage, sampling runs with restarts, until enough of them agree.
 
 The local stage and the first run begin in the same place and may well end in the same basin; so it takes two
-*sampling* runs, the second of which begins elsewhere or with twice the population.
+*sampling* runs, the second of which begins elsewhere or with twice the population; and four once a run has
+ended at a worse score, which shows that there are several basins.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ _WIDEST = 0.2  # of the span: a first spread that a box does not cut off
 _REACH = 2.5  # standard deviations to either side: the region
 _STALLED = 1e-6  # of the whole gain: a last step so small that more of them will not do
 _AGREEING = 2
+_AGREEING_AMONG_OTHERS = 4  # where a run has ended elsewhere
+
+
+def convincing(agreed: int, runs: int) -> bool:
+    """Tell whether so many of the runs are enough: two where all agree, four where one ended elsewhere."""
+    return agreed >= (_AGREEING if agreed == runs else _AGREEING_AMONG_OTHERS)
 
 
 def is_gaussian(family: Family) -> bool:
@@ -138,7 +145,7 @@ class ContinuousSearch:
     # --- sampling runs ------------------------------------------------------------------------------
 
     def _sample(self) -> Generator[Request, Batch, Ending]:
-        """Run and restart until the best score has been found twice."""
+        """Run and restart until enough runs have found the best score."""
         regimes = Regimes(self.n, self.least, self.rng)
         note, number = "first run", 0
         while True:
@@ -150,7 +157,7 @@ class ContinuousSearch:
             self.bests.append(outcome.best)
             agreed = sum(best >= self.ledger.best - self._margin for best in self.bests)
             why = outcome.why
-            if agreed >= _AGREEING and not self.noisy:
+            if convincing(agreed, len(self.bests)) and not self.noisy:
                 gain = yield from self._probed(outcome, kind.n)
                 if gain == 0:
                     return Ending(

@@ -81,8 +81,8 @@ def optimize(
     method : {"auto", "textbook"}
         "textbook" is ``update=SmoothedFit(0.7), restarts=0, polish=False``. "auto" is the best we know: for
         continuous variables (a box, a point or a Gaussian start) a local stage, then runs of
-        ``PathAdaptation()`` with restarts until two agree; for others, and where `update`, `elite_fraction`
-        or `improve` is given, one run of that update.
+        ``PathAdaptation()`` with restarts until enough agree; for others, and where `update`,
+        `elite_fraction` or `improve` is given, one run of that update.
     population : int, optional
         Candidates an iteration (of the first run, where there are restarts). Default: the update's own, with
         `polish` 2.5 times as many; where it has none, ten a variable, between 100 and 1,000, and enough for
@@ -97,7 +97,7 @@ def optimize(
         method. Default: only where "auto" chooses everything.
     restarts : int, optional
         How many more runs there may be, for continuous variables; 0 for none. Default, where "auto" chooses
-        everything: until two independent runs find the same best score.
+        everything: until two independent runs find the same best score, or four where others have not.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
         every batch. Default: the problem's own, if it has one; False for none.

@@ -117,8 +117,8 @@ def plan_for(asked: Asked) -> tuple[Plan, Budget]:
     n = least = resolve_population(asked.population, asked.start, update)
     if asked.integers:
         update = IntegerMargin(update, asked.box)
+    local = asked.polish is not False and asked.method != "textbook"
     if asked.constraints is not None:
-        local = asked.polish is not False and asked.method != "textbook"
         return feasible_runs(update, asked.start, n, stopping, asked.box, asked.constraints, local), budget
     if asked.noisy:
         return noisy_run(update, asked.start, n, stopping, asked.domain, budget.max_evaluations), budget
@@ -127,7 +127,7 @@ def plan_for(asked: Asked) -> tuple[Plan, Budget]:
         return confirmed_run(update, start, n, stopping, asked.domain)
 
     if asked.integers:
-        return integer_runs(single, asked.start, stopping, asked.box), budget
+        return integer_runs(single, asked.start, stopping, asked.box, local), budget
     if asked.best_known or polish or restarts != 0:
         if asked.best_known and polish and asked.population is None:
             n = int(POLISHED_POPULATION * least)
@@ -168,7 +168,7 @@ def _check(asked: Asked, polish: bool, restarts: int | None) -> None:
         (asked.improve is not None, "do not go together with improve"),
         (asked.noisy, "trust single values, which noisy=True denies"),
         (asked.constraints is not None and restarts != 0, "belong to every search under constraints"),
-        (asked.constraints is None and asked.integers, "need variables without integrality"),
+        (asked.integers and restarts != 0, "are part of every search over integers"),
     )
     for holds, why in refusals:
         if holds and (polish or restarts != 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -16,7 +16,6 @@ BLOCK_NUMBERS = 2**16
 REDRAWS = 3
 
 
-@runtime_checkable
 class Filling(Protocol):
     """A family that can draw straight into given rows, which spares large populations a copy."""
 
@@ -48,10 +47,11 @@ def draw(
     """
     d = dimension(family)
     rows = block_rows(d)
-    if domain is None and isinstance(family, Filling):
-        population = np.empty((n, d), dtype=family.dtype)
+    if domain is None and hasattr(family, "fill"):  # what `Filling` says, at a tenth of its price
+        filling = cast(Filling, family)
+        population = np.empty((n, d), dtype=filling.dtype)
         for b, first in enumerate(range(0, n, rows)):
-            family.fill(population[first : first + rows], stream(b))
+            filling.fill(population[first : first + rows], stream(b))
     else:
         blocks = (
             _draw_block(family, min(rows, n - first), stream(b), domain)

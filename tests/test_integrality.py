@@ -6,9 +6,11 @@ from scipy.stats import norm
 
 import cem
 from cem.domain import Domain
-from cem.loop import Batch
+from cem.loop import Batch, Rows
+from cem.polishing.integer_steps import HeldSteps, Point
 from cem.updates import SmoothedFit
 from cem.updates.integer_margin import IntegerMargin
+from problems.continuous import rosenbrock
 
 CENTRE = np.array([7.3] * 5 + [0.4] * 5)
 SCALES = np.logspace(0, 4, 10)
@@ -138,6 +140,71 @@ def test_with_a_full_covariance():
         rng=1,
     )
     np.testing.assert_array_equal(r.x[:2], 2)
+
+
+@pytest.mark.parametrize(
+    "integrality", [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 0] * 3, [1] * 6], ids=str
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_integers_that_have_to_move_together(integrality, seed):
+    """From the best value with every integer at 0, about 5, each single step is worse by about 100."""
+    r = cem.optimize(rosenbrock, bounds=[(-10, 10)] * 6, integrality=integrality, vectorized=True, rng=seed)
+    assert r.fun < 1e-8
+    np.testing.assert_array_equal(r.x[np.array(integrality) == 1], 1)
+
+
+def test_the_pure_method_does_not_look_beyond_one_step():
+    r = cem.optimize(
+        rosenbrock, bounds=[(-10, 10)] * 6, integrality=[1, 0] * 3, polish=False, vectorized=True, rng=0
+    )
+    assert set(r.history.stage) == {"sampling"}
+
+
+def held_steps(fun, x, integer, low=-5, high=5):
+    """Serve `HeldSteps` from `x`; give what it found and how often it asked."""
+    x = np.array(x, dtype=float)
+    domain = Domain(np.full(x.size, low), np.full(x.size, high), integer)
+    asked = []
+
+    def score(rows):
+        asked.append(np.array(rows))
+        return Batch(rows, -fun(rows), np.random.default_rng)
+
+    stage = HeldSteps(domain, domain.high - domain.low, 1e-9).run(Point(x, float(fun(x[None])[0])))
+    answer = None
+    while True:
+        try:
+            request = stage.send(answer)
+        except StopIteration as finished:
+            return finished.value, np.concatenate(asked)
+        answer = score(request.x) if isinstance(request, Rows) else None
+
+
+def chain(X):
+    """Neighbours must be equal, at 100 a unit of difference; otherwise large is good."""
+    return 100 * np.abs(np.diff(X, axis=1)).sum(axis=1) - X.sum(axis=1)
+
+
+def test_a_held_step_pulls_the_others_after_it():
+    found, asked = held_steps(chain, [0, 0, 0, 0], [1, 1, 1, 1])
+    assert found.value < 0
+    assert len(np.unique(found.x)) == 1
+    assert np.abs(asked).max() <= 5
+
+
+def test_held_steps_from_the_best_lead_nowhere():
+    found, asked = held_steps(chain, [5, 5, 5, 5], [1, 1, 1, 1])
+    assert found is None
+    np.testing.assert_array_equal(asked, np.rint(asked))
+
+
+def test_continuous_variables_follow_a_held_step():
+    def joined(X):
+        return 100 * (X[:, 0] - X[:, 1]) ** 2 + (X[:, 0] - 2) ** 2
+
+    found, _ = held_steps(joined, [0, 0.0396], [1, 0])
+    assert found.x[0] == 1
+    assert found.x[1] == pytest.approx(1, abs=1e-6)
 
 
 def test_binary_variables():

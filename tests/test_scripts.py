@@ -110,3 +110,32 @@ def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
     assert log.read_text().splitlines()[:2] == first
     assert len(log.read_text().splitlines()) == 4
     assert "own s" in done.stdout
+
+
+def test_benchmark_continuous_constrained():
+    done = run("benchmark_continuous.py", "--constrained", "ours", "--problems", "g08", "--seeds", 0)
+    assert done.returncode == 0, done.stderr
+    assert "ours: 1/1 solved" in done.stdout
+
+
+def test_benchmark_continuous_large():
+    done = run("benchmark_continuous.py", "--large", "ours", "separable", "--dims", 20, "--seconds", 5)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("D = 20") == 6
+
+
+def test_benchmark_continuous_on_bbob(tmp_path):
+    pytest.importorskip("cocoex")
+    kept = tmp_path / "hits.json"
+    tiny = ("ours", "random", "--functions", 1, 15, "--dims", 2, "--instances", 11, "--multiple", 100)
+    first = run("benchmark_continuous.py", *tiny, "--save", kept)
+    assert first.returncode == 0, first.stderr
+    assert "ours − random" in first.stdout
+    table = first.stdout[first.stdout.index("|") :]
+    assert run("benchmark_continuous.py", *tiny, "--save", kept).stdout.endswith(table)
+
+
+def test_benchmark_continuous_refuses_names_it_does_not_know():
+    done = run("benchmark_continuous.py", "ours", "nobody")
+    assert done.returncode != 0
+    assert "nobody" in done.stderr

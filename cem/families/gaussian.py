@@ -62,6 +62,14 @@ class Gaussian(ReadOnly):
         object.__setattr__(self, "mean", frozen(mean))
         object.__setattr__(self, "std", frozen(std))
 
+    @classmethod
+    def owning(cls, mean: Array, std: Array) -> Self:
+        """Take over arrays that are known to be right, unchecked and uncopied; they become read-only."""
+        mean.flags.writeable = std.flags.writeable = False
+        self = object.__new__(cls)
+        self.__dict__.update(mean=mean, std=std, covariance=None)
+        return self
+
     @property
     def dimension(self) -> int:
         """Length of a candidate."""

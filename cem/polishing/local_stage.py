@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from cem.polishing.requests import Vector, values_at
 from cem.polishing.separability import is_separable
 
 EVALUATIONS_PER_VARIABLE = 300
+_NOTHING = 1e-22  # of the first value: what is not worth a further step where the least value is 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ def local_stage(
     if fx != again or not np.isfinite(fx):
         return Polished(None)
     noise = from_bits(np.array([fx]))
+    noise = replace(noise, absolute=max(noise.absolute, _NOTHING * abs(fx)))
     budget = EVALUATIONS_PER_VARIABLE * x.size
     method = BoxQuasiNewton(domain, span, budget, noise)
     first = yield from method.first_descent(x, fx)

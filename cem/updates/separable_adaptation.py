@@ -6,6 +6,7 @@ Equation numbers are those of Hansen's tutorial (arXiv:1604.00772), Appendix A, 
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -36,26 +37,25 @@ def move(state: State, ranked: Ranked, r: Rates) -> tuple[Gaussian, dict[str, An
     d, mu = mean.size, ranked.parents
     sigma, variances = float(memory["sigma"]), memory["variances"]
 
-    y = ranked.x - mean
-    y /= sigma  # (39)
-    step = ranked.weights[:mu] @ y[:mu]  # (41)
+    y = ranked.x - mean  # (39), times sigma
+    step = (ranked.weights[:mu] @ y[:mu]) / sigma  # (41)
     new_mean = mean + sigma * step  # (42), with c_m = 1
 
     path_sigma = (1 - r.c_sigma) * memory["path_sigma"]
     path_sigma += r.gain_sigma * step / np.sqrt(variances)  # (43)
-    length = float(np.sqrt(path_sigma @ path_sigma))
+    length = sqrt(path_sigma @ path_sigma)
     h = settled(length, state.iteration + 1, d, r)
     path_c = (1 - r.c_c) * memory["path_c"]
     path_c += h * r.gain_c * step  # (45)
 
     np.square(y, out=y)
     w = np.array(ranked.weights)
-    w[mu:] *= d / np.maximum(y[mu:] @ (1 / variances), _LEAST)  # (46)
+    w[mu:] *= d / np.maximum((y[mu:] @ (1 / variances)) / sigma**2, _LEAST)  # (46)
     lost = (1 - h) * r.c_c * (2 - r.c_c)
     keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * ranked.total
-    variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu * (w @ y), _LEAST)  # (47)
+    variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu / sigma**2 * (w @ y), _LEAST)  # (47)
     sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
-    return Gaussian(new_mean, std=sigma * np.sqrt(variances)), {
+    return Gaussian.owning(new_mean, sigma * np.sqrt(variances)), {
         "sigma": np.array(sigma),
         "variances": variances,
         "path_sigma": path_sigma,

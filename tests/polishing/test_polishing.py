@@ -53,7 +53,8 @@ def test_the_model_becomes_the_hessian():
     q, scales = rotation(4), np.array([1.0, 10.0, 100.0, 1000.0])
     truth = (q * scales) @ q.T
     r, _ = minimise(lambda x: 1 + 0.5 * float(x @ truth @ x), np.full(4, 2.0))
-    np.testing.assert_allclose(r.model.matrix, truth, atol=0.05 * 1000)
+    ratios = np.linalg.eigvals(np.linalg.solve(truth, r.model.matrix)).real  # 1 where the model is right
+    assert 0.7 < ratios.min() <= ratios.max() < 1.4
 
 
 @both_models

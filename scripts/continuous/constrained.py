@@ -1,16 +1,10 @@
 """Constrained optimisation on the CEC 2006 problems, beside scipy's differential evolution."""
 
-# ruff: noqa: E402 - the thread counts must be set before numpy is imported
 from __future__ import annotations
 
-import os
-
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
-import argparse
 import time
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +14,7 @@ import cem
 from problems import constrained
 from problems.constrained.problem import ConstrainedProblem
 
+PROBLEMS: dict[str, ConstrainedProblem] = {problem.name: problem for problem in constrained.ALL}
 POPSIZE = 15  # differential_evolution's own default, a variable
 
 
@@ -37,42 +32,36 @@ class Run(NamedTuple):
         return self.violation <= 1e-6 and abs(self.error) <= within * max(1.0, abs(problem.optimum))
 
 
-def main() -> None:
-    names = [problem.name for problem in constrained.ALL]
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--evaluations", type=int, default=2000, help="a variable")
-    parser.add_argument("--within", type=float, default=1e-6, help="of max(1, |optimum|)")
-    parser.add_argument("--problems", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    given = parser.parse_args()
+def compare(
+    methods: Sequence[str],
+    problems: Sequence[ConstrainedProblem] = constrained.ALL,
+    seeds: Sequence[int] = range(10),
+    evaluations: int = 2000,
+    within: float = 1e-6,
+) -> None:
+    """Print, for each problem and method, the runs solved, the worst error and the evaluations.
 
-    print(
-        "| problem | D | "
-        + " | ".join(f"{m}: solved | worst error | evaluations" for m in given.methods)
-        + " |"
-    )
-    print("|---|---:|" + "---:|---:|---:|" * len(given.methods))
-    totals = dict.fromkeys(given.methods, 0)
-    claims = dict.fromkeys(given.methods, 0)
-    seconds = dict.fromkeys(given.methods, 0.0)
-    for problem in (getattr(constrained, name) for name in given.problems):
+    `evaluations` are those of a variable; `within` is the error allowed, of max(1, |optimum|).
+    """
+    print("| problem | D | " + " | ".join(f"{m}: solved | worst error | evaluations" for m in methods) + " |")
+    print("|---|---:|" + "---:|---:|---:|" * len(methods))
+    totals, claims = dict.fromkeys(methods, 0), dict.fromkeys(methods, 0)
+    seconds = dict.fromkeys(methods, 0.0)
+    for problem in problems:
         line = f"| {problem.name} | {problem.dimension} |"
-        for method in given.methods:
-            seeds = range(given.first_seed, given.first_seed + given.seeds)
-            runs = [METHODS[method](problem, given.evaluations, seed) for seed in seeds]
-            solved = [run.solved(problem, given.within) for run in runs]
+        for method in methods:
+            runs = [METHODS[method](problem, evaluations, seed) for seed in seeds]
+            solved = [run.solved(problem, within) for run in runs]
             totals[method] += sum(solved)
             claims[method] += sum(run.success and not ok for run, ok in zip(runs, solved, strict=True))
             seconds[method] += sum(run.seconds for run in runs)
             feasible = [abs(run.error) for run in runs if run.violation <= 1e-6]
             worst = f"{max(feasible):.1e}" if len(feasible) == len(runs) else "infeasible"
-            evaluations = np.median([run.nfev for run in runs])
-            line += f" {sum(solved)}/{given.seeds} | {worst} | {evaluations:,.0f} |"
+            spent = np.median([run.nfev for run in runs])
+            line += f" {sum(solved)}/{len(seeds)} | {worst} | {spent:,.0f} |"
         print(line, flush=True)
-    count = given.seeds * len(given.problems)
-    for method in given.methods:
+    count = len(seeds) * len(problems)
+    for method in methods:
         print(
             f"\n{method}: {totals[method]}/{count} solved ({totals[method] / count:.1%}), "
             f"{claims[method]} claimed a success that is none, {seconds[method]:.0f} s"
@@ -165,8 +154,4 @@ def multistart(problem: ConstrainedProblem, evaluations: int, seed: int) -> Run:
     return Run(best - problem.optimum, violation, evaluations * problem.dimension, seconds, False)
 
 
-METHODS = {"cem": ours, "differential_evolution": differential, "slsqp_multistart": multistart}
-
-
-if __name__ == "__main__":
-    main()
+METHODS = {"ours": ours, "de": differential, "slsqp": multistart}

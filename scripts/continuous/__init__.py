@@ -1,0 +1,1 @@
+"""What `benchmark_continuous.py` is made of."""
