@@ -76,6 +76,8 @@ class ProcessPool:
                     yield None
         except KeyboardInterrupt:
             yield from self._last_words()
+            for worker in list(self._workers):  # one of them may have been sent half a message
+                self._end(worker)
             raise
         finally:
             parcel.close()
