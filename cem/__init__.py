@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cem.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from cem import information, updates
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
         Categorical,
         Exponential,
         Family,
+        Gamma,
         Gaussian,
         GaussianMixture,
+        MarkovPath,
+        VonMisesFisherNakagami,
     )
     from cem.joint_inputs import JointInputs
     from cem.optimization import optimize
@@ -36,14 +39,17 @@ _HOMES = {
     "CrossEntropyMethod": "cem.ask_tell",
     "Exponential": "cem.families",
     "Family": "cem.families",
+    "Gamma": "cem.families",
     "Gaussian": "cem.families",
     "GaussianMixture": "cem.families",
     "JointInputs": "cem.joint_inputs",
+    "MarkovPath": "cem.families",
     "ObjectiveError": "cem.errors",
     "OptimizeResult": "cem.results",
     "ProbabilityEstimate": "cem.estimates",
     "QuantileEstimate": "cem.quantile",
     "Status": "cem.status",
+    "VonMisesFisherNakagami": "cem.families",
     "estimate_probability": "cem.rare_event",
     "estimate_quantile": "cem.quantile",
     "minimize_method": "cem.scipy_method",
@@ -58,14 +64,17 @@ __all__ = [
     "CrossEntropyMethod",
     "Exponential",
     "Family",
+    "Gamma",
     "Gaussian",
     "GaussianMixture",
     "JointInputs",
+    "MarkovPath",
     "ObjectiveError",
     "OptimizeResult",
     "ProbabilityEstimate",
     "QuantileEstimate",
     "Status",
+    "VonMisesFisherNakagami",
     "estimate_probability",
     "estimate_quantile",
     "information",

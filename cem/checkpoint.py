@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,12 @@ from cem.families.base import Array
 _HEADER = "header"
 
 
-def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def write(
+    path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array], sync: bool = True
+) -> None:
     """Write to `path` (used as given) by way of a temporary file beside it.
+
+    Without `sync` it survives the death of the process, but perhaps not that of the machine.
 
     Raises
     ------
@@ -31,17 +34,18 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
         if array.dtype.hasobject:
             raise ValueError(f"{name} holds Python objects, which are never saved; use an array of numbers.")
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = target.with_name(f".{target.name}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             text = json.dumps({**header, "arrays": sorted(arrays)})
             named: dict[str, Any] = {_HEADER: np.array(text), **arrays}
             np.savez(file, **named)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -91,13 +91,18 @@ class Constraints:
         parts = [_read(each, d) for each in constraints]
         return cls(parts) if parts else None
 
+    @property
+    def known(self) -> bool:
+        """Whether a candidate has shown how many residuals there are."""
+        return self.equality.size > 0
+
     def residuals(self, x: Array) -> NDArray[np.float64]:
         """Give the residuals of each row of `x`, shape ``(n, m)``."""
         rows: list[NDArray[np.float64]] = []
         for row in x:
             parts = [part.residuals(row) for part in self._parts]
             equality = np.concatenate([equal for _, equal in parts])
-            if not rows and self.equality.size == 0:
+            if not rows and not self.known:
                 self.equality = frozen(equality, np.bool_)
             rows.append(np.concatenate([values for values, _ in parts]))
             if rows[-1].shape != self.equality.shape:

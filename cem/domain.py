@@ -103,10 +103,14 @@ class Domain:
         """Whether every side is finite."""
         return bool(np.all(np.isfinite(self.low) & np.isfinite(self.high)))
 
-    @property
+    @cached_property
     def fixed(self) -> NDArray[np.bool_]:
         """Which variables have only one value, shape ``(d,)``."""
         return np.asarray(self.low == self.high)
+
+    @cached_property
+    def _integers(self) -> bool:
+        return bool(self.integer.any())
 
     @cached_property
     def relaxed(self) -> Domain:
@@ -116,7 +120,7 @@ class Domain:
 
     def present(self, x: Array) -> Array:
         """Give drawn rows as the objective sees them: integer variables rounded, inside the bounds."""
-        if not self.integer.any():
+        if not self._integers:
             return x
         rounded = np.where(self.integer, np.clip(np.rint(x), self.low, self.high), x)
         rounded.flags.writeable = False
@@ -124,7 +128,7 @@ class Domain:
 
     def outside(self, x: Array) -> NDArray[np.bool_]:
         """Tell which rows of `x` violate a bound, shape ``(n,)``."""
-        return np.asarray(np.any((x < self.low) | (x > self.high), axis=1))
+        return np.asarray(((x < self.low) | (x > self.high)).any(axis=1))
 
     def project(self, x: Array) -> Array:
         """Give the nearest rows inside the box."""

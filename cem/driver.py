@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 
 from cem.budget import Budget
 from cem.constraints import Constraints
-from cem.errors import NoFiniteScoreError, ObjectiveError
+from cem.errors import NoFiniteScoreError
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
 from cem.history import History, Row
+from cem.journal import Entry, Journal
 from cem.loop import Batch, Ended, Request, Rows, Step, as_ended
+from cem.reporting import Progress
 from cem.sampling import Recipe
 from cem.state import State
 from cem.status import Status
 from cem.streams import Purpose, Streams
 
+log = logging.getLogger("cem")
 T = TypeVar("T")
 Improve = Callable[..., tuple[Array, Array, int]]
 
@@ -32,14 +35,6 @@ class Served(NamedTuple, Generic[T]):
 
     value: T | None
     ended: Ended | None
-
-
-class Progress(NamedTuple):
-    """What a callback is told about."""
-
-    state: State
-    population: Array
-    scores: NDArray[np.float64]
 
 
 @dataclass
@@ -67,6 +62,8 @@ class Driver:
         Called with a `Progress` after every step; True stops.
     any_score : bool
         Whether infinitely bad scores are as good a beginning as any (they are for estimates).
+    journal : Journal, optional
+        Keeps what is scored, and tells what was scored before.
     """
 
     evaluator: Evaluator
@@ -79,6 +76,7 @@ class Driver:
     notify: Callable[[Progress], bool] | None = None
     constraints: Constraints | None = None
     any_score: bool = False
+    journal: Journal | None = None
 
     history: History = field(default_factory=History)
     state: State = field(init=False)
@@ -109,6 +107,16 @@ class Driver:
 
     def serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         """Serve `plan` to its end, or to the end of the budget."""
+        orderly = False
+        try:
+            served = self._serve(plan)
+            orderly = served.ended is None or served.ended.status is not Status.INTERRUPTED
+            return served
+        finally:
+            if self.journal is not None:
+                self.journal.close(orderly, self.elapsed)
+
+    def _serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         answer: Any = None
         while True:
             try:
@@ -150,25 +158,22 @@ class Driver:
         if self.elapsed >= self.budget.seconds:
             raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over")
 
-        values, done = np.empty(n), np.zeros(n, dtype=bool)
-        failure, interrupted = None, False
-        try:
-            deadline = self._began + self.budget.seconds
-            rows = x[:n]
-            shown = self.present(rows)
-            recipe = recipe if shown is rows else None
-            for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
-                failure = came
-        except KeyboardInterrupt:
-            interrupted = True
-        if failure is not None:
-            done[int(np.argmin(done)) :] = False
-        x_done, values = _selected(x[:n], done), _selected(values, done)
-        residuals = None
-        if self.constraints is not None:
-            residuals, broken = self._residuals(x_done)
-            failure, x_done, values = broken or failure, x_done[: len(residuals)], values[: len(residuals)]
-        batch = self._keep(x_done, values, number, effort, residuals)
+        entry = self._entry(number, x)
+        known = int(entry.done.sum())
+        failure, interrupted = self._score(entry, x[:n], number, recipe)
+        values, done = entry.values[:n], entry.done[:n]
+        counted = np.logical_and.accumulate(done) if failure is not None else done
+        x_done, values = _selected(x[:n], counted), _selected(values, counted)
+        if len(x_done) != known:
+            entry.residuals = entry.improved = None
+        broken = None
+        if self.constraints is not None and not (self.constraints.known and entry.residuals is not None):
+            entry.residuals, broken = self._residuals(x_done)
+            asked = len(entry.residuals)
+            failure, x_done, values = broken or failure, x_done[:asked], values[:asked]
+        batch = self._keep(x_done, values, number, effort, entry)
+        if broken is not None:
+            entry.residuals = entry.improved = None
 
         if failure is not None:
             raise _failed(failure, batch)
@@ -189,6 +194,47 @@ class Driver:
             raise Ended(Status.EVALUATION_LIMIT, message, batch)
         return batch
 
+    def _score(
+        self, entry: Entry, x: Array, number: int, recipe: Recipe | None
+    ) -> tuple[Failure | None, bool]:
+        """Score the rows that are not known yet; tell what failed, and whether Ctrl-C ended it."""
+        if self.elapsed >= self.budget.seconds:
+            return None, False
+        n, deadline, shown, failure = len(x), self._began + self.budget.seconds, self.present(x), None
+        recipe = recipe if shown is x else None
+        try:
+            for came in self.evaluator.score(
+                shown, number, entry.values[:n], entry.done[:n], deadline, recipe
+            ):
+                failure = came
+                self._save(entry)
+        except KeyboardInterrupt:
+            return failure, True
+        return failure, False
+
+    def _entry(self, number: int, x: Array) -> Entry:
+        """Give where the scores of a batch go, and what is known of them already."""
+        if self.journal is None:
+            return Entry.empty(len(x))
+        entry = self.journal.entry(number, x)
+        self._began = min(self._began, time.monotonic() - entry.elapsed)
+        return entry
+
+    def _save(self, entry: Entry) -> None:
+        if self.journal is not None:
+            entry.elapsed = self.elapsed
+            self.journal.save()
+
+    @property
+    def replaying(self) -> bool:
+        """Whether what happens had happened before the run was resumed."""
+        return self.journal is not None and self.journal.replaying(self._batches)
+
+    @property
+    def remark(self) -> str:
+        """What there is to say about the checkpoint, to be added to a message."""
+        return "" if self.journal is None else self.journal.remark
+
     def _residuals(self, x: Array) -> tuple[NDArray[np.float64], Failure | None]:
         """Ask the constraints about rows; give the residuals of those before the first failure, and that."""
         constraints: Any = self.constraints
@@ -208,16 +254,22 @@ class Driver:
         values: NDArray[np.float64],
         number: int,
         effort: int,
-        residuals: NDArray[np.float64] | None,
+        entry: Entry,
     ) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
+        residuals = entry.residuals
         self.nfev += len(x)
         self._since.append(values)
         excess = None if self.constraints is None or residuals is None else self.constraints.excess(residuals)
         self._remember(x, self.sign * values, residuals, excess)
         if self.improve is not None and len(x):
-            x, values = self._improved(x, values, number, effort)
+            if entry.improved is None:
+                entry.improved = self._improved(x, values, number, effort)
+            x, values, extra = entry.improved
+            self.nfev += extra
             self._remember(x, self.sign * values, residuals, excess)
+        if not self.replaying:
+            self._save(entry)
 
         def stream() -> np.random.Generator:
             return self.streams.generator(Purpose.UPDATE, number)
@@ -233,15 +285,24 @@ class Driver:
         excess: NDArray[np.float64] | None,
     ) -> None:
         """Note the best candidate: the least infeasible, then the best score."""
-        ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
-        if excess is not None:
+        if not len(scores):
+            return
+        worth = np.fmax(scores, -np.inf)
+        if excess is None:
+            top = int(worth.argmax())
+            if not worth[top] > -np.inf:
+                if not self.any_score or np.isnan(scores).all():
+                    return
+                top = int(np.isnan(scores).argmin())
+        else:
             self._seen = self._seen or bool(np.isfinite(excess).any())
+            ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
             ranks = (ranks | (excess > 0)) & np.isfinite(excess)
             ranks &= excess == excess[ranks].min(initial=np.inf)
-        if not ranks.any():
-            return
+            if not ranks.any():
+                return
+            top = int(np.nanargmax(np.where(ranks, worth, np.nan)))
         self._seen = True
-        top = int(np.nanargmax(np.where(ranks, np.fmax(scores, -np.inf), np.nan)))
         least = 0.0 if excess is None else float(excess[top])
         if self.best_x is None or (-least, scores[top]) > (-self.best_excess, self.best_score):
             self.best_score, self.best_excess = float(scores[top]), least
@@ -253,7 +314,7 @@ class Driver:
 
     def _improved(
         self, x: Array, values: NDArray[np.float64], number: int, effort: int
-    ) -> tuple[Array, NDArray[np.float64]]:
+    ) -> tuple[Array, NDArray[np.float64], int]:
         rng = self.streams.generator(Purpose.IMPROVE, number)
         x = self.present(x)
         rows = np.array(x if self.evaluator.objective.compact else widen(x))
@@ -264,14 +325,13 @@ class Driver:
                 f"improve must return (X, scores, extra_evaluations) with X of shape (n, {x.shape[1]}) and "
                 f"n scores; got shapes {better.shape} and {scores.shape}."
             )
-        self.nfev += int(extra)
         better.flags.writeable = False
-        return better, scores
+        return better, scores, int(extra)
 
     def _record(self, step: Step) -> None:
         state = step.state
         self.state = state or self.state
-        values = np.concatenate(self._since) if self._since else np.empty(0)
+        values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
         finite = values[np.isfinite(values)]
         self.history.append(
             Row(
@@ -288,57 +348,29 @@ class Driver:
             )
         )
         self._since = []
-        if self.notify is not None and self._last is not None:
-            population = widen(self.present(self._last.x))
-            progress = Progress(self.state, population, self.sign * self._last.scores)
-            if self.notify(progress):
-                raise Ended(Status.CALLBACK, "the callback asked to stop")
+        if not self.replaying:
+            self._tell()
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:
             raise Ended(Status.ITERATION_LIMIT, f"max_iterations ({self.budget.max_iterations}) is reached")
 
-
-def as_notifier(
-    callback: Callable[..., Any] | None, report: Callable[[Progress], Any]
-) -> Callable[[Progress], bool] | None:
-    """Wrap a user's ``callback(intermediate_result)``: returning True or raising StopIteration stops.
-
-    Raises
-    ------
-    TypeError
-        If it is not callable.
-    """
-    if callback is None:
-        return None
-    if not callable(callback):
-        raise TypeError(f"callback must be callable, got {type(callback).__name__}.")
-    try:
-        by_name = "intermediate_result" in inspect.signature(callback).parameters
-    except (TypeError, ValueError):
-        by_name = False
-
-    def notify(progress: Progress) -> bool:
-        result = report(progress)
-        try:
-            answer = callback(intermediate_result=result) if by_name else callback(result)
-        except StopIteration:
-            return True
-        return answer is True or (isinstance(answer, np.bool_) and bool(answer))
-
-    return notify
-
-
-def raise_failure(ended: Ended | None, partial: Any) -> None:
-    """Raise what went wrong in an evaluation, with the result so far; return where nothing did."""
-    if ended is None or ended.failure is None:
-        return
-    candidate, error, raised = ended.failure
-    if isinstance(error, NoFiniteScoreError):
-        error.partial = partial
-        raise error
-    if not raised:
-        raise error
-    message = f"the objective raised {type(error).__name__}: {error}"
-    raise ObjectiveError(message, candidate, partial) from error
+    def _tell(self) -> None:
+        """Log the iteration, and let the user see it."""
+        row = self.history[-1]
+        log.info(
+            "%s, iteration %d: level %.6g, best %.6g, %d evaluations",
+            row.stage,
+            len(self.history),
+            row.level,
+            row.best,
+            row.nfev,
+        )
+        if row.nan_count:
+            log.warning("%d scores of iteration %d are NaN", row.nan_count, len(self.history))
+        if self.notify is not None and self._last is not None:
+            population = widen(self.present(self._last.x))
+            progress = Progress(self.state, population, self.sign * self._last.scores, row)
+            if self.notify(progress):
+                raise Ended(Status.CALLBACK, "the callback asked to stop")
 
 
 def _selected(rows: Array, done: NDArray[np.bool_]) -> Array:

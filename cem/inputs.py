@@ -9,6 +9,7 @@ import numpy as np
 
 from cem.families.base import Array, Family, dimension, is_family
 from cem.families.gaussian import Gaussian
+from cem.families.markov_path import MarkovPath
 from cem.importance import Nominal
 from cem.joint_inputs import JointInputs
 from cem.marginals import Marginals, checked_marginals
@@ -70,7 +71,8 @@ def resolve_inputs(inputs: Any, family: Family | None) -> Inputs:
     d = nominal.dimension if isinstance(nominal, Marginals) else dimension(inputs)
     if dimension(proposal) != d:
         raise ValueError(f"the proposal has {dimension(proposal)} variables, the inputs {d}.")
-    return Inputs(nominal, proposal, _same)
+    present = inputs.last_states if isinstance(inputs, MarkovPath) else _same
+    return Inputs(nominal, proposal, present)
 
 
 def _same(x: Array) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ class Batch:
     residuals: NDArray[np.float64] | None = None
     excess: NDArray[np.float64] | None = None
 
-    @property
+    @cached_property
     def best(self) -> float:
         """The best score of a feasible row; -inf where there is none."""
         scores = self.scores if self.excess is None else self.scores[self.excess <= 0]

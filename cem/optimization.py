@@ -10,15 +10,18 @@ import numpy as np
 from cem.budget import Budget
 from cem.confirmation import Ending
 from cem.constraints import Constraints
-from cem.driver import Driver, Progress, as_notifier, raise_failure
+from cem.driver import Driver
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
 from cem.loop import Ended, Update
 from cem.plans import Asked, plan_for
+from cem.progress import shown
+from cem.reporting import Progress, as_notifier, raise_failure
 from cem.results import OptimizeResult
-from cem.start import refuse, resolve_start
+from cem.resuming import opened
+from cem.start import resolve_start
 from cem.status import Status
-from cem.streams import Purpose, RngLike, Streams
+from cem.streams import Purpose, RngLike
 
 
 def optimize(
@@ -128,8 +131,14 @@ def optimize(
         violation. Their functions are called with one candidate, never outside the bounds.
     integrality : array_like of 0 or 1, shape (d,), or a scalar
         Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
-    progress, checkpoint, resume
-        Not available yet: only the values that mean "off" are accepted.
+    progress : bool
+        Show a bar (needs tqdm).
+    checkpoint : path, optional
+        File, used as given, in which scores are kept as they come. What is there is replaced.
+    resume : bool
+        Go on with the run that `checkpoint` holds, if there is one: it ends as it would have without a
+        break, bit for bit. Budgets, `n_jobs` and `callback` may have changed, nothing else. Iterations
+        that a callback has seen are not shown to it again.
 
     Returns
     -------
@@ -142,6 +151,8 @@ def optimize(
         (as an `ObjectiveError` too) if no finite score is seen at all.
     ObjectiveError
         If `fun` raises; what was found so far is its `partial`.
+    OSError
+        If `checkpoint` cannot be written, before anything is evaluated.
 
     Notes
     -----
@@ -171,14 +182,29 @@ def optimize(
     >>> float(f"{10 ** r.x[0]:.3g}"), float(f"{r.x[1]:.3g}")
     (0.0003, 2.0)
     """
-    refuse(
-        progress=(progress, False, None, 0),
-        checkpoint=(checkpoint, None, False),
-        resume=(resume, False, None, 0),
-    )
     if method not in ("auto", "textbook"):
         raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
-    streams = Streams.from_rng(rng)
+    budget = Budget(max_evaluations, max_iterations, max_time, target)
+    unchanged = {
+        "start": start,
+        "bounds": bounds,
+        "args": args,
+        "maximize": maximize,
+        "vectorized": vectorized,
+        "noisy": noisy,
+        "pass_rng": pass_rng,
+        "constraints": constraints,
+        "integrality": integrality,
+        "method": method,
+        "population": population,
+        "elite_fraction": elite_fraction,
+        "update": update,
+        "improve": improve,
+        "polish": polish,
+        "restarts": restarts,
+        "target": target,
+        "tol": tol,
+    }
     problem = is_problem(fun)
     if problem:
         start = fun.start if start is None and bounds is None else start
@@ -186,6 +212,7 @@ def optimize(
         maximize = _sense(fun, maximize)
     elif not callable(fun):
         raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
+    streams, journal = opened(checkpoint, resume, "optimization", fun, unchanged, budget, rng)
     family, domain = resolve_start(start, bounds, integrality)
     if problem and _none(constraints):
         constraints = getattr(fun, "constraints", ())
@@ -212,12 +239,15 @@ def optimize(
         polish,
         restarts,
         tol,
-        Budget(max_evaluations, max_iterations, max_time, target),
+        budget,
         streams.generator(Purpose.PLAN),
     )
     plan, budget = plan_for(asked)
 
-    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
             evaluator,
             streams,
@@ -227,6 +257,7 @@ def optimize(
             present=asked.box.present,
             improve=asked.improve,
             constraints=checks,
+            journal=journal,
         )
 
         def report(progress: Progress) -> OptimizeResult:
@@ -238,7 +269,7 @@ def optimize(
                 scores=progress.scores,
             )
 
-        driver.notify = as_notifier(callback, report)
+        driver.notify = as_notifier(callback, report, bar)
         served = driver.serve(plan)
     result = _result(driver, _ending(served.value, served.ended))
     raise_failure(served.ended, result)
@@ -300,7 +331,7 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         "fun": driver.sign * score + 0.0 if x is not None else np.nan,
         "success": status.success,
         "status": status,
-        "message": message,
+        "message": message + driver.remark,
         "nit": len(driver.history),
         "nfev": driver.nfev,
         "family": driver.state.family if ending.family is None else ending.family,

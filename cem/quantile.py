@@ -10,16 +10,19 @@ import numpy as np
 from scipy.special import ndtri
 
 from cem.budget import Budget, real_number
-from cem.driver import Driver, as_notifier, raise_failure
+from cem.driver import Driver
 from cem.estimates import RESOLUTION, ConfidenceInterval
 from cem.evaluation import Evaluator, Objective
 from cem.families.base import Family
 from cem.history import History
 from cem.improved.inputs import work_in
 from cem.improved.quantile import Tail, tail_plan
+from cem.progress import shown
 from cem.rare_event import DEFAULT_EVALUATIONS, check_target, report
+from cem.reporting import as_notifier, raise_failure
+from cem.resuming import opened
 from cem.status import Status
-from cem.streams import RngLike, Streams
+from cem.streams import RngLike
 
 LEAST_EFFECTIVE = 20
 
@@ -144,16 +147,20 @@ def estimate_quantile(
     evaluation_timeout: float | None = None,
     n_jobs: int | None = None,
     callback: Callable[..., Any] | None = None,
+    progress: bool = False,
+    checkpoint: Any = None,
+    resume: bool = False,
     rng: RngLike = None,
 ) -> QuantileEstimate:
     """Estimate the quantile of a performance that is exceeded with a given small probability.
 
     Parameters
     ----------
-    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, evaluation_timeout, n_jobs,
-    callback, rng
+    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, evaluation_timeout, n_jobs, \
+callback, progress, checkpoint, resume, rng
         As in `estimate_probability`.
-    inputs : Gaussian, Exponential, Bernoulli, sequence of frozen scipy.stats distributions, or JointInputs
+    inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
+        A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
     probability : float
         The q with P(performance >= q) = probability is sought (`tail="lower"`: <=); in (0, 1).
     target_cv : float
@@ -183,7 +190,15 @@ def estimate_quantile(
     >>> bool(low < 3.719 * np.sqrt(2) < high)
     True
     """
-    streams = Streams.from_rng(rng)
+    unchanged = {
+        "inputs": inputs,
+        "probability": probability,
+        "tail": tail,
+        "target_cv": target_cv,
+        "vectorized": vectorized,
+        "args": args,
+        "pass_rng": pass_rng,
+    }
     if not callable(performance):
         raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
     if not 0 < real_number("probability", probability) < 1:
@@ -194,18 +209,29 @@ def estimate_quantile(
     workplace = work_in(inputs)
     if workplace is None:
         raise ValueError(
-            f"quantiles need inputs that are Gaussian, Exponential, Bernoulli, scipy.stats marginals or "
-            f"JointInputs; got {type(inputs).__name__}."
+            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, "
+            f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
     space, source = workplace
     upper = tail == "upper"
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
+    streams, journal = opened(checkpoint, resume, "quantile", performance, unchanged, budget, rng)
     objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
-    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
-            evaluator, streams, budget, source.proposal, upper, present=source.present, any_score=True
+            evaluator,
+            streams,
+            budget,
+            source.proposal,
+            upper,
+            present=source.present,
+            any_score=True,
+            journal=journal,
         )
-        driver.notify = as_notifier(callback, lambda progress: report(driver, progress))
+        driver.notify = as_notifier(callback, lambda seen: report(driver, seen), bar)
         served = driver.serve(tail_plan(space, float(probability), target_cv))
     if served.value is None:
         raise KeyboardInterrupt
@@ -220,7 +246,7 @@ def estimate_quantile(
         len(driver.history),
         found.status.success,
         found.status,
-        found.message,
+        found.message + driver.remark,
         found.proposal,
         driver.history,
         driver.elapsed,

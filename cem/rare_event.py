@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cem.budget import Budget, real_number
-from cem.driver import Driver, Progress, as_notifier, raise_failure
+from cem.driver import Driver
 from cem.estimates import ProbabilityEstimate, samples
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import Family, dimension
@@ -18,9 +18,11 @@ from cem.inputs import Inputs, resolve_inputs
 from cem.loop import Batch, Request
 from cem.multilevel import Measurement, multilevel
 from cem.pareto import pareto_shape
-from cem.start import refuse
+from cem.progress import shown
+from cem.reporting import Progress, as_notifier, raise_failure
+from cem.resuming import opened
 from cem.status import Status
-from cem.streams import RngLike, Streams
+from cem.streams import RngLike
 
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
@@ -58,16 +60,18 @@ def estimate_probability(
         `inputs`, `level` and `tail`, which brings these with it.
     inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
         What is random; a sequence means independent inputs. Scipy's distributions are sampled by way of
-        standard-normal space, and the improved method samples `Gaussian` and `Exponential` inputs so too:
-        the estimate's `family` is then one of that space.
+        standard-normal space, and the improved method samples `Gaussian`, `Exponential` and `Gamma` inputs
+        so too: the estimate's `family` is then one of that space. A `MarkovPath` is a path of random length,
+        and the performance sees the state in which it ended.
     level : float
         The event is ``performance(x) >= level``.
     tail : {"upper", "lower"}
         "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
     method : {"auto", "improved", "multilevel"}
-        "improved" works in standard-normal space, or on bits; "multilevel" is the textbook's and takes any
-        family. "auto" is "improved" for a `Gaussian`, an `Exponential`, a `Bernoulli`, scipy.stats marginals
-        and `JointInputs`, unless a `family` is given, and "multilevel" otherwise.
+        "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
+        and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
+        `Categorical` or `MarkovPath`, scipy.stats marginals and `JointInputs`, unless a `family` is given,
+        and "multilevel" otherwise.
     family : family, optional
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
@@ -93,7 +97,7 @@ def estimate_probability(
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
     progress, checkpoint, resume
-        Not available yet: only the values that mean "off" are accepted.
+        As in `optimize`.
 
     Returns
     -------
@@ -122,12 +126,18 @@ def estimate_probability(
     >>> bool(low < 11 * np.exp(-10) < high)
     True
     """
-    refuse(
-        progress=(progress, False, None, 0),
-        checkpoint=(checkpoint, None, False),
-        resume=(resume, False, None, 0),
-    )
-    streams = Streams.from_rng(rng)
+    unchanged = {
+        "inputs": inputs,
+        "level": level,
+        "tail": tail,
+        "method": method,
+        "family": family,
+        "target_cv": target_cv,
+        "vectorized": vectorized,
+        "args": args,
+        "pass_rng": pass_rng,
+    }
+    whole = performance
     if is_problem(performance):
         problem = performance
         _check_not_given(inputs=inputs, level=level, tail=tail)
@@ -143,9 +153,13 @@ def estimate_probability(
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
+    streams, journal = opened(checkpoint, resume, "probability", whole, unchanged, budget, rng)
     objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
 
-    with Evaluator(objective, n_jobs, evaluation_timeout) as evaluator:
+    with (
+        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
+        shown(progress, budget.max_evaluations) as bar,
+    ):
         driver = Driver(
             evaluator,
             streams,
@@ -154,8 +168,9 @@ def estimate_probability(
             maximize=upper,
             present=source.present,
             any_score=True,
+            journal=journal,
         )
-        driver.notify = as_notifier(callback, lambda progress: report(driver, progress))
+        driver.notify = as_notifier(callback, lambda seen: report(driver, seen), bar)
         served = driver.serve(plan(threshold, target_cv))
     if served.value is None:
         raise KeyboardInterrupt
@@ -183,8 +198,9 @@ def _chosen(method: str, inputs: Any, family: Family | None) -> tuple[Inputs, Pl
         return source, lambda level, target_cv: improved(space, level, target_cv)
     if method == "improved":
         raise ValueError(
-            'method="improved" takes inputs that are Gaussian, Exponential, Bernoulli, scipy.stats marginals '
-            'or JointInputs, and no family=; "auto" and "multilevel" take any.'
+            'method="improved" takes inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, '
+            "MarkovPath, scipy.stats marginals or JointInputs, and no family=; "
+            '"auto" and "multilevel" take any.'
         )
     source = resolve_inputs(inputs, family)
     return source, lambda level, target_cv: multilevel(source, level, target_cv, POPULATION)
@@ -261,7 +277,7 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         nit=len(driver.history),
         success=status.success,
         status=status,
-        message=message,
+        message=message + driver.remark,
         family=measured.proposal,
         history=driver.history,
         elapsed=driver.elapsed,

@@ -131,14 +131,17 @@ def _draw_block(family: Family, n: int, rng: np.random.Generator, domain: Domain
         )
     if domain is None:
         return x
-    x = np.require(x, requirements="W")
+    x = x if x.flags.writeable else x.copy()
     domain = domain.relaxed
     fixed = domain.fixed
-    x[:, fixed] = domain.low[fixed]
+    any_fixed = bool(fixed.any())
+    if any_fixed:
+        x[:, fixed] = domain.low[fixed]
     for _ in range(REDRAWS):
         outside = np.flatnonzero(domain.outside(x))
         if outside.size == 0:
             return x
         x[outside] = family.sample(outside.size, rng)
-        x[:, fixed] = domain.low[fixed]
+        if any_fixed:
+            x[:, fixed] = domain.low[fixed]
     return domain.project(x)

@@ -132,19 +132,6 @@ def rows_needed(family: Family, update: Update) -> int:
     return minimum_rows(family) if own is None else int(own)
 
 
-def refuse(**arguments: tuple[Any, ...]) -> None:
-    """Refuse arguments, each given as (value, values that mean "off"…), that nothing serves yet.
-
-    Raises
-    ------
-    ValueError
-        For a value that asks for something.
-    """
-    for name, (value, *off) in arguments.items():
-        if not any(type(value) is type(each) and value == each for each in off):
-            raise ValueError(f"{name} is not available yet; leave it at {off[0]!r}.")
-
-
 def _with_integers(start: Any, domain: Domain | None, integrality: Any) -> Domain | None:
     """Add integer variables to the domain, which is open where there are no bounds."""
     integer = np.asarray(integrality)

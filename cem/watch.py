@@ -15,6 +15,7 @@ _ROUNDING = 4e-15
 _NARROW = 1e-12
 _WORST_RATIO = 1e7
 _BARREN = 10
+_EVERY = 10  # iterations: how often the slower criteria are looked at
 
 
 class Watch:
@@ -58,28 +59,32 @@ class Watch:
             return None
         if self._flat(state):
             return "the best scores no longer differ"
+        axes = state.memory.get("axes")
+        if axes is not None and axes[-1] > _WORST_RATIO * axes[0]:
+            return "the covariance is ill-conditioned"
+        if len(self._bests) % _EVERY:
+            return None
         family: Any = state.family
         size = np.maximum(self._start_std, 1e-3 * np.abs(family.mean))
         if np.all(family.std < _NARROW * size):
             return "the spread is gone"
-        axes = state.memory.get("axes")
-        if axes is not None and axes[-1] > _WORST_RATIO * axes[0]:
-            return "the covariance is ill-conditioned"
         return "no better than a while ago" if self._stagnant() else None
 
     def _flat(self, state: State) -> bool:
         if len(self._recent) < (self._recent.maxlen or 0):
             return False
         best = state.elite_best
-        span = max(self._recent) - min(self._recent)
         least = max(_FLAT, _ROUNDING * abs(best)) if self._tol is None else self._tol * (1 + abs(best))
+        if abs(best - self._recent[0]) > least:
+            return False
+        span = max(self._recent) - min(self._recent)
         return span == 0 or (span <= least and best - state.level <= least)
 
     def _stagnant(self) -> bool:
         """Tell whether the newest third of a long window is no better than the oldest."""
         n = len(self._bests)
         window = min(int(self._window + 0.2 * n), 20_000)
-        if n <= window or n % 10:
+        if n <= window:
             return False
         third = max(window // 3, 20)
         return all(

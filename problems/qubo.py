@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from problems.binary import PreparedOnUse, binary_rows, fair_coins
 from problems.maxcut import MaxCut
 from problems.maxcut.conversions import (
     Matrix,
@@ -21,7 +22,6 @@ from problems.maxcut.conversions import (
     to_sides,
     to_variables,
 )
-from problems.maxcut.cuts import NOT_SIDES, checked_sides
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -39,7 +39,7 @@ class Ising(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class QUBO:
+class QUBO(PreparedOnUse):
     """Find the 0/1 vector `x` that minimises ``x'Qx + c'x + offset``.
 
     Parameters
@@ -178,9 +178,7 @@ class QUBO:
     @property
     def start(self) -> Bernoulli:
         """Fair coins."""
-        from cem.families import Bernoulli
-
-        return Bernoulli(np.full(self.n, 0.5))
+        return fair_coins(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Evaluate candidates.
@@ -271,23 +269,3 @@ class QUBO:
         if np.array_equal(graph.weights, np.floor(graph.weights)):
             return graph
         return MaxCut(graph.n, graph.edges, 2 * graph.weights)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
-
-def binary_rows(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> NDArray[np.uint8]:
-    """Check candidates of `n` binary variables; give them as bytes.
-
-    Raises
-    ------
-    TypeError
-        If they are not numbers.
-    ValueError
-        If the shape is another, or they hold anything but 0 and 1.
-    """
-    rows = checked_sides(X, n, dimensions)
-    if rows.size and (rows.min() < 0 or rows.max() > 1):
-        raise ValueError(NOT_SIDES)
-    return rows.astype(np.uint8, copy=False)

@@ -1,45 +1,68 @@
-"""Our estimates beside OpenTURNS's subset sampling, cross-entropy, NAIS, and FORM with importance sampling.
+"""Our estimates beside OpenTURNS: subset sampling, cross-entropy, NAIS, and FORM with importance sampling.
 
-All work on the same standard normal inputs. Ours and FORM + IS draw until they reach the coefficient of
-variation; the others, which have no such rule for the whole, draw 5,000 a level. Efficiencies are per call.
-Cases with bits are left out: the others do not take them. A method that
-raises is counted as failed, an estimate of 0, and is left out of the comparison.
+All work on the same cases; the peers on standard normal rows (a bit is a threshold of one). Ours and FORM
+with importance sampling draw until they reach the coefficient of variation; the others, which have no such
+rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--patience` is a failure, an
+estimate of 0. Random-length paths are no row of fixed length, which the peers need: there ours is alone.
+
+With `--log` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
+import cem
 from cem.improved.inputs import work_in
 from cem.improved.spaces import NormalSpace
 from problems.rare_event import RareEventProblem, suite
-from problems.rare_event.trials import HEADING, Trial, row, summarise, trial
+from problems.rare_event.trials import HEADING, Timed, Trial, row, summarise, trial
 
 MOST_CALLS = 300_000
 LEVEL_CALLS = 5_000
 BLOCK = 500
+OURS = "ours"
+LONG = "took more than"
+
+Key = tuple[str, str, int]
+Runs = dict[Key, Trial]
 
 
 class Counted:
     """A case as a function of standard normal rows, which counts them."""
 
     def __init__(self, problem: RareEventProblem) -> None:
-        working = work_in(problem.inputs)
-        if working is None or not isinstance(working[0], NormalSpace):
-            raise ValueError(f"{problem.name} has no standard normal inputs.")
-        self.dimension, self.present = working[0].dimension, working[1].present
-        self.problem, self.calls = problem, 0
+        self.present = from_normal(problem)
+        self.dimension = len(problem.inputs) if isinstance(problem.inputs, list) else problem.inputs.dimension
+        self.timed, self.calls = Timed(problem.performance), 0
+        self.problem = problem
 
     def __call__(self, rows: Any) -> Any:
         """Score rows of standard normals."""
         u = np.array(rows)
         self.calls += len(u)
-        return np.asarray(self.problem.performance(self.present(u)), dtype=float)[:, None]
+        return np.asarray(self.timed(self.present(u)), dtype=float)[:, None]
+
+
+def from_normal(problem: RareEventProblem) -> Callable[[Any], Any]:
+    """Give the map from standard normal rows to a case's inputs."""
+    if isinstance(problem.inputs, cem.Bernoulli):
+        edges = -ndtri(problem.inputs.p)
+        return lambda u: (u > edges).astype(np.int64)
+    working = work_in(problem.inputs)
+    if working is None or not isinstance(working[0], NormalSpace):
+        raise ValueError(f"{problem.name} has no rows of fixed length.")
+    return working[1].present
 
 
 def event(counted: Counted) -> Any:
@@ -89,7 +112,7 @@ PEERS: dict[str, Callable[[Any], Any]] = {
 
 
 def peer_trial(name: str, problem: RareEventProblem, seed: int, target_cv: float) -> Trial:
-    """Estimate once by a peer; a failure is an estimate of 0."""
+    """Estimate once by a peer."""
     import openturns as ot
 
     ot.RandomGenerator.SetSeed(seed)
@@ -109,64 +132,151 @@ def peer_trial(name: str, problem: RareEventProblem, seed: int, target_cv: float
         half = result.getConfidenceLength(0.95) / 2
     except (RuntimeError, TypeError, ValueError) as error:
         message = str(error)
+    took = time.perf_counter() - began
+    if message:
+        return failed(problem, seed, message, took, counted.calls)
     ratio, half = p / problem.reference, half / problem.reference
+    low, high, own = ratio - half, ratio + half, took - counted.timed.seconds
     return Trial(
-        problem.name,
-        seed,
-        ratio,
-        cv,
-        ratio - half,
-        ratio + half,
-        max(counted.calls, 1),
-        p > 0,
-        "failed" if message else "done",
-        message,
-        time.perf_counter() - began,
+        problem.name, seed, ratio, cv, low, high, max(counted.calls, 1), p > 0, "done", "", took, own
     )
+
+
+def failed(problem: RareEventProblem, seed: int, message: str, took: float, calls: int = 1) -> Trial:
+    """Give the trial of a run that came to nothing: an estimate of 0."""
+    return Trial(
+        problem.name, seed, 0.0, np.nan, 0.0, 0.0, max(calls, 1), False, "failed", message, took, took
+    )
+
+
+def within(patience: float, name: str, problem: RareEventProblem, seed: int, target_cv: float) -> Trial:
+    """Run a peer in a process of its own, which is ended after `patience` seconds."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def work() -> None:
+        sender.send(asdict(peer_trial(name, problem, seed, target_cv)))
+
+    process = context.Process(target=work)
+    process.start()
+    sender.close()
+    try:
+        if receiver.poll(patience):
+            return Trial(**receiver.recv())
+        return failed(problem, seed, f"{LONG} {patience:g} s", patience)
+    except EOFError:
+        return failed(problem, seed, "the process died", np.nan)
+    finally:
+        process.kill()
+        process.join()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or nothing for all")
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repetitions", type=int, default=10, help="runs of each method on each case")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first run")
     parser.add_argument("--error", type=float, default=0.05, help="coefficient of variation to reach")
+    parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], choices=[OURS, *PEERS])
+    parser.add_argument("--patience", type=float, default=60, help="seconds that a peer's run may take")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
+    parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     given = parser.parse_args()
-    try:
-        import openturns
-    except ImportError as error:
-        raise SystemExit("the peers need OpenTURNS: pip install cemkit[bench]") from error
-    print(f"OpenTURNS {openturns.__version__}; {given.runs} runs, seeds {given.seed} …\n")
-    ahead = []
-    for problem in suite():
-        working = work_in(problem.inputs)
-        if working is None or not isinstance(working[0], NormalSpace):
-            continue
-        if given.cases and problem.name not in given.cases:
-            continue
-        ahead.append(compare(problem, range(given.seed, given.seed + given.runs), given.error))
-    if not ahead:
-        raise SystemExit("no such case with continuous inputs.")
+    began = time.monotonic()
+    cases = chosen(given.cases)
+    runs = read(given.log)
+    seeds = range(given.seed, given.seed + given.repetitions)
+    for seed in seeds:
+        for problem in cases:
+            for method in given.methods:
+                key = (method, problem.name, seed)
+                late = time.monotonic() - began > 60 * given.minutes
+                alone = method != OURS and isinstance(problem.inputs, cem.MarkovPath)
+                if key in runs or late or alone or hopeless(runs, method, problem.name):
+                    continue
+                if method == OURS:
+                    runs[key] = trial(problem, seed, target_cv=given.error)
+                else:
+                    runs[key] = within(given.patience, method, problem, seed, given.error)
+                write(given.log, method, runs[key])
+    report(cases, runs)
+
+
+def hopeless(runs: Runs, method: str, case: str) -> bool:
+    """Tell whether a peer has run out of time or failed twice on a case, never having come through."""
+    own = [t for (by, name, _), t in runs.items() if (by, name) == (method, case)]
+    if method == OURS or any(t.status != "failed" for t in own):
+        return False
+    return len(own) >= 2 or any(LONG in t.message for t in own)
+
+
+def chosen(names: list[str]) -> list[RareEventProblem]:
+    cases = {case.name: case for case in suite()}
+    unknown = [name for name in names if name not in cases]
+    if unknown:
+        raise SystemExit(f"no case is called {', '.join(unknown)}.")
+    return [cases[name] for name in names] if names else list(cases.values())
+
+
+def read(log: Path | None) -> Runs:
+    if log is None or not log.exists():
+        return {}
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return {(line["by"], line["case"], line["seed"]): Trial(**_without(line, "by")) for line in lines}
+
+
+def _without(line: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if key != name}
+
+
+def write(log: Path | None, method: str, one: Trial) -> None:
+    text = json.dumps({"by": method} | asdict(one), default=float)
+    if log is not None:
+        with log.open("a") as file:
+            file.write(text + "\n")
     print(
-        f"\nefficiency (relative mean squared error times calls) over the best peer's: ahead in "
-        f"{np.mean(np.array(ahead) > 1):.0%} of {len(ahead)} cases, median {np.median(ahead):.1f} times"
+        f"{one.case:<18}{method:<17}{one.seed:>5}{one.ratio:>8.3f}{one.calls:>9,} {one.message}", flush=True
     )
 
 
-def compare(problem: RareEventProblem, seeds: range, target_cv: float) -> float:
-    """Print the table of one case; give our efficiency over the best peer's."""
-    print(f"{problem.name}: {problem.reference:.6g}\n{HEADING}")
-    ours = [trial(problem, seed, target_cv=target_cv) for seed in seeds]
-    print(row("ours", ours))
-    best = np.inf
-    for name in PEERS:
-        theirs = [peer_trial(name, problem, seed, target_cv) for seed in seeds]
-        failed = sum(t.status == "failed" for t in theirs)
-        if not failed:
-            best = min(best, summarise(theirs).normal_rmse)
-        print(row(name, theirs) + (f"   {failed} failed" if failed else ""))
-    print(flush=True)
-    return float(best / max(summarise(ours).normal_rmse, 1e-12)) ** 2
+def report(cases: list[RareEventProblem], runs: Runs) -> None:
+    """Print a table a case, and how often we are ahead of the best peer."""
+    gains = {}
+    for problem in cases:
+        by: dict[str, list[Trial]] = {}
+        for (method, name, _), one in runs.items():
+            if name == problem.name:
+                by.setdefault(method, []).append(one)
+        if not by:
+            continue
+        print(f"\n{problem.name}: {problem.reference:.6g}\n{HEADING}")
+        for method in [OURS, *PEERS]:
+            if method in by:
+                bad = sum(t.status == "failed" for t in by[method])
+                print(row(method, by[method]) + (f"   {bad} failed" if bad else ""))
+        if OURS in by and len(by) > 1:
+            gains[problem.name] = gain(by)
+    if not gains:
+        return
+    ahead = np.array(list(gains.values()))
+    print(
+        f"\nefficiency (relative mean squared error times calls) over the best peer's: ahead in "
+        f"{(ahead > 1).sum()} of {len(ahead)} cases, median {np.median(ahead):.1f} times; "
+        f"behind in {', '.join(name for name, value in gains.items() if value <= 1) or 'none'}"
+    )
+    print(f"\n{HEADING}")
+    for method in [OURS, *PEERS]:
+        own = [one for (by_, _, _), one in runs.items() if by_ == method]
+        if own:
+            bad = sum(t.status == "failed" for t in own)
+            print(row(method, own) + f"   {bad} failed")
+
+
+def gain(by: dict[str, list[Trial]]) -> float:
+    """Give our efficiency over the best of those peers that never failed; infinite where there is none."""
+    whole = [t for name, t in by.items() if name != OURS and all(one.status != "failed" for one in t)]
+    best = min((summarise(t).normal_rmse for t in whole), default=np.inf)
+    return float(best / max(summarise(by[OURS]).normal_rmse, 1e-12)) ** 2
 
 
 if __name__ == "__main__":

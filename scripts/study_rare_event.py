@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import cem
-from problems.rare_event import RareEventProblem, suite
+from problems.rare_event import RareEventProblem, suite, tuning
 from problems.rare_event.trials import HEADING, Trial, row, summarise, trial
 
 
@@ -29,8 +29,9 @@ def main() -> None:
         "--plot", type=Path, help="draw how one run of each case converges (needs matplotlib)"
     )
     parser.add_argument("--list", action="store_true", help="name the cases and their probabilities")
+    parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
     given = parser.parse_args()
-    cases = chosen(given.cases)
+    cases = chosen(given.cases, tuning.problems() if given.tuning else suite())
     if given.list:
         for case in cases:
             print(f"{case.name:<18}{case.reference:>14.6e}  {case.source}")
@@ -47,8 +48,8 @@ def main() -> None:
         plot(cases, given.seed, given.plot)
 
 
-def chosen(names: list[str]) -> list[RareEventProblem]:
-    cases = {case.name: case for case in suite()}
+def chosen(names: list[str], every: list[RareEventProblem]) -> list[RareEventProblem]:
+    cases = {case.name: case for case in every}
     unknown = [name for name in names if name not in cases]
     if unknown:
         raise SystemExit(f"no case is called {', '.join(unknown)}; --list names them all.")

@@ -91,7 +91,47 @@ CASES = {
 }
 
 
-LONG = {"gaussian, 80-D", "gaussian, correlated", "marginals", "steps"}  # in the slow test alone
+TABLES = [[0.9, 0.06, 0.03, 0.01], [0.5, 0.5], [0.98, 0.0, 0.01, 0.01]] * 4
+
+
+def sum_reaches(tables, level):
+    """The tail of a sum of independent labels, by convolution."""
+    mass = np.ones(1)
+    for table in tables:
+        mass = np.convolve(mass, table)
+    return mass[level:].sum()
+
+
+def two_worst(X):
+    return ((X >= 2).sum(axis=1) >= 2).astype(float)
+
+
+MIXED = cem.JointInputs(
+    [stats.bernoulli(0.05), stats.randint(0, 4), stats.norm(), stats.norm()],
+    [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0.5], [0, 0, 0.5, 1]],
+)
+
+
+def mixed_reaches(level):
+    """P(3·bit + die + x + y >= level), x and y of variance 3 together, by summing over bit and die."""
+    tail = sum(stats.norm.sf((level - die) / np.sqrt(3)) for die in range(4)) / 4
+    tail_hit = sum(stats.norm.sf((level - 3 - die) / np.sqrt(3)) for die in range(4)) / 4
+    return 0.95 * tail + 0.05 * tail_hit
+
+
+CASES |= {
+    "labels": (totals, cem.Categorical(TABLES), 18, sum_reaches(TABLES, 18)),
+    "labels, yes or no": (
+        two_worst,
+        cem.Categorical([[0.99, 0.007, 0.003]] * 12),
+        1,
+        stats.binom.sf(1, 12, 0.003),
+    ),
+    "dice": (totals, cem.Categorical([[1 / 6] * 6] * 10), 46, sum_reaches([[1 / 6] * 6] * 10, 46)),
+    "discrete and continuous": (lambda X: X @ [3, 1, 1, 1], MIXED, 9.5, mixed_reaches(9.5)),
+}
+
+LONG = {"dice", "gaussian, 80-D", "gaussian, correlated", "marginals", "steps"}  # in the slow test alone
 
 
 @pytest.mark.parametrize(
@@ -154,16 +194,37 @@ def test_auto_is_improved_where_that_applies():
     assert estimate(totals, PAIR, 8.0, target_cv=0.2).family.dimension == 2
 
 
+class Shifted:
+    """A user's own family: normals of spread 1."""
+
+    def __init__(self, mean):
+        self.mean = np.asarray(mean)
+
+    def sample(self, n, rng):
+        return self.mean + rng.standard_normal((n, len(self.mean)))
+
+    def log_prob(self, x):
+        return stats.norm.logpdf(x - self.mean).sum(axis=1)
+
+    def fit(self, x, weights=None):
+        return Shifted(np.average(x, axis=0, weights=weights))
+
+    def blend(self, other, rate):
+        return Shifted((1 - rate) * self.mean + rate * other.mean)
+
+    def entropy(self):
+        return 1.42 * len(self.mean)
+
+
 def test_auto_is_multilevel_elsewhere():
-    tables = [[0.7, 0.2, 0.1]] * 4
-    e = estimate(totals, cem.Categorical(tables), 7)
-    assert_same(e, estimate(totals, cem.Categorical(tables), 7, method="multilevel"))
-    assert isinstance(e.family, cem.Categorical)
+    e = estimate(totals, Shifted([0.0, 0.0]), 5.0)
+    assert_same(e, estimate(totals, Shifted([0.0, 0.0]), 5.0, method="multilevel"))
+    assert isinstance(e.family, Shifted)
     proposed = estimate(totals, PAIR, 10.0, family=cem.Exponential([5.0, 5.0]))
     assert isinstance(proposed.family, cem.Exponential)
 
 
-@pytest.mark.parametrize("change", [{"inputs": cem.Categorical([[0.5, 0.5]])}, {"family": PAIR}])
+@pytest.mark.parametrize("change", [{"inputs": Shifted([0.0])}, {"family": PAIR}])
 def test_improved_where_it_does_not_apply(change):
     with pytest.raises(ValueError, match="improved"):
         estimate(**({"performance": totals, "inputs": PAIR, "level": 3.0, "method": "improved"} | change))
@@ -179,6 +240,8 @@ def test_an_estimate_and_its_history():
     assert e.history.nfev[-1] == e.nfev
     assert len(e.history) == e.nit
     assert np.all(e.history.level[e.history.stage == "measure"] == 10)
+    learned = e.history.level[e.history.stage == "learn"]
+    assert np.all((learned > 2) & (learned <= 10))
     x, weights = e.failure_samples()
     assert np.all(totals(x) >= 10)
     assert weights.sum() == pytest.approx(1)
@@ -193,6 +256,7 @@ def test_the_lower_tail_mirrors_the_upper():
     lower = estimate(lambda X: -X.sum(axis=1), PAIR, -8.0, tail="lower")
     assert (lower.probability, lower.nfev) == (upper.probability, upper.nfev)
     np.testing.assert_array_equal(lower.history.best, -upper.history.best)
+    np.testing.assert_array_equal(lower.history.level, -upper.history.level)
 
 
 def test_bits_are_wide_integers_to_the_performance():

@@ -7,11 +7,15 @@ from scipy import stats
 import cem
 from cem.estimates import unskewed
 from cem.families import BernoulliMixture
+from cem.importance import Tally
+from cem.improved.agreement import contradiction, rough_estimate
+from cem.improved.archive import Archive
 from cem.improved.choice import Candidate, choose
-from cem.improved.modes import about, descend
+from cem.improved.modes import descend
+from cem.improved.one_large import one_large
 from cem.improved.pool import Pool, Sample, clipped, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
-from cem.improved.spaces import NormalSpace
+from cem.improved.spaces import BitSpace, NormalSpace
 from cem.improved.structures import full, seeded, sparse
 from cem.loop import Batch
 from cem.pareto import pareto_shape
@@ -93,13 +97,13 @@ def test_the_slope_of_a_linear_score():
 
 
 def test_descent_ends_at_minimal_hits():
-    nominal = BernoulliMixture([1], [[0.1] * 6])
+    space = BitSpace(BernoulliMixture([1], [[0.1] * 6]))
 
     def hits(X):
         return ((X[:, 0] & X[:, 1]) | X[:, 5]).astype(float)
 
     x = RNG(6).integers(0, 2, (200, 6)).astype(np.uint8)
-    walk = descend(x[hits(x) == 1], nominal, 1.0, RNG(7))
+    walk = descend(x[hits(x) == 1], space.likely, space.skewed, 1.0, RNG(7))
     request, ends = next(walk), None
     while ends is None:
         try:
@@ -107,7 +111,7 @@ def test_descent_ends_at_minimal_hits():
         except StopIteration as ended:
             ends = ended.value
     assert sorted(map(tuple, ends)) == [(0, 0, 0, 0, 0, 1), (1, 1, 0, 0, 0, 0)]
-    mixture = about(ends, nominal)
+    mixture = space.about(ends)
     np.testing.assert_allclose(np.sort(mixture.shares), np.sort([9**-0.5, 1]) / (1 + 9**-0.5))
 
 
@@ -135,3 +139,75 @@ def test_hall_covers_the_mean_of_exponentials_better_than_walds():
     skewness = stats.skew(x, axis=1)
     hall = np.mean([unskewed(-z, s, n) <= v <= unskewed(z, s, n) for v, s in zip(t, skewness, strict=True)])
     assert hall > np.mean(np.abs(t) <= z)
+
+
+def test_any_coordinate_may_be_the_large_one():
+    """Rows with one coordinate at 4 or at -4; the last was never seen large and yet is foreseen."""
+    rng, d = RNG(10), 6
+    x = rng.normal(size=(300, d))
+    x[np.arange(300), rng.integers(0, d - 1, 300)] = rng.choice([-4, 4], 300) + 0.2 * rng.normal(size=300)
+    mixture = one_large(x, np.ones(300), 1, rng)
+    assert mixture.shares.size == 2 * d
+    for j in range(d):
+        for sign in (4, -4):
+            row = np.zeros((1, d))
+            row[0, j] = sign
+            assert mixture.log_prob(row)[0] > stats.norm.logpdf(row).sum() + 2
+    assert one_large(np.abs(x), np.ones(300), 1, rng).shares.size == d
+
+
+def chains(*levels):
+    """An archive whose chains saw the event at level 2 under normals that were shifted to these levels."""
+    space = NormalSpace(1)
+    archive = Archive(space, 2.0)
+    for k, level in enumerate(levels):
+        wide = cem.Gaussian([level], std=1)
+        archive.chains.append([sample(wide, space.nominal, 4000, k)])
+    return archive
+
+
+def test_chains_that_agree_and_that_contradict_one_another():
+    agreeing = chains(1.5, 2.5)
+    for chain in agreeing.chains:
+        rough = rough_estimate(agreeing, chain)
+        assert abs(rough.log_probability - stats.norm.logsf(2)) < 4 * rough.error
+    assert contradiction(agreeing) == ""
+    assert contradiction(chains(1.5, -8.0)) != ""
+    other = chains(1.5, 1.5)
+    x = other.chains[1][0].x
+    other.chains[1][0] = Sample(
+        x, x[:, 0] - 0.5, *[getattr(other.chains[1][0], n) for n in ("proposal", "log_nominal", "stream")]
+    )
+    assert "contradict" in contradiction(other)
+    assert contradiction(chains(-9.0, -8.0)) == ""
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_a_chain_that_missed_half_of_the_event_is_told(blind):
+    """The first chain is blind to one of two ways to fail: it says half of what the second one does."""
+    stages = []
+
+    def performance(X):
+        first = stages.count("open") < 3
+        return np.where(blind & first & (X[:, 0] < 0), -9.0, np.abs(X[:, 0]))
+
+    e = cem.estimate_probability(
+        performance,
+        cem.Gaussian([0.0, 0.0], std=1),
+        3.5,
+        vectorized=True,
+        callback=lambda r: stages.append(r.history.stage[-1]),
+        rng=1,
+    )
+    assert e.success != blind
+    assert ("contradict" in e.message) == blind
+
+
+def test_lopsided_weights_are_a_doubt():
+    from cem.improved.measuring import Measured, _objection
+
+    even = Tally(1000, np.zeros((500, 1)), RNG(11).normal(scale=0.1, size=500))
+    odd = Tally(1000, np.zeros((500, 1)), np.append(RNG(11).normal(scale=0.1, size=499), 3.5))
+    proposal = cem.Gaussian([0.0], std=1)
+    assert _objection(Measured(proposal, [], even, ""), 0.1) == ""
+    assert "variance" in _objection(Measured(proposal, [], odd, ""), 0.1)

@@ -926,7 +926,7 @@ def test_the_seed_of_a_run_without_one_repeats_it():
     assert optimize(rng=None).seed != r.seed
 
 
-# --- arguments that later work brings ---------------------------------------------------------------
+# --- arguments that are off -------------------------------------------------------------------------
 
 OFF = {
     "noisy": [False],
@@ -940,11 +940,6 @@ OFF = {
     "checkpoint": [None],
     "resume": [False],
 }
-ON = {
-    "progress": [True],
-    "checkpoint": ["state.npz"],
-    "resume": [True],
-}
 
 
 def cases(values):
@@ -954,16 +949,6 @@ def cases(values):
 @pytest.mark.parametrize(("name", "value"), cases(OFF))
 def test_an_argument_that_is_off_changes_nothing(name, value):
     assert_same(optimize(max_iterations=2, **{name: value}), optimize(max_iterations=2))
-
-
-@pytest.mark.parametrize(("name", "value"), cases(ON))
-def test_an_argument_that_is_not_there_yet_is_refused(name, value, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    fun = Recorder()
-    with pytest.raises(ValueError, match=f"{name} is not available yet"):
-        optimize(fun, **{name: value})
-    assert fun.calls == []
-    assert os.listdir(tmp_path) == []
 
 
 # --- problem objects --------------------------------------------------------------------------------

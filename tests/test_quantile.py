@@ -78,7 +78,7 @@ BAD = {
     "probability": ({"probability": 0}, ValueError, "probability lies"),
     "tail": ({"tail": "left"}, ValueError, "tail"),
     "target": ({"target_cv": 2}, ValueError, "target_cv"),
-    "inputs": ({"inputs": cem.Categorical([[0.5, 0.5]])}, ValueError, "quantiles need"),
+    "inputs": ({"inputs": cem.GaussianMixture([1.0], [[0.0]], [[1.0]])}, ValueError, "quantiles need"),
     "performance": ({"performance": 3}, TypeError, "callable"),
 }
 
@@ -87,3 +87,12 @@ BAD = {
 def test_bad_input(change, error, message):
     with pytest.raises(error, match=message):
         cem.estimate_quantile(**({"performance": np.sum, "inputs": INPUTS, "probability": 0.01} | change))
+
+
+def test_a_quantile_of_labels():
+    """P(sum >= 19) is 1.5e-6 and P(sum >= 20) 4.6e-7, by convolution."""
+    e = cem.estimate_quantile(
+        lambda X: X.sum(axis=1), cem.Categorical([[0.9, 0.06, 0.03, 0.01]] * 20), 1e-6, vectorized=True, rng=1
+    )
+    assert e.success
+    assert e.quantile == 19

@@ -1069,9 +1069,9 @@ BAD = {
     "no workers": ({"n_jobs": 0}, ValueError, "n_jobs"),
     "no time for an evaluation": ({"evaluation_timeout": 0}, ValueError, "evaluation_timeout must be a pos"),
     "a timeout that is a word": ({"evaluation_timeout": "1"}, TypeError, "evaluation_timeout must be a num"),
-    "progress": ({"progress": True}, ValueError, "progress is not available"),
-    "checkpoint": ({"checkpoint": "run.npz"}, ValueError, "checkpoint is not available"),
-    "resume": ({"resume": True}, ValueError, "resume is not available"),
+    "progress": ({"progress": "yes"}, TypeError, "progress must be True or False"),
+    "checkpoint": ({"checkpoint": 3}, TypeError, "path of a file"),
+    "resume": ({"resume": True}, ValueError, "checkpoint=path"),
 }
 
 

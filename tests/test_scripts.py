@@ -78,3 +78,43 @@ def test_simulate_workers():
     assert done.returncode == 0, done.stderr
     for scheme in ("synchronous", "asynchronous", "islands"):
         assert scheme in done.stdout
+
+
+@pytest.fixture
+def square(tmp_path):
+    graph = tmp_path / "square.txt"
+    graph.write_text("4 4\n1 2 1\n2 3 1\n3 4 1\n4 1 1\n")
+    (tmp_path / "best_known.csv").write_text("instance,best_known\nsquare,4\n")
+    return graph
+
+
+def test_maxcut_writes_the_partition_and_knows_the_gaps(square):
+    folder = square.parent
+    done = run(
+        "maxcut.py", square, "--max-time", 5, "--bound", "--best-known", folder / "best_known.csv",
+        "--partition-dir", folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "annealing" in done.stdout
+    assert done.stdout.count(" 0.000 ") == 2
+    sides = (folder / "square.partition").read_text().split()
+    assert sides[0] == sides[2] != sides[1] == sides[3]
+
+
+def test_benchmark_maxcut_stops_at_the_best_known_value(square):
+    arguments = (square, "--seconds", 100, "--solvers", "cem-numpy", "--stop-at-best")
+    done = run("benchmark_maxcut.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "| cem-numpy | 1 | 1 (100 %) | 0.0000 |" in done.stdout
+
+
+def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
+    log = tmp_path / "runs.jsonl"
+    given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--log", log, "--repetitions")
+    assert run("benchmark_rare_event.py", *given, 1).returncode == 0
+    first = log.read_text().splitlines()
+    done = run("benchmark_rare_event.py", *given, 2)
+    assert len(first) == 2
+    assert log.read_text().splitlines()[:2] == first
+    assert len(log.read_text().splitlines()) == 4
+    assert "own s" in done.stdout

@@ -8,8 +8,8 @@ import pytest
 import cem
 from cem.loop import Batch, advance
 from cem.state import State
-from cem.stopping import LevelReached, Stopping
-from cem.updates import SmoothedFit
+from cem.stopping import ArchiveSettled, LevelReached, Stopping
+from cem.updates import EliteArchive, SmoothedFit
 
 START = cem.Gaussian([0.0], std=1.0)
 
@@ -142,3 +142,44 @@ def test_the_statuses_of_the_design():
         "UNTRUSTED",
     ]
     assert cem.Status.CONVERGED == 0
+
+
+# --- an archive that is bettered no more ------------------------------------------------------------
+
+
+def archived(state, rule, row, score):
+    batch = Batch(np.array([row], dtype=np.uint8), np.array([float(score)]), lambda: np.random.default_rng(0))
+    return advance(EliteArchive(capacity=2, most=2), state, batch, rule)
+
+
+def test_an_archive_has_settled_after_so_many_batches_that_bettered_nothing():
+    rule = ArchiveSettled(patience=2)
+    state = EliteArchive(capacity=2, most=2).init(cem.Bernoulli([0.5, 0.5]))
+    for row, score, quiet in [
+        ((0, 0), 1, 0),  # it fills
+        ((0, 1), 2, 0),
+        ((1, 1), 0, 1),  # too bad
+        ((1, 0), 3, 0),  # better than the worst
+        ((0, 1), 2, 1),  # there already
+    ]:
+        state = archived(state, rule, row, score)
+        assert state.quiet == quiet
+        assert rule.reason(state) is None
+    assert rule.reason(archived(state, rule, (0, 1), 2)) == "the archive has not been bettered for 2 batches"
+
+
+def test_another_elite_of_the_same_score_betters_nothing():
+    rule = ArchiveSettled(patience=1)
+    state = EliteArchive(capacity=2, most=2).init(cem.Bernoulli([0.5, 0.5]))
+    for row in [(0, 0), (0, 1)]:
+        state = archived(state, rule, row, 1)
+    assert state.quiet == 0
+    assert rule.reason(archived(state, rule, (1, 1), 1)) is not None
+
+
+def test_an_empty_archive_is_quiet():
+    rule = ArchiveSettled(patience=1)
+    state = EliteArchive(capacity=2, most=2).init(cem.Bernoulli([0.5, 0.5]))
+    for _ in range(2):
+        state = archived(state, rule, (0, 0), -np.inf)
+    assert rule.reason(state) is not None

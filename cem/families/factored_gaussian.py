@@ -51,6 +51,17 @@ class FactoredGaussian(ReadOnly):
         object.__setattr__(self, "factor", factor)
 
     @classmethod
+    def owning(cls, mean: Array, factor: Array, log_volume: float) -> Self:
+        """Take over arrays that are known to be right, unchecked and uncopied; they become read-only.
+
+        `log_volume` is the logarithm of the factor's determinant, by magnitude.
+        """
+        mean.flags.writeable = factor.flags.writeable = False
+        self = object.__new__(cls)
+        self.__dict__.update(mean=mean, factor=factor, log_volume=log_volume)
+        return self
+
+    @classmethod
     def of(cls, other: Any) -> Self:
         """Give a `Gaussian` (or one of this class) by a factor of its covariance."""
         if isinstance(other, cls):
@@ -75,6 +86,11 @@ class FactoredGaussian(ReadOnly):
     def std(self) -> NDArray[np.float64]:
         """Marginal standard deviations, shape ``(d,)``."""
         return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.factor, self.factor)))
+
+    @cached_property
+    def log_volume(self) -> float:
+        """Logarithm of the magnitude of the factor's determinant."""
+        return float(np.linalg.slogdet(self.factor)[1])
 
     @cached_property
     def plain(self) -> Gaussian:
@@ -107,7 +123,7 @@ class FactoredGaussian(ReadOnly):
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
-        return float(0.5 * self.dimension * _LOG_2PI_E + np.linalg.slogdet(self.factor)[1])
+        return 0.5 * self.dimension * _LOG_2PI_E + self.log_volume
 
     def kl_divergence(self, other: object) -> float:
         """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""

@@ -73,8 +73,13 @@ class Archive:
         """Give the opening of a chain and its last few samples."""
         return chain[:OPENING] + chain[OPENING:][-WINDOW:]
 
-    def draw(self, proposal: Family, n: int, into: list[Sample], stage: str) -> Drawing:
-        """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short."""
+    def draw(
+        self, proposal: Family, n: int, into: list[Sample], stage: str, level: float = np.nan
+    ) -> Drawing:
+        """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short.
+
+        `level` is the score that the proposal aims at, for the history.
+        """
         try:
             batch = yield Draw(proposal, n)
         except Ended as ended:
@@ -82,7 +87,6 @@ class Archive:
                 self._keep(ended.batch, proposal, into)
             raise
         sample = self._keep(batch, proposal, into)
-        level = self.level if stage == "measure" else np.nan
         yield Step(State(proposal, level=level, elites=int((sample.scores >= self.level).sum())), stage)
         return sample
 

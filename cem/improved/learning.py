@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cem.families.base import Family
 from cem.improved.archive import OPENING, Archive, mixture
-from cem.improved.modes import STARTS, about, descend
+from cem.improved.labels import LabelSpace
+from cem.improved.modes import STARTS, descend
 from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
 from cem.improved.spaces import BitSpace
@@ -31,11 +32,23 @@ PATIENCE = 5
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
-    """How the pool leans towards the event: log weights for the fit, and whether they are the event's own."""
+    """How the pool leans towards the event.
+
+    Attributes
+    ----------
+    log_weights : ndarray
+        For the fit.
+    sharpness : float
+    arrived : bool
+        Whether they are the event's own.
+    level : float
+        The score that half of the tilted pool reaches, at most that of the event.
+    """
 
     log_weights: Vector
     sharpness: float
     arrived: bool
+    level: float
 
 
 def opening(archive: Archive) -> Learning:
@@ -50,7 +63,7 @@ def opening(archive: Archive) -> Learning:
 def learn(archive: Archive) -> Learning:
     """Move the last chain into the event, until its pool holds enough hits or learns nothing more."""
     chain = archive.chains[-1]
-    if isinstance(archive.space, BitSpace):
+    if isinstance(archive.space, BitSpace | LabelSpace):
         yield from _find_modes(archive, archive.space, chain)
     best_score, best_sharpness, stalled, previous = -np.inf, np.inf, 0, np.inf
     for _ in range(LEVELS):
@@ -65,14 +78,13 @@ def learn(archive: Archive) -> Learning:
             return
         best_score, best_sharpness = max(best_score, top), min(best_sharpness, tilt.sharpness)
         proposal = next_proposal(archive, pool, tilt, chain)
-        yield from archive.draw(proposal, archive.batch, chain, "learn")
+        yield from archive.draw(proposal, archive.batch, chain, "learn", tilt.level)
         previous = tilt.sharpness
 
 
-def _find_modes(archive: Archive, space: BitSpace, chain: list[Sample]) -> Learning:
+def _find_modes(archive: Archive, space: BitSpace | LabelSpace, chain: list[Sample]) -> Learning:
     """Heat until hits are common, descend from them, and draw about where they end."""
-    p0 = space.nominal.mean
-    if np.all((p0 == 0.5) | (p0 == 0) | (p0 == 1)):
+    if not space.skewed.any():
         return
     for heat in HEATS:
         if len(archive.hits(chain)) >= STARTS:
@@ -83,11 +95,11 @@ def _find_modes(archive: Archive, space: BitSpace, chain: list[Sample]) -> Learn
         return
     rng = chain[-1].stream()
     picked = hits[rng.choice(len(hits), size=min(STARTS, len(hits)), replace=False)]
-    points = yield from descend(picked, space.nominal, archive.level, rng)
+    points = yield from descend(picked, space.likely, space.skewed, archive.level, rng)
     known = points if archive.modes is None else np.vstack([archive.modes, points])
     archive.modes = np.unique(known, axis=0)
-    around = mixture([about(archive.modes, space.nominal), space.wide], [0.9, 0.1])
-    yield from archive.draw(around, archive.batch, chain, "modes")
+    around = mixture([space.about(archive.modes), space.wide], [0.9, 0.1])
+    yield from archive.draw(around, archive.batch, chain, "modes", archive.level)
 
 
 def tilted(archive: Archive, pool: Pool, newest: Sample, previous: float) -> Tilt:
@@ -101,7 +113,7 @@ def tilted(archive: Archive, pool: Pool, newest: Sample, previous: float) -> Til
     log_w = pool.log_weights()
     inside = scores >= archive.level
     if effective(log_w[inside]) >= archive.wanted:
-        return Tilt(np.where(inside, log_w, -np.inf), SHARPEST, True)
+        return Tilt(np.where(inside, log_w, -np.inf), SHARPEST, True, archive.level)
     t = distance(scores, archive.level, log_w)
 
     def weights(sigma: float) -> Vector:
@@ -109,7 +121,15 @@ def tilted(archive: Archive, pool: Pool, newest: Sample, previous: float) -> Til
 
     sigma = sharpest(weights, SHARPEST, BLUNTEST, archive.wanted)
     arrived = _sharp_enough(t[-len(newest.scores) :], previous, archive.delta)
-    return Tilt(weights(sigma), sigma, arrived)
+    log_tilt = weights(sigma)
+    return Tilt(log_tilt, sigma, arrived, min(_median(scores, log_tilt), archive.level))
+
+
+def _median(scores: Vector, log_weights: Vector) -> float:
+    """Give the score that half of the weight reaches."""
+    order = np.argsort(scores, kind="stable")[::-1]
+    above = np.cumsum(np.exp(log_weights[order] - log_weights.max()))
+    return float(scores[order[np.searchsorted(above, above[-1] / 2)]])
 
 
 def _sharp_enough(t: Vector, sigma: float, delta: float) -> bool:
@@ -131,12 +151,12 @@ def _heated(archive: Archive, pool: Pool) -> Tilt:
         return np.where(inside, log_p - log_q, -np.inf)
 
     if effective(weights(1.0)) >= archive.wanted:
-        return Tilt(weights(1.0), 0.0, True)
+        return Tilt(weights(1.0), 0.0, True, archive.level)
     low, high = -1.0, 1.0
     for _ in range(12):
         middle = (low + high) / 2
         low, high = (middle, high) if effective(weights(middle)) >= archive.wanted else (low, middle)
-    return Tilt(weights(low), 1 - low, False)
+    return Tilt(weights(low), 1 - low, False, archive.level if inside.any() else np.nan)
 
 
 def next_proposal(archive: Archive, pool: Pool, tilt: Tilt, chain: list[Sample]) -> Family:

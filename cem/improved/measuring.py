@@ -11,8 +11,8 @@ from scipy.special import logsumexp
 from cem.families.base import Family
 from cem.importance import Tally
 from cem.improved.archive import Archive, mixture
+from cem.improved.labels import LabelSpace
 from cem.improved.learning import fit
-from cem.improved.modes import about
 from cem.improved.pool import Pool, Sample, clipped
 from cem.improved.spaces import BitSpace
 from cem.loop import Batch, Request
@@ -20,11 +20,13 @@ from cem.pareto import pareto_shape
 
 REFITS = 4
 EXTRA_SHARE = 0.15
-PATIENCE = 4
+PATIENCE = 1
+FINAL = 1.0
 MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
 LEAST_SHARE = 0.01
+MOST_LOPSIDED = 0.3
 FAR = 10.0
 MOST_FAR = 0.02
 MOST_RATIO = 1.6
@@ -48,7 +50,7 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
     """Measure with a frozen proposal, and again with a better one while in doubt."""
     repairs: list[Family] = []
     for attempt in range(REFITS + 1):
-        pool = Pool([s for chain in archive.chains for s in archive.recent(chain)] + archive.measured)
+        pool = fitting_pool(archive)
         proposal = final_proposal(archive, pool, _known_modes(archive) + repairs)
         found = yield from _measured(archive, proposal, target_cv, last=attempt == REFITS)
         overlooked, repairs = second_look(archive, found)
@@ -56,6 +58,13 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
         if not found.doubt:
             break
     return found
+
+
+def fitting_pool(archive: Archive) -> Pool:
+    """Give what the chains drew lately and all measurements; all there is where that holds no hit."""
+    samples = [s for chain in archive.chains for s in archive.recent(chain)] + archive.measured
+    hit = any((s.scores >= archive.level).any() for s in samples)
+    return Pool(samples if hit else archive.learned + archive.measured)
 
 
 def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
@@ -69,8 +78,8 @@ def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
 
 def _known_modes(archive: Archive) -> list[Family]:
     space = archive.space
-    if isinstance(space, BitSpace) and archive.modes is not None:
-        return [about(archive.modes, space.nominal)]
+    if isinstance(space, BitSpace | LabelSpace) and archive.modes is not None:
+        return [space.about(archive.modes)]
     return []
 
 
@@ -85,13 +94,13 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
     samples: list[Sample] = []
     more = n
     for round_ in range(MOST_ROUNDS):
-        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure")))
+        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
         tally = archive.tally(samples)
         cv = tally.coefficient_of_variation
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
             return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, 9 * need)), most)
+        goal = min(max(need, min(FINAL * spent, 9 * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
@@ -109,6 +118,9 @@ def _objection(found: Measured, target_cv: float) -> str:
     shape = pareto_shape(tally.log_weights)
     if shape > MOST_SHAPE and tally.largest_share > LEAST_SHARE:
         return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
+    lopsided = tally.skewness / np.sqrt(tally.draws)
+    if lopsided > MOST_LOPSIDED:
+        return f"few large weights make up the variance (skewness {lopsided:.2g} of the root of the draws)"
     return ""
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 
+from cem.estimates import RESOLUTION
 from cem.importance import Tally
+from cem.improved.agreement import contradiction
 from cem.improved.archive import Archive
 from cem.improved.learning import learn, opening
 from cem.improved.measuring import measure
+from cem.improved.paths import PathSpace
 from cem.improved.spaces import Space
 from cem.loop import Batch, Ended, Request, as_ended
 from cem.multilevel import Measurement
@@ -32,7 +36,13 @@ def improved(space: Space, level: float, target_cv: float) -> Generator[Request,
     Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
     mixture model", Reliability Engineering & System Safety 191; Hesterberg (1995), Technometrics 37.
     """
-    archive, nominal = Archive(space, level), space.nominal
+    archive = Archive(space, level)
+    measured = yield from _improved(archive, target_cv)
+    return _with_cut_paths(space, measured, archive) if isinstance(space, PathSpace) else measured
+
+
+def _improved(archive: Archive, target_cv: float) -> Generator[Request, Batch, Measurement]:
+    space, level, nominal = archive.space, archive.level, archive.space.nominal
     try:
         for _ in range(CHAINS if space.dimension <= MOST_DIMENSIONS_FOR_CHAINS else 1):
             yield from opening(archive)
@@ -50,12 +60,29 @@ def improved(space: Space, level: float, target_cv: float) -> Generator[Request,
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    if found.doubt:
-        status, message = Status.UNTRUSTED, found.doubt
+    doubt = found.doubt or contradiction(archive)
+    if doubt:
+        status, message = Status.UNTRUSTED, doubt
     else:
         status = Status.TARGET_REACHED
         message = "the target coefficient of variation is reached and nothing speaks against the estimate"
     return Measurement(found.tally, found.proposal, False, status, message, skewed=True)
+
+
+def _with_cut_paths(space: PathSpace, measured: Measurement, archive: Archive) -> Measurement:
+    """Say how many paths were cut, and object where their probability is more than the resolution."""
+    same = [s for s in archive.learned + archive.measured if s.proposal is measured.proposal]
+    draws = sum(len(s.scores) for s in same)
+    ratios = [np.exp(s.log_nominal - s.log_density(s.proposal))[space.path.cut(s.x)] for s in same]
+    number = sum(len(r) for r in ratios)
+    if number == 0:
+        return measured
+    lost = float(sum(r.sum() for r in ratios)) / draws
+    message = f"{number} of {draws} paths were cut at {space.path.longest} steps"
+    if lost <= RESOLUTION * np.exp(measured.tally.log_probability):
+        return replace(measured, message=f"{measured.message}; {message}")
+    status = Status.UNTRUSTED if measured.status.success else measured.status
+    return replace(measured, status=status, message=f"{message}, a share of {lost:.2g} of all")
 
 
 def _first(archive: Archive) -> Tally:

@@ -106,7 +106,7 @@ def _seek(archive: Archive, probability: float) -> Generator[Request, Batch, Non
         if tilt.arrived:
             return
         proposal = next_proposal(archive, pool, tilt, chain)
-        yield from archive.draw(proposal, archive.batch, chain, "learn")
+        yield from archive.draw(proposal, archive.batch, chain, "learn", tilt.level)
         previous = tilt.sharpness
 
 
@@ -122,7 +122,8 @@ def _measure(
         samples: list[Sample] = []
         more = archive.batch
         for _ in range(MOST_ROUNDS):
-            samples.append((yield from archive.draw(proposal, more, archive.measured, "measure")))
+            drawn = yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)
+            samples.append(drawn)
             tail = tail_of(samples)
             cv = tail.coefficient_of_variation(tail.point(probability))
             need = 1.1 * tail.draws * (cv / target_cv) ** 2 if np.isfinite(cv) else 20.0 * archive.batch

@@ -15,10 +15,13 @@ from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
-from cem.improved.structures import Along, LowRank, full, seeded, sparse
+from cem.improved.modes import HELD, leading
+from cem.improved.one_large import one_large
+from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01
+MOST_ONE_LARGE = 60
 
 
 class Space(Protocol):
@@ -104,13 +107,17 @@ class NormalSpace:
         d = self.dimension
         fit_full, fit_sparse = partial(seeded, full), partial(seeded, sparse)
         if d <= 12:
-            return [Candidate(fit_full, (1, 2, 3, 4, 6, 8)), Candidate(fit_sparse, (1, 2, 4, 8, 12, 16))]
+            found = [Candidate(fit_full, (1, 2, 3, 4, 6, 8)), Candidate(fit_sparse, (1, 2, 4, 8, 12, 16))]
+            return [*found, Candidate(one_large, (1,))] if d > 2 else found
         many = (1, 4, 10, 16) if d <= 60 else (1, 4) if d <= 200 else (1,)
         found = [
             Candidate(partial(seeded, Along(slope)), (1,)),
             Candidate(fit_sparse, many),
             Candidate(partial(seeded, LowRank(slope)), (1, 2) if d <= 200 else (1,)),
+            Candidate(partial(seeded, isotropic), (1,)),
         ]
+        if d <= MOST_ONE_LARGE:
+            found.append(Candidate(one_large, (1,)))
         return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found
 
 
@@ -131,6 +138,23 @@ class BitSpace:
     def wide(self) -> BernoulliMixture:
         """Half as cold as the nominal."""
         return self.nominal.heated(0.5)
+
+    @cached_property
+    def likely(self) -> Array:
+        """The likelier value of each bit."""
+        return (self.nominal.mean > 0.5).astype(np.uint8)
+
+    @cached_property
+    def skewed(self) -> NDArray[np.bool_]:
+        """Which bits may be both, with different probabilities."""
+        p = self.nominal.mean
+        return np.asarray((p != 0.5) & (p > 0) & (p < 1))
+
+    def about(self, points: Array, /) -> BernoulliMixture:
+        """Give components that hold each point's unlikely bits with .9 and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points))
+        held = np.where(points > 0.5, HELD, 1 - HELD)
+        return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
 
     def heated(self, heat: float, /) -> BernoulliMixture:
         """Give the mass to the power `heat`, normalised."""

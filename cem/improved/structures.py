@@ -68,6 +68,13 @@ def sparse(x: Matrix, w: Vector) -> Part:
     return Part(np.where(moved, mean, 0.0), std, np.zeros((d, 0)), np.ones(0))
 
 
+def isotropic(x: Matrix, w: Vector) -> Part:
+    """Mean zero and one spread in all directions, for events that only the length decides."""
+    n, d = float(w.sum()), x.shape[1]
+    std = np.sqrt((float(w @ (x**2).sum(axis=1)) + PRIOR * d) / ((n + PRIOR) * d))
+    return Part(np.zeros(d), np.full(d, std), np.zeros((d, 0)), np.ones(0))
+
+
 @dataclass(frozen=True, eq=False)
 class Along:
     """Mean and variance along one direction; standard normal across it."""

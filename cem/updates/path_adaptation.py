@@ -9,6 +9,7 @@ which successive refits agree, and another path's length sets the size.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import log, sqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -139,6 +140,7 @@ def _begin(start: Any) -> State:
         "shape": covariance / sigma**2,
         "basis": basis,
         "axes": axes / sigma,
+        "log_axes": np.array(np.log(axes / sigma).sum()),
         "path_sigma": np.zeros(axes.size),
         "path_c": np.zeros(axes.size),
         "stale": np.array(0),
@@ -152,26 +154,28 @@ def _move(state: State, ranked: Ranked, r: Rates) -> tuple[FactoredGaussian, dic
     mean = state.family.mean  # type: ignore[attr-defined]
     d, mu = mean.size, ranked.parents
     sigma, shape = float(memory["sigma"]), memory["shape"]
-    basis, axes = memory["basis"], memory["axes"]
+    basis, axes, log_axes = memory["basis"], memory["axes"], memory["log_axes"]
 
-    y = (ranked.x - mean) / sigma  # (39)
+    y = ranked.x - mean
+    y /= sigma  # (39)
     step = ranked.weights[:mu] @ y[:mu]  # (41)
     new_mean = mean + sigma * step  # (42), with c_m = 1
 
     path_sigma = (1 - r.c_sigma) * memory["path_sigma"]
     whitened_step = basis @ ((step @ basis) / axes)
-    path_sigma += np.sqrt(r.c_sigma * (2 - r.c_sigma) * r.mass) * whitened_step  # (43)
-    length = float(np.sqrt(path_sigma @ path_sigma))
+    path_sigma += r.gain_sigma * whitened_step  # (43)
+    length = sqrt(path_sigma @ path_sigma)
     h = settled(length, state.iteration + 1, d, r)
     path_c = (1 - r.c_c) * memory["path_c"]
-    path_c += h * np.sqrt(r.c_c * (2 - r.c_c) * r.mass) * step  # (45)
+    path_c += h * r.gain_c * step  # (45)
 
-    w = np.array(ranked.weights)
-    whitened = y[mu:] @ basis / axes
+    w = ranked.weights.copy()
+    whitened = y[mu:] @ basis
+    whitened /= axes
     w[mu:] *= d / np.maximum(np.einsum("ij,ij->i", whitened, whitened), _LEAST)  # (46)
     lost = (1 - h) * r.c_c * (2 - r.c_c)
-    keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * float(ranked.weights.sum())
-    shape = keep * shape + r.c_1 * np.multiply.outer(path_c, path_c) + r.c_mu * ((y.T * w) @ y)  # (47)
+    keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * ranked.total
+    shape = keep * shape + np.multiply.outer(r.c_1 * path_c, path_c) + (y.T * (r.c_mu * w)) @ y  # (47)
     sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
 
     stale = int(memory["stale"]) + 1
@@ -179,11 +183,14 @@ def _move(state: State, ranked: Ranked, r: Rates) -> tuple[FactoredGaussian, dic
         stale = 0
         values, basis = np.linalg.eigh((shape + shape.T) / 2)
         axes = np.sqrt(np.maximum(values, 1e-14 * values[-1]))
-    return FactoredGaussian(new_mean, basis * (sigma * axes)), {
+        log_axes = np.array(np.log(axes).sum())
+    volume = d * log(sigma) + float(log_axes)
+    return FactoredGaussian.owning(new_mean, basis * (sigma * axes), volume), {
         "sigma": np.array(sigma),
         "shape": shape,
         "basis": basis,
         "axes": axes,
+        "log_axes": log_axes,
         "path_sigma": path_sigma,
         "path_c": path_c,
         "stale": np.array(stale),

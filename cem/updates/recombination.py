@@ -7,7 +7,8 @@ and Equations (49) to (58).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from math import exp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,25 @@ class Rates:
     c_mu: float
     length: float
 
-    @property
+    @cached_property
     def parents(self) -> int:
         """Number of positive weights."""
         return int(np.count_nonzero(self.weights > 0))
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of all weights."""
+        return float(self.weights.sum())
+
+    @cached_property
+    def gain_sigma(self) -> float:
+        """What a step adds to the step-size path, so that it stays standard normal where nothing selects."""
+        return sqrt(self.c_sigma * (2 - self.c_sigma) * self.mass)
+
+    @cached_property
+    def gain_c(self) -> float:
+        """What a step adds to the shape's path."""
+        return sqrt(self.c_c * (2 - self.c_c) * self.mass)
 
 
 def smallest_population(d: int) -> int:
@@ -90,28 +106,30 @@ class Ranked:
     scores: NDArray[np.float64]
     weights: NDArray[np.float64]
     parents: int
+    total: float  # of all weights
 
     @classmethod
     def of(cls, batch: Batch, by: Rates) -> Ranked | None:
         """Rank `batch`; None where no score ranks (all NaN or infinitely bad)."""
-        order = np.argsort(-batch.scores, kind="stable")
+        order = (-batch.scores).argsort(kind="stable")
         scores = batch.scores[order]
-        weights, parents = by.weights, by.parents
+        weights, parents, total = by.weights, by.parents, by.total
         if not scores[parents - 1] > -np.inf:
             if not scores[0] > -np.inf:
                 return None
             parents = int(np.count_nonzero(scores > -np.inf))
             weights = np.where(scores > -np.inf, weights, np.minimum(weights, 0.0))
             weights[:parents] /= weights[:parents].sum()
-        return cls(batch.x[order], scores, weights, parents)
+            total = float(weights.sum())
+        return cls(batch.x[order], scores, weights, parents, total)
 
 
 def settled(length: float, iteration: int, d: int, r: Rates) -> float:
     """Give h: 0 while the step-size path is still too long for the shape to learn from its own, else 1."""
-    decayed = np.sqrt(1 - (1 - r.c_sigma) ** (2 * iteration))
+    decayed = sqrt(1 - (1 - r.c_sigma) ** (2 * iteration))
     return 1.0 if length < decayed * (1.4 + 2 / (d + 1)) * r.length else 0.0
 
 
 def resized(sigma: float, change: float) -> float:
     """Give ``sigma * exp(change)`` (44), by at most e at once and within what squares to a normal float."""
-    return float(np.clip(sigma * np.exp(min(1.0, change)), _LEAST_SIZE, 1 / _LEAST_SIZE))
+    return min(max(sigma * exp(min(1.0, change)), _LEAST_SIZE), 1 / _LEAST_SIZE)

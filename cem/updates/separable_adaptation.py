@@ -42,17 +42,17 @@ def move(state: State, ranked: Ranked, r: Rates) -> tuple[Gaussian, dict[str, An
     new_mean = mean + sigma * step  # (42), with c_m = 1
 
     path_sigma = (1 - r.c_sigma) * memory["path_sigma"]
-    path_sigma += np.sqrt(r.c_sigma * (2 - r.c_sigma) * r.mass) * step / np.sqrt(variances)  # (43)
+    path_sigma += r.gain_sigma * step / np.sqrt(variances)  # (43)
     length = float(np.sqrt(path_sigma @ path_sigma))
     h = settled(length, state.iteration + 1, d, r)
     path_c = (1 - r.c_c) * memory["path_c"]
-    path_c += h * np.sqrt(r.c_c * (2 - r.c_c) * r.mass) * step  # (45)
+    path_c += h * r.gain_c * step  # (45)
 
     np.square(y, out=y)
     w = np.array(ranked.weights)
     w[mu:] *= d / np.maximum(y[mu:] @ (1 / variances), _LEAST)  # (46)
     lost = (1 - h) * r.c_c * (2 - r.c_c)
-    keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * float(ranked.weights.sum())
+    keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * ranked.total
     variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu * (w @ y), _LEAST)  # (47)
     sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
     return Gaussian(new_mean, std=sigma * np.sqrt(variances)), {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from problems.binary import PreparedOnUse
 from problems.knapsack.amounts import Vector, checked_amounts
 from problems.knapsack.multi_knapsack import MultiKnapsack
 
@@ -20,7 +21,7 @@ Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Knapsack:
+class Knapsack(PreparedOnUse):
     """Find the 0/1 vector `x` that maximises ``values @ x`` with ``weights @ x <= capacity``.
 
     A `MultiKnapsack` of one capacity, in every respect.
@@ -141,7 +142,3 @@ class Knapsack:
 
     def __repr__(self) -> str:
         return f"Knapsack(name={self.name!r}, n={self.n}, optimum={self.optimum})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from problems.binary import PreparedOnUse, binary_rows
 from problems.knapsack.amounts import Vector, checked_amounts, read_problem
-from problems.qubo import binary_rows
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -25,7 +25,7 @@ _FAR, _LAST = 50.0, 1e3  # beyond all chance, and behind everything else
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultiKnapsack:
+class MultiKnapsack(PreparedOnUse):
     """Find the 0/1 vector `x` that maximises ``values @ x`` with ``weights @ x <= capacities``.
 
     What exceeds a capacity is no solution and scores minus infinity. `improve` unpacks what is too much, so
@@ -281,7 +281,3 @@ class MultiKnapsack:
     @cached_property
     def _limits(self) -> Vector:
         return np.asarray(self.capacities + self._slack)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from problems.binary import PreparedOnUse, binary_rows, checked_numbers, fair_split
 from problems.maxcut.conversions import Matrix, qubo_from_edges
-from problems.maxcut.cuts import NOT_SIDES, Triangle, checked_sides, cut_values, triangle
+from problems.maxcut.cuts import Edges, cut_values
 from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
 from problems.maxcut.search import improvement
 from problems.maxcut.search.graph import CutGraph
@@ -27,7 +28,7 @@ Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxCut(GraphSources):
+class MaxCut(GraphSources, PreparedOnUse):
     """Find the 0/1 vector `x` that maximises ``sum(w[i, j] for edges (i, j) with x[i] != x[j])``.
 
     A candidate assigns each vertex to side 0 or side 1; `x` and ``1 - x`` are the same cut.
@@ -93,21 +94,18 @@ class MaxCut(GraphSources):
     @property
     def start(self) -> Bernoulli:
         """Fair coins, but vertex 0 is always on side 1: a cut and its complement are the same cut."""
-        from cem.families.bernoulli import Bernoulli
-
-        p = np.full(self.n, 0.5)
-        p[0] = 1.0
-        return Bernoulli(p)
+        return fair_split(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the value of each row of `X`, shape (N, n), as an array of shape (N,); see `cut_value`."""
-        return cut_values(self._upper, checked_sides(X, self.n, dimensions=(2,)))
+        return cut_values(self._edges, checked_numbers(X, self.n))
 
     def cut_value(self, X: ArrayLike) -> float | NDArray[np.float64]:
         """Add up the weights of the edges whose ends lie on different sides.
 
-        Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, which is exact,
-        and all others in float64. A cut and its complement have the same value to the last bit.
+        Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, or counted in
+        packed bits where there are few different ones and many candidates, which both is exact; all others
+        in float64. A cut and its complement have the same value to the last bit.
 
         Parameters
         ----------
@@ -127,8 +125,8 @@ class MaxCut(GraphSources):
         ValueError
             If its shape is another, or it holds anything but 0 and 1.
         """
-        sides = checked_sides(X, self.n, dimensions=(1, 2))
-        values = cut_values(self._upper, np.atleast_2d(sides))
+        sides = checked_numbers(X, self.n, (1, 2))
+        values = cut_values(self._edges, np.atleast_2d(sides))
         return float(values[0]) if sides.ndim == 1 else values
 
     def partition(self, x: ArrayLike) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
@@ -150,9 +148,7 @@ class MaxCut(GraphSources):
         TypeError, ValueError
             As for `cut_value`.
         """
-        sides = checked_sides(x, self.n, dimensions=(1,))
-        if not np.isin(sides, (0, 1)).all():
-            raise ValueError(NOT_SIDES)
+        sides = binary_rows(x, self.n, (1,))
         nodes = range(self.n) if self.nodes is None else self.nodes
         zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
         return zero, one
@@ -220,7 +216,7 @@ class MaxCut(GraphSources):
         spins = (2 * X.astype(np.int8) - 1).astype(np.int8)
         better, count = improvement.improve(self._engine, self._layout, spins, rng, effort)
         sides = (better > 0).astype(np.uint8)
-        return sides, cut_values(self._upper, sides), count
+        return sides, cut_values(self._edges, sides), count
 
     @cached_property
     def _engine(self) -> ModuleType:
@@ -239,10 +235,6 @@ class MaxCut(GraphSources):
         first, second = self.edges.T
         return self._engine.prepare(CutGraph.from_edges(self.n, first, second, weights))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
     @cached_property
-    def _upper(self) -> Triangle:
-        return triangle(self.n, self.edges, self.weights)
+    def _edges(self) -> Edges:
+        return Edges.of(self.n, self.edges, self.weights)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from problems.binary import PreparedOnUse, binary_rows, fair_coins
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
-from problems.maxsat.walk import walk
-from problems.qubo import binary_rows
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -31,7 +31,7 @@ _GREED = (2.5, 10.0)  # of the first and the last candidate of a batch
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxSAT:
+class MaxSAT(PreparedOnUse):
     """Find the 0/1 vector `x` that maximises the weight of the clauses that hold.
 
     Parameters
@@ -76,7 +76,6 @@ class MaxSAT:
     maximize: ClassVar[bool] = True
     compact: ClassVar[bool] = True
     population: ClassVar[int] = 24
-    stage: ClassVar[str] = "walking"
 
     def __post_init__(self) -> None:
         n = _checked_count("n, the number of variables,", self.n)
@@ -150,9 +149,7 @@ class MaxSAT:
     @property
     def start(self) -> Bernoulli:
         """Fair coins."""
-        from cem.families import Bernoulli
-
-        return Bernoulli(np.full(self.n, 0.5))
+        return fair_coins(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the weight of the clauses that hold for each row of `X`, shape (N, n), as shape (N,).
@@ -195,6 +192,11 @@ class MaxSAT:
 
         return EliteArchive()
 
+    @property
+    def stage(self) -> str:
+        """What the search is called in histories, with the engine it uses."""
+        return "walking (numba)" if self._walk.__name__.endswith("compiled_walk") else "walking (numpy)"
+
     def improve(
         self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
@@ -220,16 +222,22 @@ class MaxSAT:
         """
         steps = min(max(_LEAST_STEPS, _STEPS * self.n), _MOST_STEPS) * effort
         greed = np.geomspace(*_GREED, num=len(X))
-        best, flips = walk(self._formula, X.astype(np.uint8), greed, steps, rng)
+        best, flips = self._walk.walk(self._formula, X.astype(np.uint8), greed, steps, rng)
         return best, self(best), -(-flips // self.n)
+
+    @cached_property
+    def _walk(self) -> ModuleType:
+        try:
+            from problems.maxsat import compiled_walk
+        except ImportError:
+            from problems.maxsat import walk
+
+            return walk
+        return compiled_walk
 
     @cached_property
     def _formula(self) -> Formula:
         return Formula.from_clauses(self.n, self.clauses, self.weights)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def _checked_count(what: str, value: int) -> int:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from problems.maxsat.formula import Formula, Index
 
-_OFFSET = 0.9
-_CLAUSES_A_FLIP = 20
+OFFSET = 0.9
+CLAUSES_A_FLIP = 20
 
 
 def walk(
@@ -56,7 +56,7 @@ def walk(
         if false.size == 0 or step == steps:
             break
 
-        drawn = _drawn(formula.weights[clause], row, -(-np.bincount(row) // _CLAUSES_A_FLIP), rng)
+        drawn = _drawn(formula.weights[clause], row, -(-np.bincount(row) // CLAUSES_A_FLIP), rng)
         row, clause = row[drawn], clause[drawn]
         options, owner = _joined(formula.clauses, clause)
         entries, option = _joined(formula.variables, options, places=True)
@@ -65,7 +65,7 @@ def walk(
             (formula.signs[entries] > 0) == sides[of * n + options[option]]
         )
         broken = np.bincount(option, formula.weights[clauses] * holds_alone, minlength=len(options))
-        chance = (_OFFSET + broken / formula.weights[clause][owner]) ** -greed[row[owner]]
+        chance = (OFFSET + broken / formula.weights[clause][owner]) ** -greed[row[owner]]
         chosen = _drawn(chance, owner, np.ones(len(row), dtype=np.int64), rng)
 
         flipped = np.unique(row[owner[chosen]] * n + options[chosen])

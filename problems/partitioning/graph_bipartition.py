@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from problems.binary import PreparedOnUse, binary_rows, fair_split
 from problems.maxcut import MaxCut
 from problems.maxcut.search import numpy_engine
 from problems.maxcut.search.graph import CutGraph
-from problems.qubo import binary_rows
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -24,7 +24,7 @@ _TELLING_ROWS = 12  # a side that is open agrees in all of these once in 2**11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GraphBipartition:
+class GraphBipartition(PreparedOnUse):
     """Split a graph's vertices into equal halves so that the edges between them weigh least.
 
     A candidate assigns each vertex to side 0 or side 1; of an odd number of vertices, one side has one more.
@@ -82,11 +82,7 @@ class GraphBipartition:
     @property
     def start(self) -> Bernoulli:
         """Fair coins, but vertex 0 is always on side 1: a split and its complement are the same."""
-        from cem.families import Bernoulli
-
-        p = np.full(self.n, 0.5)
-        p[0] = 1.0
-        return Bernoulli(p)
+        return fair_split(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the weight cut by each row of `X`, shape (N, n), or infinity where it is not balanced.
@@ -161,10 +157,6 @@ class GraphBipartition:
     @cached_property
     def _matrix(self) -> Any:
         return sparse.vstack([rows for _, rows in self._layout.classes], format="csr")
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def _balance(spins: NDArray[Any], matrix: Any) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from problems.qubo import binary_rows
+from problems.binary import PreparedOnUse, binary_rows, fair_split
 
 if TYPE_CHECKING:
     from cem.families import Bernoulli
@@ -23,7 +23,7 @@ _MOST_EXACT = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NumberPartitioning:
+class NumberPartitioning(PreparedOnUse):
     """Split numbers in two so that the sums differ least: minimise ``|sum(a[x == 1]) - sum(a[x == 0])|``.
 
     `x` and ``1 - x`` are the same split.
@@ -83,11 +83,7 @@ class NumberPartitioning:
     @property
     def start(self) -> Bernoulli:
         """Fair coins, but the first number is always on side 1: a split and its complement are the same."""
-        from cem.families import Bernoulli
-
-        p = np.full(self.n, 0.5)
-        p[0] = 1.0
-        return Bernoulli(p)
+        return fair_split(self.n)
 
     def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the difference of each row of `X`, shape (N, n), rounded to a float, shape (N,).
@@ -207,10 +203,6 @@ class NumberPartitioning:
             return 0.0
         divisor = math.gcd(*self.numbers)
         return divisor if divisor and sum(self.numbers) // divisor % 2 else 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is prepared on first use."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:

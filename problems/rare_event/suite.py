@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from problems.rare_event import counting, credit, networks, reliability, sums, walks
+from problems.rare_event import counting, credit, networks, queues, reliability, sums, walks
 from problems.rare_event.problem import RareEventProblem
 
 
 def suite() -> list[RareEventProblem]:
     """Make every case, each with its reference, the reference's error and its source."""
-    topics = (reliability, sums, networks, credit, walks, counting)
+    topics = (reliability, sums, networks, credit, walks, counting, queues)
     return [case for topic in topics for case in topic.problems()]

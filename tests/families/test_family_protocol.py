@@ -16,6 +16,8 @@ BUILT_IN = {
     "Bernoulli": cem.Bernoulli([0.1, 0.5, 0.85]),
     "Categorical": cem.Categorical([[0.2, 0.3, 0.5], [0.9, 0.1]]),
     "Exponential": cem.Exponential([0.25, 3.0]),
+    "Gamma": cem.Gamma([0.5, 3.0], [2.0, 0.1]),
+    "VonMisesFisherNakagami": cem.VonMisesFisherNakagami([1.0, 2.0, -2.0], 4.0, 2.0, 3.0),
 }
 OTHERS = {
     "independent Gaussian": cem.Gaussian([0.0, 0.0], std=[1.0, 2.5]),
@@ -23,6 +25,8 @@ OTHERS = {
     "Bernoulli": cem.Bernoulli([0.2, 0.4, 0.6]),
     "Categorical": cem.Categorical([[0.4, 0.4, 0.2], [0.5, 0.5]]),
     "Exponential": cem.Exponential([0.5, 2.0]),
+    "Gamma": cem.Gamma([0.8, 2.0], [1.0, 0.2]),
+    "VonMisesFisherNakagami": cem.VonMisesFisherNakagami([1.0, 1.0, 0.0], 1.0, 1.0, 2.0),
 }
 NAMES = sorted(BUILT_IN)
 SMALL = 200_000

@@ -69,6 +69,23 @@ def test_values_agree_with_the_definition(weights, dtype):
         np.testing.assert_allclose(values, [by_definition(problem, x) for x in X], rtol=1e-14, atol=1e-12)
 
 
+@pytest.mark.parametrize("weights", [(1,), (-1, 1), (-7, 3, 100), (0.3, -2.0), range(1, 9)], ids=str)
+@pytest.mark.parametrize("rows", [31, 32, 64, 101, 512, 700])
+def test_many_candidates_at_once_are_worth_what_each_is_alone(weights, rows):
+    """Enough of them are packed into bits."""
+    rng = np.random.default_rng(rows)
+    graph = MaxCut.random(250, edge_probability=0.3, weights=weights, rng=rng)
+    X = rng.integers(0, 2, (rows, graph.n), dtype=np.uint8)
+    alone = [graph.cut_value(x) for x in X[-40:]]
+    rounding = 0 if all(w == int(w) for w in weights) else 1e-12
+    for candidates in (X, X.astype(np.int64), X.astype(bool), np.asfortranarray(X)):
+        np.testing.assert_allclose(graph(candidates)[-40:], alone, rtol=rounding)
+    differing = X[-1, graph.edges[:, 0]] != X[-1, graph.edges[:, 1]]
+    assert alone[-1] == pytest.approx(graph.weights[differing].sum(), rel=1e-12)
+    with pytest.raises(ValueError, match="only 0 and 1"):
+        graph(np.where(np.arange(graph.n) == 3, 2, X))
+
+
 @pytest.mark.parametrize("weights", [(-1, 1), (0.1, -0.3, 2.7)])
 def test_a_cut_and_its_complement_are_worth_the_same(weights):
     problem = MaxCut.random(300, edge_probability=0.1, weights=weights, rng=3)

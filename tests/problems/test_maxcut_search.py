@@ -267,3 +267,16 @@ def test_easy_gset_graphs_reach_the_best_known_value(name):
         MaxCut.from_file(SHARED / "gset" / f"{name}.txt"), target=best[name], max_iterations=60, rng=1
     )
     assert r.status is cem.Status.TARGET_REACHED
+
+
+@pytest.mark.parametrize("effort", [1, 2, 5])
+def test_large_graphs_begin_with_anneals_of_the_same_work(engine, effort):
+    """The arrays are all that is looked at: a stand-in of so many edges will do."""
+
+    def sweeps(edges):
+        none = np.empty(2 * edges, np.int8)
+        return improvement.anneal_sweeps(engine, CutGraph(none, none, none, 1.0, 0.1), effort)
+
+    small = engine.SHARE * improvement.SWEEPS * 2 ** (effort - 1)
+    assert sweeps(0) == sweeps(improvement.LARGE) == small
+    assert sweeps(4 * improvement.LARGE) == small / 4

@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 import cem
-from problems.maxsat import MaxSAT
+from problems.maxsat import MaxSAT, walk
+
+try:
+    from problems.maxsat import compiled_walk
+
+    WALKS = [walk, compiled_walk]
+except ImportError:
+    WALKS = [walk]
+
+
+@pytest.fixture(params=WALKS, ids=lambda each: each.__name__.rsplit(".", 1)[-1])
+def each_walk(request, monkeypatch):
+    monkeypatch.setattr(MaxSAT, "_walk", request.param)
 
 
 def every_row(n):
@@ -36,6 +48,7 @@ def by_definition(problem, x):
     ],
     ids=["contradiction", "nothing", "empty", "repeated", "fractions"],
 )
+@pytest.mark.usefixtures("each_walk")
 def test_values_are_those_of_the_definition(n, clauses, weights):
     problem = MaxSAT(n, clauses, weights)
     X = every_row(n)
@@ -64,6 +77,7 @@ def test_random_formulas_have_the_clauses_asked_for():
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(10, 70, 3), (12, 60, 2)])
+@pytest.mark.usefixtures("each_walk")
 def test_plain_optimize_finds_the_optimum_and_ends(n, m, k):
     problem = MaxSAT.random(n, m, k, rng=3)
     best = problem(every_row(n)).max()
@@ -73,6 +87,7 @@ def test_plain_optimize_finds_the_optimum_and_ends(n, m, k):
     assert result.fun == best == by_definition(problem, result.x)
 
 
+@pytest.mark.usefixtures("each_walk")
 def test_weights_are_heeded():
     rng = np.random.default_rng(4)
     clauses = MaxSAT.random(11, 80, rng=rng).clauses
@@ -82,6 +97,7 @@ def test_weights_are_heeded():
     assert result.fun == best
 
 
+@pytest.mark.usefixtures("each_walk")
 def test_a_planted_assignment_is_found():
     rng = np.random.default_rng(5)
     planted = rng.integers(0, 2, 60)
@@ -93,6 +109,7 @@ def test_a_planted_assignment_is_found():
 
 
 @pytest.mark.parametrize("rows", [0, 1, 30])
+@pytest.mark.usefixtures("each_walk")
 def test_improving_repeats_and_never_makes_worse(rows):
     rng = np.random.default_rng(6)
     clauses = [*MaxSAT.random(25, 150, rng=rng).clauses, (), (1, -1), tuple(range(1, 26))]

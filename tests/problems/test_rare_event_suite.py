@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from problems.rare_event import counting, credit, networks, suite, sums, walks
+from problems.rare_event import counting, credit, networks, queues, suite, sums, tuning, walks
 from problems.rare_event.trials import HEADING, row, summarise, trial
 
 CASES = {case.name: case for case in suite()}
@@ -25,7 +25,20 @@ def test_a_case_brings_everything(name):
     assert case.tail in ("upper", "lower")
 
 
-@pytest.mark.parametrize("topic", [networks, sums, walks, counting], ids=lambda t: t.__name__)
+def test_no_case_for_tuning_is_in_the_suite():
+    names = {case.name for case in tuning.problems()}
+    assert len(names) == len(tuning.problems()) > 15
+    assert not names & set(CASES)
+
+
+@pytest.mark.slow
+def test_references_for_tuning_computed_anew():
+    references = {case.name: case.reference for case in tuning.problems()}
+    for name, value in tuning.compute().items():
+        assert references[name] == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("topic", [networks, sums, walks, counting, queues], ids=lambda t: t.__name__)
 def test_references_computed_anew(topic):
     for name, value in topic.compute().items():
         assert CASES[name].reference == pytest.approx(value, rel=1e-7)

@@ -196,27 +196,31 @@ def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, s
                 x = np.floor(min(x, limit - 1))
             thresholds[i] = -x
         for _ in range(sweeps * (level + 1) // levels - sweeps * level // levels):
-            for b in range(blocks):
+            offset = np.intp(0)
+            for b in range(-1, blocks):
                 random ^= random << np.uint64(13)
                 random ^= random >> np.uint64(7)
                 random ^= random << np.uint64(17)
-                offset = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(53))
-                mask = accept_mask(fields, b * 64, thresholds, offset, up[b])
-                coming = mask if far else np.uint64(0)
-                while coming:
-                    first = indptr[b * 64 + lowest_bit(coming)]
-                    prefetch(indices, first)
-                    prefetch(indices, first + 16)
-                    coming &= coming - np.uint64(1)
-                while mask:
-                    j = lowest_bit(mask)
-                    flips += 1
-                    visits += _flip(indptr, indices, weights, up, fields, b, j)
-                    if mixed[b]:
-                        later = (full << np.uint64(j)) << np.uint64(1)
-                        mask = accept_mask(fields, b * 64, thresholds, offset, up[b]) & later
-                    else:
-                        mask &= mask - np.uint64(1)
+                next_offset = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(53))
+                if far and b + 1 < blocks:
+                    coming = accept_mask(fields, (b + 1) * 64, thresholds, next_offset, up[b + 1])
+                    while coming:
+                        first = indptr[(b + 1) * 64 + lowest_bit(coming)]
+                        prefetch(indices, first)
+                        prefetch(indices, first + 16)
+                        coming &= coming - np.uint64(1)
+                if b >= 0:
+                    mask = accept_mask(fields, b * 64, thresholds, offset, up[b])
+                    while mask:
+                        j = lowest_bit(mask)
+                        flips += 1
+                        visits += _flip(indptr, indices, weights, up, fields, b, j)
+                        if mixed[b]:
+                            later = (full << np.uint64(j)) << np.uint64(1)
+                            mask = accept_mask(fields, b * 64, thresholds, offset, up[b]) & later
+                        else:
+                            mask &= mask - np.uint64(1)
+                offset = next_offset
         temperature *= ratio
     return flips, visits
 

@@ -1,0 +1,88 @@
+"""The space of random-length paths: moves tilted class by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, Family
+from cem.families.markov_path import MarkovPath, MarkovPathMixture, heated_table
+from cem.improved.choice import Candidate, choose
+
+Vector = NDArray[np.float64]
+MOST_DIMENSIONS = 30
+PRIORS = (0.5, 5.0, 50.0)
+LEAST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PathSpace:
+    """Paths of a chain.
+
+    A proposal's moves are those of the tilted paths, class by class, shrunk towards what all classes with the
+    same nominal probabilities do.
+    """
+
+    path: MarkovPath
+
+    rates = (0.55, 0.25, 0.10, 0.10)
+
+    @property
+    def dimension(self) -> int:
+        """Free probabilities, at most 30: many classes are visited little and shrink."""
+        classes, moves = self.path.probabilities.shape
+        return int(min(MOST_DIMENSIONS, max(1, classes * (moves - 1))))
+
+    @cached_property
+    def nominal(self) -> MarkovPathMixture:
+        """The chain itself."""
+        return self._one(self.path.probabilities)
+
+    @cached_property
+    def wide(self) -> MarkovPathMixture:
+        """Half as cold as the nominal."""
+        return self.nominal.heated(0.5)
+
+    def _one(self, table: Vector) -> MarkovPathMixture:
+        return MarkovPathMixture(self.path, [1.0], table[None])
+
+    def heated(self, heat: float, /) -> MarkovPathMixture:
+        """Give the nominal with its moves' probabilities to the power `heat`, normalised."""
+        return self.nominal.heated(heat)
+
+    def inflated(self, fitted: MarkovPathMixture, /) -> MarkovPathMixture:
+        """Move the tilt a fifth of the way back to the nominal, in logarithms."""
+        with np.errstate(divide="ignore"):
+            logs = 0.8 * np.log(fitted.tables) + 0.2 * np.log(self.path.probabilities)
+        return MarkovPathMixture(self.path, fitted.shares, heated_table(np.exp(logs), 1.0))
+
+    def slope(self, x: Array, y: Vector, /) -> Vector | None:
+        """Give None: paths need no direction."""
+        return None
+
+    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+        """Fit with the shrinkage that predicts held-out paths best."""
+        fits = [Candidate(partial(self._shrunk, prior), (1,)) for prior in (np.inf, *PRIORS)]
+        return choose(fits, x, w, rng)
+
+    def _shrunk(self, prior: float, x: Array, w: Vector, k: int, rng: np.random.Generator) -> Family:
+        """Fit each class with `prior` pseudo-moves of all classes like it; infinitely many: only these."""
+        nominal = self.path.probabilities
+        counts = (w @ self.path.counts(x)).reshape(nominal.shape)
+        sums = np.zeros((self._kinds.max() + 1, nominal.shape[1]))
+        np.add.at(sums, self._kinds, counts)
+        alike = _frequencies(sums[self._kinds] + 0.5 * nominal)
+        table = alike if np.isinf(prior) else _frequencies(counts + prior * alike)
+        return self._one(_frequencies(np.where(nominal > 0, np.maximum(table, LEAST), 0.0)))
+
+    @cached_property
+    def _kinds(self) -> NDArray[np.intp]:
+        """Numbers the classes by their nominal probabilities."""
+        return np.asarray(np.unique(self.path.probabilities, axis=0, return_inverse=True)[1]).ravel()
+
+
+def _frequencies(counts: Vector) -> Vector:
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))

@@ -1,0 +1,100 @@
+"""Independent runs: each with more effort, until enough of them agree."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import cem
+from cem import Status
+from cem.loop import Batch, Draw, Ended
+from cem.restarts import MOST_RUNS, independent_runs
+from cem.state import State
+from cem.stopping import ArchiveSettled, Stopping
+
+START = cem.Bernoulli([0.5] * 4)
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """An update that knows the best scores so far, as an archive does."""
+
+    def init(self, start):
+        return State(start, memory={"scores": np.array([-np.inf])})
+
+    def step(self, state, batch):
+        best = max(float(state.memory["scores"][0]), batch.best)
+        return replace(state, elites=1, memory={"scores": np.array([best])})
+
+
+def served(bests, agreeing, end_at=None, status=Status.EVALUATION_LIMIT):
+    """Serve runs of which number `i` finds ``bests[i]``; give the ending and the efforts asked for."""
+    plan = independent_runs(Remembering(), START, 3, Stopping(), None, agreeing, "search")
+    efforts, number, answer = [], -1, None
+    try:
+        request = plan.send(None)
+        while True:
+            if isinstance(request, Draw):
+                if not efforts or request.effort != efforts[-1]:
+                    efforts.append(request.effort)
+                    number += 1
+                if end_at is not None and number >= end_at:
+                    request = plan.throw(Ended(status, "that was all"))
+                    continue
+                scores = np.full(3, float(bests[number]))
+                answer = Batch(np.zeros((3, 4), dtype=np.int64), scores, lambda: np.random.default_rng(0))
+            else:
+                assert request.stage == "search"
+                answer = None
+            request = plan.send(answer)
+    except StopIteration as finished:
+        return finished.value, efforts
+
+
+def test_it_ends_when_enough_runs_agree():
+    ending, efforts = served([5, 7, 7, 6, 7, 9], agreeing=3)
+    assert ending.status is Status.CONVERGED
+    assert efforts == [1, 2, 3, 4, 5]
+    assert "3 independent runs" in ending.message
+
+
+def test_a_better_run_starts_the_count_anew():
+    ending, efforts = served([5, 5, 8, 5, 8, 8], agreeing=3)
+    assert ending.status is Status.CONVERGED
+    assert len(efforts) == 6
+
+
+def test_runs_that_never_agree_are_no_convergence():
+    ending, efforts = served(list(range(MOST_RUNS)), agreeing=3)
+    assert ending.status is Status.COLLAPSED
+    assert f"only 1 of {MOST_RUNS}" in ending.message
+    assert efforts == list(range(1, MOST_RUNS + 1))
+
+
+def test_a_budget_that_ends_it_after_three_agree():
+    ending, _ = served([7, 7, 7, 7], agreeing=6, end_at=3)
+    assert ending.status is Status.CONVERGED
+    assert "that was all" in ending.message
+
+
+@pytest.mark.parametrize(
+    ("end_at", "status"), [(2, Status.TIME_LIMIT), (4, Status.CALLBACK), (4, Status.INTERRUPTED)]
+)
+def test_another_end_is_an_end(end_at, status):
+    with pytest.raises(Ended) as ended:
+        served([7, 7, 7, 7, 7], agreeing=6, end_at=end_at, status=status)
+    assert ended.value.status is status
+
+
+def test_an_archive_has_settled_when_nothing_betters_it():
+    rule = ArchiveSettled(patience=3)
+    update, state = Remembering(), Remembering().init(START)
+    quiet = []
+    for score in (1.0, 2.0, 2.0, 1.0, 3.0, 3.0, 3.0, 3.0):
+        batch = Batch(np.zeros((1, 4)), np.array([score]), lambda: np.random.default_rng(0))
+        after = update.step(state, batch)
+        state = replace(after, quiet=state.quiet + 1 if rule.quiet(state, after) else 0)
+        quiet.append(state.quiet)
+    assert quiet == [0, 0, 1, 2, 0, 1, 2, 3]
+    assert rule.reason(state) is not None
+    assert rule.reason(replace(state, quiet=2)) is None
