@@ -14,6 +14,7 @@ import pytest
 
 import cem
 from cem.evaluation import VECTORISED_NUMBERS, Evaluator, Objective
+from cem.evaluation.chunks import LEAST, SLICE, Chunks, Pace, unknown_runs
 from cem.streams import Streams
 
 BOX = [(-2.0, 3.0)] * 4
@@ -642,6 +643,26 @@ def test_scores_are_shown_as_they_come(n_jobs):
             seen.append(int(done.sum()))
     assert seen[-1] == 20
     assert max(np.diff([0, *seen])) <= 6
+
+
+@pytest.mark.parametrize("workers", [2, 7, 500])
+@pytest.mark.parametrize("seconds", [np.nan, 1e-9, 1e-4, 0.01, 3600.0])
+@pytest.mark.parametrize("known", [[], [0], [3, 4, 50], range(10, 1000), range(1000)], ids=len)
+def test_pieces_cover_the_unknown_rows(workers, seconds, known):
+    """Each row once, no piece above half a worker's share or a quarter of a second, where it is worth it."""
+    done = np.zeros(1000, dtype=bool)
+    done[list(known)] = True
+    pace = Pace()
+    pace.seconds = seconds
+    pieces = list(Chunks(unknown_runs(done), workers, pace))
+    rows = [row for piece in pieces for row in range(piece.start, piece.stop)]
+    assert rows == np.flatnonzero(~done).tolist()
+    sizes = [piece.stop - piece.start for piece in pieces]
+    if np.isnan(seconds) or seconds > 1:
+        assert set(sizes) <= {1}
+    elif sizes:
+        assert max(sizes) <= max(1, SLICE / seconds, -(-len(rows) // workers))
+        assert sizes[-1] == 1 or sizes[-1] * seconds <= LEAST
 
 
 def test_serial_scoring_ends_at_the_deadline():

@@ -72,6 +72,14 @@ def test_study_rare_event_lists_the_cases():
     assert "credit 250" in done.stdout
 
 
+def test_simulate_workers():
+    few = ("--workers", 100, "--batches", 200, "--seeds", 1, "--dimension", 3, "--tails", "Pareto 2.5")
+    done = run("simulate_workers.py", *few)
+    assert done.returncode == 0, done.stderr
+    for scheme in ("synchronous", "asynchronous", "islands"):
+        assert scheme in done.stdout
+
+
 @pytest.fixture
 def square(tmp_path):
     graph = tmp_path / "square.txt"

@@ -76,6 +76,8 @@ class ProcessPool:
                     yield None
         except KeyboardInterrupt:
             yield from self._last_words()
+            for worker in list(self._workers):  # one of them may have been sent half a message
+                self._end(worker)
             raise
         finally:
             parcel.close()
@@ -120,9 +122,9 @@ class ProcessPool:
             return Task(piece.start, piece.stop)
         if time.monotonic() >= work.deadline:
             work.suspects.clear()
-        busy = any(worker.task for worker in self._workers)
+        tasks = [worker.task for worker in self._workers if worker.task]
         for suspect in work.suspects:
-            if not suspect.alone or not busy:
+            if not tasks or not (suspect.alone or any(task.alone for task in tasks)):
                 work.suspects.remove(suspect)
                 return Task(suspect.start, suspect.stop, again=True, alone=suspect.alone)
         return None

@@ -60,13 +60,15 @@ class WorkerProcess:
         self.ready = False
         self.task: Task | None = None
         self.first = 0
+        self._known_dead = False
         self._since = 0.0
         self._parcel: Parcel | None = None
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.exitcode is None
+        self._known_dead = self._known_dead or self._process.exitcode is not None
+        return not self._known_dead
 
     @property
     def fate(self) -> str:
@@ -126,13 +128,14 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Kill the process and what it started."""
-        if self.alive:
+        if not self._known_dead:  # until then nobody else can have its number
             with contextlib.suppress(OSError):
                 if os.name == "posix":
                     os.killpg(self._process.pid, signal.SIGKILL)
             with contextlib.suppress(OSError):
                 self._process.kill() if os.name != "posix" else os.kill(self._process.pid, signal.SIGKILL)
         self._process.join()
+        self._known_dead = True
         self.pipe.close()
 
     def _send(self, parcel: Parcel, *label: Any) -> int:
