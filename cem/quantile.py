@@ -193,8 +193,8 @@ def estimate_quantile(
     workplace = work_in(inputs)
     if workplace is None:
         raise ValueError(
-            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, MarkovPath, "
-            f"scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
+            "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, "
+            f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
     space, source = workplace
     upper = tail == "upper"
