@@ -21,7 +21,6 @@ from cem.pareto import pareto_shape
 REFITS = 4
 EXTRA_SHARE = 0.15
 PATIENCE = 1
-FINAL = 1.0
 MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
@@ -103,7 +102,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
         if not last and round_ == 0 and second_look(archive, Measured(proposal, samples, tally, ""))[0]:
             break
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(FINAL * spent, 9 * need)), most)
+        goal = min(max(need, min(spent, 9 * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
