@@ -301,7 +301,7 @@ def test_a_certain_event_and_a_frequent_one():
     e = estimate(totals, PAIR, -1.0)
     assert e.success
     assert e.probability == 1
-    assert 0.99 < e.confidence_interval().low < 1
+    assert 0.98 < e.confidence_interval().low < 1
     frequent = estimates(8, totals, cem.Gaussian([0.0], std=1), stats.norm.isf(0.3))
     assert_right(frequent, 0.3)
 
@@ -357,7 +357,7 @@ class Trouble:
         return total(x)
 
 
-@pytest.mark.parametrize("at", [1, 300, 1500, 5000])
+@pytest.mark.parametrize("at", [1, 300, 1500, 3000])
 def test_a_performance_that_raises(at):
     with pytest.raises(cem.ObjectiveError, match="by my fault") as caught:
         estimate(Trouble(at, ZeroDivisionError("by my fault")), PAIR, 10.0, target_cv=0.02, vectorized=False)
@@ -368,7 +368,7 @@ def test_a_performance_that_raises(at):
     assert 0 <= low < high <= 1
 
 
-@pytest.mark.parametrize("at", [1, 300, 1500, 5000])
+@pytest.mark.parametrize("at", [1, 300, 1500, 3000])
 def test_ctrl_c_returns_what_there_is(at):
     e = estimate(Trouble(at, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.02, vectorized=False)
     low, high = e.confidence_interval()

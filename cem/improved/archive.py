@@ -46,7 +46,7 @@ class Archive:
     def batch(self) -> int:
         """Rows a batch."""
         d = self.space.dimension
-        return 400 if d <= 5 else 500 if d <= 12 else 1000 if d <= 30 else min(3000, max(1000, 20 * d))
+        return 300 if d <= 5 else 400 if d <= 12 else 1000 if d <= 30 else min(3000, max(1000, 20 * d))
 
     @property
     def delta(self) -> float:

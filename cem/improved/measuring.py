@@ -21,7 +21,6 @@ from cem.pareto import pareto_shape
 REFITS = 4
 EXTRA_SHARE = 0.15
 PATIENCE = 1
-FINAL = 1.0
 MOST_BATCHES = 100
 MOST_ROUNDS = 4
 MOST_SHAPE = 0.6
@@ -86,7 +85,8 @@ def _known_modes(archive: Archive) -> list[Family]:
 def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: bool) -> Measuring:
     """Draw a pilot, then as many rows as its variance asks for, and no fewer than learning took.
 
-    A proposal that would need far more than learning took is given up, unless it is the last.
+    A proposal that would need more than learning took, or whose pilot fails the second look, is given up,
+    unless it is the last.
     """
     n, spent = archive.batch, archive.spent
     usual = max(target_cv, USUAL_CV)
@@ -99,8 +99,10 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
         cv = tally.coefficient_of_variation
         if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
             return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
+        if not last and round_ == 0 and second_look(archive, Measured(proposal, samples, tally, ""))[0]:
+            break
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(FINAL * spent, 9 * need)), most)
+        goal = min(max(need, min(spent, 9 * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws

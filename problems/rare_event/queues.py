@@ -75,9 +75,10 @@ def tandem_queue() -> cem.MarkovPath:
         return np.asarray((total == 0) | (total == TOTAL))
 
     def node(states: States) -> States:
-        return np.asarray(states[:, 0] * (TOTAL + 1) + states[:, 1])
+        total = states[:, 0] + states[:, 1]
+        return np.asarray(total * (total + 1) // 2 + states[:, 1])
 
-    table = [_moves(a, b) for a in range(TOTAL + 1) for b in range(TOTAL + 1)]
+    table = [_moves(total - b, b) for total in range(TOTAL + 1) for b in range(total + 1)]
     return cem.MarkovPath(step, ended, [1, 0, 1], table, node)
 
 
