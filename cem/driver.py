@@ -279,17 +279,15 @@ class Driver:
         state = step.state
         self.state = state or self.state
         values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
-        total = float(values.sum())  # finite as a rule, so that nobody has to look for what is not
         finite, nans = values, 0
-        if not np.isfinite(total):
-            finite, nans = values[np.isfinite(values)], int(np.isnan(values).sum())
-            total = float(finite.sum())
+        if not (usable := np.isfinite(values)).all():
+            finite, nans = values[usable], int(np.isnan(values).sum())
         self.history.append(
             Row(
                 stage=step.stage,
                 level=self.sign * state.level if state else np.nan,
                 best=self.sign * self.best_score if self.feasible or self.constraints is None else np.nan,
-                mean=total / finite.size if finite.size else np.nan,
+                mean=float(finite.mean()) if finite.size else np.nan,
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,
