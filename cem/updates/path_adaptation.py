@@ -110,12 +110,14 @@ class PathAdaptation:
             moved, memory = separable_adaptation.move(state, ranked, rule)
         else:
             moved, memory = _move(state, ranked, rule)
-        return replace(
-            state,
-            family=moved,
+        return State(
+            moved,
+            state.iteration,
             level=float(ranked.scores[ranked.parents - 1]),
             elite_best=float(ranked.scores[0]),
             elites=ranked.parents,
+            best=state.best,
+            quiet=state.quiet,
             memory=memory,
         )
 
