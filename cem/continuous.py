@@ -192,11 +192,11 @@ class ContinuousSearch:
             rule = Watch(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
         own = Ledger()
         if self.polish and self.noise is not None and "axes" in state.memory:
-            steps = finished_run(update, state, n, rule, self.box, self.span, self.noise, stage)
+            steps = own.counted(finished_run(update, state, n, rule, self.box, self.span, self.noise, stage))
         else:
             steps = _plain_run(update, state, n, rule, self.domain, stage)
-        why, last = yield from self.ledger.counted(own.counted(steps), note)
-        return _Run(last, own.best, why)
+        why, last = yield from self.ledger.counted(steps, note)
+        return _Run(last, max(own.best, last.best), why)
 
     def _last_word(self, outcome: _Run, n: int) -> Generator[Request, Batch, Ending]:
         """Judge without an agreement: a single run by a probe, several as disagreeing."""

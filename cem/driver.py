@@ -332,7 +332,9 @@ class Driver:
         state = step.state
         self.state = state or self.state
         values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
-        finite = values[np.isfinite(values)]
+        finite, nans = values, 0
+        if not (usable := np.isfinite(values)).all():
+            finite, nans = values[usable], int(np.isnan(values).sum())
         self.history.append(
             Row(
                 stage=step.stage,
@@ -342,7 +344,7 @@ class Driver:
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,
-                nan_count=int(np.isnan(values).sum()),
+                nan_count=nans,
                 seconds=self.elapsed,
                 note=step.note,
             )

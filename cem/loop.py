@@ -8,7 +8,7 @@ candidates are evaluated and when to give up.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
@@ -121,7 +121,16 @@ def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
     after = update.step(state, batch)
     quiet = state.quiet + 1 if rule.quiet(state, after) else 0
     best = max(state.best, batch.best)
-    return replace(after, iteration=state.iteration + 1, best=best, quiet=quiet)
+    return State(
+        after.family,
+        state.iteration + 1,
+        after.level,
+        after.elite_best,
+        after.elites,
+        best,
+        quiet,
+        after.memory,
+    )
 
 
 def run(

@@ -141,9 +141,10 @@ def _draw_block(family: Family, n: int, rng: np.random.Generator, domain: Domain
     if any_fixed:
         x[:, fixed] = domain.low[fixed]
     for _ in range(REDRAWS):
-        outside = np.flatnonzero(domain.outside(x))
-        if outside.size == 0:
+        inside = (x >= domain.low) & (x <= domain.high)
+        if inside.all():
             return x
+        outside = np.flatnonzero(~inside.all(axis=1))
         x[outside] = family.sample(outside.size, rng)
         if any_fixed:
             x[:, fixed] = domain.low[fixed]

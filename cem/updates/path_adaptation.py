@@ -110,12 +110,14 @@ class PathAdaptation:
             moved, memory = separable_adaptation.move(state, ranked, rule)
         else:
             moved, memory = _move(state, ranked, rule)
-        return replace(
-            state,
-            family=moved,
+        return State(
+            moved,
+            state.iteration,
             level=float(ranked.scores[ranked.parents - 1]),
             elite_best=float(ranked.scores[0]),
             elites=ranked.parents,
+            best=state.best,
+            quiet=state.quiet,
             memory=memory,
         )
 
@@ -181,7 +183,7 @@ def _move(state: State, ranked: Ranked, r: Rates) -> tuple[FactoredGaussian, dic
     stale = int(memory["stale"]) + 1
     if stale >= 1 / (10 * d * (r.c_1 + r.c_mu)):  # Appendix B.2: factorise when it has changed enough
         stale = 0
-        values, basis = np.linalg.eigh((shape + shape.T) / 2)
+        values, basis = np.linalg.eigh(shape)  # looks at one triangle
         axes = np.sqrt(np.maximum(values, 1e-14 * values[-1]))
         log_axes = np.array(np.log(axes).sum())
     volume = d * log(sigma) + float(log_axes)
