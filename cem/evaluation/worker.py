@@ -54,7 +54,10 @@ def main(pipe: Connection) -> None:
         except BaseException as error:
             answer = ("raised", portable(error))
         if answer is not None:
-            pipe.send(answer)
+            try:
+                pipe.send(answer)
+            except OSError:
+                _end()
 
 
 def _listen(pipe: Connection, inbox: queue.SimpleQueue[Any]) -> None:
