@@ -18,7 +18,6 @@ from cem import checkpoint
 from cem.families.base import Array
 
 VERSION = 1
-SHARE = 0.5  # of the time, at most, that goes into writing
 SYNCED = 1.0  # seconds between two writes that also survive a loss of power
 LOOKED_AT = 2**17  # numbers of a batch that go into its digest
 ROUNDING = 1e-12  # relative difference of rows that other arithmetic explains
@@ -87,8 +86,8 @@ class Entry:
 class Journal:
     """The file of one run.
 
-    What is lost when the process dies is the batch in flight, or, where evaluations take less time than
-    writing their scores, as much work as a few writes take.
+    What is lost when the process dies is the batch in flight, or, where a batch takes less time than
+    writing its scores, as much work as one write takes.
 
     Attributes
     ----------
@@ -187,12 +186,12 @@ class Journal:
         self._packed, self._columns = 0, {}
 
     def save(self, force: bool = False) -> None:
-        """Write, unless the last write is too recent for its cost.
+        """Write, unless less time has passed since the last write than that took.
 
         A failure is said once, and tried again at the next occasion: a full disk is no reason to stop.
         """
         now = time.monotonic()
-        if not force and now - self._written < self._cost / SHARE:
+        if not force and now - self._written < self._cost:
             return
         header = {**self.header, "finished": self.finished, "inexact": self.inexact}
         sync = force or now - self._synced >= SYNCED
@@ -206,7 +205,7 @@ class Journal:
             self.trouble = None
             self._synced = now if sync else self._synced
         self._written = time.monotonic()
-        self._cost = self._written - now
+        self._cost = self._cost if sync else self._written - now
 
     def _arrays(self) -> dict[str, Array]:
         """Pack the entries; those before the last are packed once, and keep nothing large besides."""
