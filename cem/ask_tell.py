@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cem import checkpoint, families, updates
+from cem import families, updates
 from cem.budget import positive_count
 from cem.domain import Domain
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension
 from cem.history import History, Row
+from cem.keeping import checkpoint
 from cem.loop import Batch, Update, advance
 from cem.sampling import draw
 from cem.start import resolve_population, resolve_start, resolve_update, rows_needed

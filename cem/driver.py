@@ -17,7 +17,7 @@ from cem.errors import NoFiniteScoreError
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
 from cem.history import History, Row
-from cem.journal import Entry, Journal
+from cem.keeping.journal import Entry, Journal
 from cem.loop import Batch, Ended, Request, Rows, Step, as_ended
 from cem.reporting import Progress
 from cem.sampling import Recipe

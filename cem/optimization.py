@@ -13,12 +13,12 @@ from cem.constraints import Constraints
 from cem.driver import Driver
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
+from cem.keeping.resuming import opened
 from cem.loop import Ended, Update
 from cem.plans import Asked, plan_for
 from cem.progress import shown
 from cem.reporting import Progress, as_notifier, raise_failure
 from cem.results import OptimizeResult
-from cem.resuming import opened
 from cem.start import resolve_start
 from cem.status import Status
 from cem.streams import Purpose, RngLike

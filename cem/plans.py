@@ -11,7 +11,7 @@ import numpy as np
 from cem.budget import Budget
 from cem.confirmation import Ending, confirmed_run
 from cem.constraints import Constraints
-from cem.continuous import ContinuousSearch, is_gaussian
+from cem.continuous.plan import ContinuousSearch, is_gaussian
 from cem.domain import Domain
 from cem.families.base import Family, dimension
 from cem.feasible_runs import feasible_runs

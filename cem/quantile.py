@@ -17,10 +17,10 @@ from cem.families.base import Family
 from cem.history import History
 from cem.improved.inputs import work_in
 from cem.improved.quantile import Tail, tail_plan
+from cem.keeping.resuming import opened
 from cem.progress import shown
 from cem.rare_event import DEFAULT_EVALUATIONS, check_target, report
 from cem.reporting import as_notifier, raise_failure
-from cem.resuming import opened
 from cem.status import Status
 from cem.streams import RngLike
 

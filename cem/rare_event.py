@@ -15,12 +15,12 @@ from cem.families.base import Family, dimension
 from cem.improved.inputs import work_in
 from cem.improved.plan import improved
 from cem.inputs import Inputs, resolve_inputs
+from cem.keeping.resuming import opened
 from cem.loop import Batch, Request
 from cem.multilevel import Measurement, multilevel
 from cem.pareto import pareto_shape
 from cem.progress import shown
 from cem.reporting import Progress, as_notifier, raise_failure
-from cem.resuming import opened
 from cem.status import Status
 from cem.streams import RngLike
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from cem.budget import Budget
-from cem.description import describe, describe_objective
-from cem.journal import VERSION, Journal, check_writable
+from cem.keeping.description import describe, describe_objective
+from cem.keeping.journal import VERSION, Journal, check_writable
 from cem.streams import RngLike, Streams
 from cem.version import __version__
 

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 
 from cem.confirmation import Ending, judged, probe
+from cem.continuous.newton_finish import finished_run
+from cem.continuous.regimes import Kind, Regimes
+from cem.continuous.watch import Watch
 from cem.domain import Domain
 from cem.families.base import Family, dimension
 from cem.families.factored_gaussian import FactoredGaussian
@@ -21,18 +24,15 @@ from cem.families.gaussian import Gaussian
 from cem.families.low_rank_gaussian import LowRankGaussian
 from cem.ledger import Ledger
 from cem.loop import Batch, Ended, Request, Update, run
-from cem.newton_finish import finished_run
 from cem.polishing.curvature import DenseCurvature
 from cem.polishing.local_stage import Polished, local_stage
 from cem.polishing.noise_level import NoiseLevel
 from cem.polishing.quasi_newton import LocalResult
 from cem.polishing.requests import Vector
-from cem.regimes import Kind, Regimes
 from cem.state import State
 from cem.status import Status
 from cem.stopping import Rule, Stopping
 from cem.updates.path_adaptation import PathAdaptation
-from cem.watch import Watch
 
 _JITTER = 0.02  # of the span: how far from the middle the local stage starts
 _WIDEST = 0.2  # of the span: a first spread that a box does not cut off

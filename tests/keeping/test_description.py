@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
-from cem.description import describe, describe_objective
+from cem.keeping.description import describe, describe_objective
 from problems.maxcut import MaxCut
 
 
@@ -82,7 +82,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_another_process_describes_alike():
     code = (
-        "import cem, numpy as np; from cem.description import describe; from problems.maxcut import MaxCut\n"
+        "import cem, numpy as np; from cem.keeping.description import describe\n"
         "print(describe([cem.Gaussian(np.arange(9.0), std=1), {'b': 1, 'a': {3, 1, 2}}, ['x' * 100]]))"
     )
     seen = {

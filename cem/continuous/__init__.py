@@ -1,0 +1,1 @@
+"""The plan for continuous variables, and its parts."""
