@@ -14,5 +14,6 @@ def test_there_are_blocks():
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=[f"block {i + 1}" for i in range(len(BLOCKS))])
-def test_block_runs(code):
+def test_block_runs(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(compile(code, str(README), "exec"), {"__name__": "readme"})
