@@ -184,6 +184,7 @@ def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, s
     ratio = (cold / hot) ** (1.0 / max(levels - 1, 1))
     temperature = hot
     full = ~np.uint64(0)
+    unit = len(weights) == 0
     far = len(indices) > 200_000  # the adjacency outgrows the near caches: ask for it early
     for level in range(levels):
         random ^= random << np.uint64(13)
@@ -214,7 +215,17 @@ def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, s
                     while mask:
                         j = lowest_bit(mask)
                         flips += 1
-                        visits += _flip(indptr, indices, weights, up, fields, b, j)
+                        v = b * 64 + j  # _flip written out: calling it costs several times the flip itself
+                        bit = np.uint64(1) << np.uint64(j)
+                        up[b] ^= bit
+                        visits += indptr[v + 1] - indptr[v]
+                        turn = fields.dtype.type(2) if up[b] & bit else fields.dtype.type(-2)
+                        if unit:
+                            for k in range(indptr[v], indptr[v + 1]):
+                                fields[indices[k]] += turn
+                        else:
+                            for k in range(indptr[v], indptr[v + 1]):
+                                fields[indices[k]] += turn * weights[k]
                         if mixed[b]:
                             later = (full << np.uint64(j)) << np.uint64(1)
                             mask = accept_mask(fields, b * 64, thresholds, offset, up[b]) & later
