@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from cem.budget import Budget, real_number
 from cem.driver import Driver
 from cem.estimates import RESOLUTION, ConfidenceInterval
-from cem.evaluation import Evaluator, Objective
+from cem.evaluation import Evaluator, Objective, checked_args
 from cem.families.base import Family
 from cem.history import History
 from cem.improved.inputs import work_in
@@ -216,7 +216,7 @@ callback, progress, checkpoint, resume, rng
     upper = tail == "upper"
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     streams, journal = opened(checkpoint, resume, "quantile", performance, unchanged, budget, rng)
-    objective = Objective(performance, streams, tuple(args), vectorized, pass_rng)
+    objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
     with (
         Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
         shown(progress, budget.max_evaluations) as bar,

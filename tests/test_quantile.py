@@ -80,6 +80,7 @@ BAD = {
     "target": ({"target_cv": 2}, ValueError, "target_cv"),
     "inputs": ({"inputs": cem.GaussianMixture([1.0], [[0.0]], [[1.0]])}, ValueError, "quantiles need"),
     "performance": ({"performance": 3}, TypeError, "callable"),
+    "args": ({"args": "abc"}, TypeError, "args must be a tuple"),
 }
 
 

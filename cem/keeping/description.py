@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import partial
 from typing import Any
 
@@ -48,14 +49,25 @@ def describe(value: Any, depth: int = 0) -> str:
 
 
 def describe_objective(fun: Any) -> str:
-    """Describe an objective or a problem: a function by its name, an object by its class and its arrays.
+    """Describe an objective or a problem: a function by its name, an object by its class and what it holds.
 
-    Numbers and lists in it may be counters and logs, which change as it is called.
+    Of any object these are its arrays, of a problem (which has a sense, or a performance, of its own) also
+    its values; whole numbers and lists may be counters and logs, which change as it is called.
     """
     if hasattr(fun, "__qualname__") or isinstance(fun, partial | np.ufunc):
         return describe(fun)
-    arrays = {name: each for name, each in _attributes(fun).items() if isinstance(each, np.ndarray)}
-    return _short(f"{type(fun).__qualname__}({describe(arrays)})" if arrays else type(fun).__qualname__)
+    problem = hasattr(fun, "maximize") or hasattr(fun, "performance")
+    held = {
+        name: each
+        for name, each in _attributes(fun).items()
+        if isinstance(each, np.ndarray) or (problem and _is_value(each))
+    }
+    return _short(f"{type(fun).__qualname__}({describe(held)})" if held else type(fun).__qualname__)
+
+
+def _is_value(each: Any) -> bool:
+    sparse = hasattr(each, "nnz")
+    return isinstance(each, str | float | tuple) or is_dataclass(each) or callable(each) or sparse
 
 
 def _object(value: Any, depth: int) -> str:

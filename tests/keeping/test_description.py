@@ -11,7 +11,9 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
 from cem.keeping.description import describe, describe_objective
+from problems import rare_event
 from problems.maxcut import MaxCut
+from problems.maxsat import MaxSAT
 
 
 def square(x):
@@ -116,6 +118,25 @@ def test_a_graph_is_known_by_its_edges():
     assert describe_objective(graph) == before
     assert describe_objective(MaxCut.random(30, rng=1)) == before
     assert describe_objective(MaxCut.random(30, rng=2)) != before
+
+
+def test_problems_that_differ_are_told_apart():
+    formulas = [MaxSAT.random(30, 60, rng=seed) for seed in (1, 2, 1)]
+    first, second, again = (describe_objective(each) for each in formulas)
+    assert first == again != second
+    cases = rare_event.suite()
+    assert len({describe_objective(case) for case in cases}) == len(cases)
+
+
+def test_counters_of_a_problem_are_not_looked_at():
+    class Problem(Counting):
+        start, maximize = cem.Bernoulli([0.5, 0.5]), True
+
+    fun = Problem([1, 2])
+    before = describe_objective(fun)
+    fun(np.ones(2))
+    assert describe_objective(fun) == before
+    assert describe_objective(Problem([2, 1])) != before
 
 
 def test_a_loop_of_references_ends():
