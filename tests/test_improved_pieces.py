@@ -11,11 +11,12 @@ from cem.importance import Tally
 from cem.improved.agreement import contradiction, rough_estimate
 from cem.improved.archive import Archive
 from cem.improved.choice import Candidate, choose
+from cem.improved.discrete import BitSpace
 from cem.improved.modes import descend
 from cem.improved.one_large import one_large
 from cem.improved.pool import Pool, Sample, clipped, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
-from cem.improved.spaces import BitSpace, NormalSpace
+from cem.improved.spaces import NormalSpace
 from cem.improved.structures import full, seeded, sparse
 from cem.loop import Batch
 from cem.pareto import pareto_shape

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total
+from cem.families.shares import allotted, checked_shares, log_total, maximised
 
 ROUNDS = 100
 GAIN = 1e-6
@@ -85,20 +85,14 @@ class BernoulliMixture(ReadOnly):
         """Fit by weighted expectation maximisation from these components, until it gains no more."""
         x = check_rows(x, self.dimension)
         w = fit_weights(x, weights)
-        mixture, before = self, -np.inf
-        for _ in range(ROUNDS):
-            joint = np.maximum(mixture.joint(x), _IMPOSSIBLE)
-            total = log_total(joint)
-            r = np.exp(joint - total[:, None]) * w[:, None]
-            mass = r.sum(axis=0)
-            kept = mass > 1e-12 * mass.max()
-            p = np.clip(r[:, kept].T @ x / mass[kept, None], 0, 1)
-            mixture = type(self)(mass[kept], p)
-            now = float(w @ total)
-            if now - before < GAIN:
-                break
-            before = now
-        return mixture
+
+        def refit(r: NDArray[np.float64], mass: NDArray[np.float64]) -> Any:
+            return type(self)(mass, np.clip(r.T @ x / mass[:, None], 0, 1))
+
+        def joint(mixture: Self) -> NDArray[np.float64]:
+            return np.maximum(mixture.joint(x), _IMPOSSIBLE)
+
+        return maximised(self, w, joint, refit, lambda mass: mass > 1e-12 * mass.max(), ROUNDS, GAIN)
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""

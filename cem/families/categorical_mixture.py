@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total
+from cem.families.shares import allotted, checked_shares, log_total, maximised
 
 Vector = NDArray[np.float64]
 ROUNDS = 100
@@ -104,20 +104,15 @@ class CategoricalMixture(ReadOnly):
         """Fit by weighted expectation maximisation from these components, until it gains no more."""
         indicators = self.indicators(x)
         w = fit_weights(x, weights)
-        mixture, before = self, -np.inf
-        for _ in range(ROUNDS):
-            joint = np.maximum(mixture._joint(indicators), _IMPOSSIBLE)
-            total = log_total(joint)
-            r = np.exp(joint - total[:, None]) * w[:, None]
-            mass = r.sum(axis=0)
-            kept = mass > 1e-12 * mass.max()
-            counts = (r[:, kept].T @ indicators).reshape(-1, *self.tables.shape[1:])
-            mixture = type(self)(mass[kept], counts / counts.sum(axis=2, keepdims=True))
-            now = float(w @ total)
-            if now - before < GAIN:
-                break
-            before = now
-        return mixture
+
+        def refit(r: Vector, mass: Vector) -> Any:
+            counts = (r.T @ indicators).reshape(-1, *self.tables.shape[1:])
+            return type(self)(mass, counts / counts.sum(axis=2, keepdims=True))
+
+        def joint(mixture: Self) -> Vector:
+            return np.maximum(mixture._joint(indicators), _IMPOSSIBLE)
+
+        return maximised(self, w, joint, refit, lambda mass: mass > 1e-12 * mass.max(), ROUNDS, GAIN)
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""

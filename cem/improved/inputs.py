@@ -18,9 +18,9 @@ from cem.families.exponential import Exponential
 from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.families.markov_path import MarkovPath
-from cem.improved.labels import LabelSpace
+from cem.improved.discrete import BitSpace, LabelSpace
 from cem.improved.paths import PathSpace
-from cem.improved.spaces import BitSpace, NormalSpace, Space
+from cem.improved.spaces import NormalSpace, Space
 from cem.inputs import Inputs
 from cem.joint_inputs import JointInputs
 from cem.marginals import Marginals, checked_marginals

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from cem.families.base import Family
 from cem.improved.archive import OPENING, Archive, mixture
-from cem.improved.labels import LabelSpace
+from cem.improved.discrete import DiscreteSpace
 from cem.improved.modes import STARTS, descend
 from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
-from cem.improved.spaces import BitSpace
 from cem.loop import Batch, Request
 
 Vector = NDArray[np.float64]
@@ -63,7 +62,7 @@ def opening(archive: Archive) -> Learning:
 def learn(archive: Archive) -> Learning:
     """Move the last chain into the event, until its pool holds enough hits or learns nothing more."""
     chain = archive.chains[-1]
-    if isinstance(archive.space, BitSpace | LabelSpace):
+    if isinstance(archive.space, DiscreteSpace):
         yield from _find_modes(archive, archive.space, chain)
     best_score, best_sharpness, stalled, previous = -np.inf, np.inf, 0, np.inf
     for _ in range(LEVELS):
@@ -82,7 +81,7 @@ def learn(archive: Archive) -> Learning:
         previous = tilt.sharpness
 
 
-def _find_modes(archive: Archive, space: BitSpace | LabelSpace, chain: list[Sample]) -> Learning:
+def _find_modes(archive: Archive, space: DiscreteSpace, chain: list[Sample]) -> Learning:
     """Heat until hits are common, descend from them, and draw about where they end."""
     if not space.skewed.any():
         return

@@ -11,10 +11,9 @@ from scipy.special import logsumexp
 from cem.families.base import Family
 from cem.importance import Tally
 from cem.improved.archive import Archive, mixture
-from cem.improved.labels import LabelSpace
+from cem.improved.discrete import DiscreteSpace
 from cem.improved.learning import fit
 from cem.improved.pool import Pool, Sample, clipped
-from cem.improved.spaces import BitSpace
 from cem.loop import Batch, Request
 from cem.pareto import pareto_shape
 
@@ -77,7 +76,7 @@ def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
 
 def _known_modes(archive: Archive) -> list[Family]:
     space = archive.space
-    if isinstance(space, BitSpace | LabelSpace) and archive.modes is not None:
+    if isinstance(space, DiscreteSpace) and archive.modes is not None:
         return [space.about(archive.modes)]
     return []
 

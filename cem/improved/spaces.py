@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.base import Array, Family
-from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.shares import log_total
 from cem.improved.choice import Candidate, choose
-from cem.improved.modes import HELD, leading
 from cem.improved.one_large import one_large
 from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
@@ -119,83 +116,3 @@ class NormalSpace:
         if d <= MOST_ONE_LARGE:
             found.append(Candidate(one_large, (1,)))
         return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found
-
-
-@dataclass(frozen=True, eq=False)
-class BitSpace:
-    """Independent bits."""
-
-    nominal: BernoulliMixture
-
-    rates = (0.50, 0.30, 0.12, 0.08)
-
-    @property
-    def dimension(self) -> int:
-        """Number of bits."""
-        return self.nominal.dimension
-
-    @cached_property
-    def wide(self) -> BernoulliMixture:
-        """Half as cold as the nominal."""
-        return self.nominal.heated(0.5)
-
-    @cached_property
-    def likely(self) -> Array:
-        """The likelier value of each bit."""
-        return (self.nominal.mean > 0.5).astype(np.uint8)
-
-    @cached_property
-    def skewed(self) -> NDArray[np.bool_]:
-        """Which bits may be both, with different probabilities."""
-        p = self.nominal.mean
-        return np.asarray((p != 0.5) & (p > 0) & (p < 1))
-
-    def about(self, points: Array, /) -> BernoulliMixture:
-        """Give components that hold each point's unlikely bits with .9 and else follow the nominal."""
-        points, shares = leading(points, self.nominal.log_prob(points))
-        held = np.where(points > 0.5, HELD, 1 - HELD)
-        return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
-
-    def heated(self, heat: float, /) -> BernoulliMixture:
-        """Give the mass to the power `heat`, normalised."""
-        return self.nominal.heated(heat)
-
-    def inflated(self, fitted: BernoulliMixture, /) -> BernoulliMixture:
-        """Pull the logits towards zero."""
-        return fitted.heated(0.7)
-
-    def slope(self, x: Array, y: Vector, /) -> Vector | None:
-        """Give None: bits need no direction."""
-        return None
-
-    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
-        """Fit the number of components that predicts held-out rows best."""
-        return choose([Candidate(self._seeded, (1, 2, 3, 4, 6, 8, 12, 16, 24))], x, w, rng)
-
-    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> BernoulliMixture:
-        """Fit `k` components by EM with a prior of half a row at the nominal."""
-        seeds = self._far_apart(x, w, k, rng)
-        centres = np.clip(0.8 * x[seeds] + 0.2 * (w @ x / w.sum()), 0.02, 0.98)
-        mixture = BernoulliMixture(np.ones(len(seeds)), centres)
-        before, nominal = -np.inf, self.nominal.mean
-        for _ in range(30 if k > 1 else 1):
-            joint = mixture.joint(x)
-            total = log_total(joint)
-            r = np.exp(joint - total[:, None]) * w[:, None]
-            mass = r.sum(axis=0)
-            kept = (mass > 0.5) | (mass == mass.max())
-            p = (r[:, kept].T @ x + 0.5 * nominal) / (mass[kept] + 0.5)[:, None]
-            mixture = BernoulliMixture(mass[kept], np.clip(p, 1e-12, 1 - 1e-12))
-            now = float(w @ total / w.sum())
-            if now - before < 1e-3:
-                break
-            before = now
-        return mixture
-
-    def _far_apart(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[int]:
-        seeds = [int(rng.choice(len(x), p=w / w.sum()))]
-        gaps = (x != x[seeds[0]]).sum(axis=1)
-        while len(seeds) < k and (p := gaps * w).sum() > 0:
-            seeds.append(int(rng.choice(len(x), p=p / p.sum())))
-            gaps = np.minimum(gaps, (x != x[seeds[-1]]).sum(axis=1))
-        return seeds

@@ -1,0 +1,172 @@
+"""The spaces of independent bits, and of independent labels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.base import Array, Family
+from cem.families.bernoulli_mixture import BernoulliMixture
+from cem.families.categorical_mixture import CategoricalMixture
+from cem.families.shares import maximised
+from cem.improved.choice import Candidate, choose
+from cem.improved.modes import HELD, leading
+
+Vector = NDArray[np.float64]
+M = TypeVar("M", BernoulliMixture, CategoricalMixture)
+
+
+@dataclass(frozen=True, eq=False)
+class DiscreteSpace(ABC):
+    """Independent entries with finitely many values, proposed by mixtures of such."""
+
+    nominal: Any
+
+    rates = (0.50, 0.30, 0.12, 0.08)
+
+    @property
+    def dimension(self) -> int:
+        """Number of entries in a row."""
+        return int(self.nominal.dimension)
+
+    @cached_property
+    def wide(self) -> Any:
+        """Half as cold as the nominal."""
+        return self.nominal.heated(0.5)
+
+    @property
+    @abstractmethod
+    def likely(self) -> Array:
+        """The likeliest value of each entry."""
+
+    @property
+    @abstractmethod
+    def skewed(self) -> NDArray[np.bool_]:
+        """Which entries have possible values of different probabilities."""
+
+    def heated(self, heat: float, /) -> Any:
+        """Give the mass to the power `heat`, normalised."""
+        return self.nominal.heated(heat)
+
+    def inflated(self, fitted: Any, /) -> Any:
+        """Flatten the fitted probabilities."""
+        return fitted.heated(0.7)
+
+    def slope(self, x: Array, y: Vector, /) -> Vector | None:
+        """Give None: these need no direction."""
+        return None
+
+    @abstractmethod
+    def about(self, points: Array, /) -> Any:
+        """Give components that hold each point's unlikely values with .9 and else follow the nominal."""
+
+    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+        """Fit the number of components that predicts held-out rows best."""
+        return choose([Candidate(self._seeded, (1, 2, 3, 4, 6, 8, 12, 16, 24))], x, w, rng)
+
+    @abstractmethod
+    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> Any:
+        """Fit `k` components by EM with a prior of half a row at the nominal."""
+
+
+@dataclass(frozen=True, eq=False)
+class BitSpace(DiscreteSpace):
+    """Independent bits."""
+
+    nominal: BernoulliMixture
+
+    @cached_property
+    def likely(self) -> Array:
+        """The likelier value of each bit."""
+        return (self.nominal.mean > 0.5).astype(np.uint8)
+
+    @cached_property
+    def skewed(self) -> NDArray[np.bool_]:
+        """Which bits may be both, with different probabilities."""
+        p = self.nominal.mean
+        return np.asarray((p != 0.5) & (p > 0) & (p < 1))
+
+    def about(self, points: Array, /) -> BernoulliMixture:
+        """Give components that hold each point's unlikely bits with .9 and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points))
+        held = np.where(points > 0.5, HELD, 1 - HELD)
+        return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
+
+    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> BernoulliMixture:
+        seeds, nominal = _far_apart(x, w, k, rng), self.nominal.mean
+        centres = np.clip(0.8 * x[seeds] + 0.2 * (w @ x / w.sum()), 0.02, 0.98)
+
+        def refit(r: Vector, mass: Vector) -> BernoulliMixture:
+            p = (r.T @ x + 0.5 * nominal) / (mass + 0.5)[:, None]
+            return BernoulliMixture(mass, np.clip(p, 1e-12, 1 - 1e-12))
+
+        return _settled(BernoulliMixture(np.ones(len(seeds)), centres), x, w, k, refit)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSpace(DiscreteSpace):
+    """Independent labels."""
+
+    nominal: CategoricalMixture
+
+    @cached_property
+    def likely(self) -> NDArray[np.int64]:
+        """The likeliest label of each position."""
+        return np.asarray(self.nominal.mean.argmax(axis=1))
+
+    @cached_property
+    def skewed(self) -> NDArray[np.bool_]:
+        """Which positions have possible labels of different probabilities."""
+        p = self.nominal.mean
+        least = np.where(p > 0, p, np.inf).min(axis=1)
+        return np.asarray(p.max(axis=1) > least * (1 + 1e-9))
+
+    def about(self, points: Array, /) -> CategoricalMixture:
+        """Give components that hold each point's unlikely labels with .9 and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points))
+        indicators = self.nominal.indicators(points).reshape(len(points), *self.nominal.mean.shape)
+        held = HELD * indicators + (1 - HELD) * self.nominal.mean
+        return CategoricalMixture(
+            shares, np.where((points != self.likely)[..., None], held, self.nominal.mean)
+        )
+
+    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> CategoricalMixture:
+        indicators, nominal = self.nominal.indicators(x), self.nominal.mean
+        everywhere = (w @ indicators / w.sum()).reshape(nominal.shape)
+        seeds = indicators[_far_apart(x, w, k, rng)].reshape(-1, *nominal.shape)
+        first = CategoricalMixture(np.ones(len(seeds)), 0.7 * seeds + 0.2 * everywhere + 0.1 * nominal)
+
+        def refit(r: Vector, mass: Vector) -> CategoricalMixture:
+            counts = (r.T @ indicators).reshape(-1, *nominal.shape) + 0.5 * nominal
+            return CategoricalMixture(mass, counts / counts.sum(axis=2, keepdims=True))
+
+        return _settled(first, x, w, k, refit)
+
+
+def _settled(mixture: M, x: Array, w: Vector, k: int, refit: Callable[[Vector, Vector], M]) -> M:
+    """Refit until the mean log-likelihood gains no more; components of less than half a row go."""
+    return maximised(
+        mixture,
+        w,
+        lambda each: each.joint(x),
+        refit,
+        lambda mass: (mass > 0.5) | (mass == mass.max()),
+        30 if k > 1 else 1,
+        1e-3 * float(w.sum()),
+    )
+
+
+def _far_apart(x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[int]:
+    """Draw rows to begin with, each likelier the further it is from those before."""
+    seeds = [int(rng.choice(len(x), p=w / w.sum()))]
+    gaps = (x != x[seeds[0]]).sum(axis=1)
+    while len(seeds) < k and (p := gaps * w).sum() > 0:
+        seeds.append(int(rng.choice(len(x), p=p / p.sum())))
+        gaps = np.minimum(gaps, (x != x[seeds[-1]]).sum(axis=1))
+    return seeds
