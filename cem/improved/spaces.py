@@ -9,15 +9,19 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, cg
 
 from cem.families.base import Array, Family
+from cem.families.factor_steps import FactorSteps
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.improved.choice import Candidate, choose
+from cem.improved.factors import factor_steps
 from cem.improved.one_large import one_large
 from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01
+RIDGE = 1e-3
 MOST_ONE_LARGE = 60
 
 
@@ -79,17 +83,22 @@ class NormalSpace:
         """Give the density to the power `heat`, normalised."""
         return self._centred(max(heat, LEAST_HEAT) ** -0.5)
 
-    def inflated(self, fitted: GaussianMixture, /) -> GaussianMixture:
-        """Raise the standard deviations by the factor 1 + 1/√d."""
-        return fitted.inflated(1 + 1 / np.sqrt(self.dimension))
+    def inflated(self, fitted: GaussianMixture | FactorSteps, /) -> GaussianMixture | FactorSteps:
+        """Raise the fitted standard deviations, d of them, by the factor 1 + 1/√d."""
+        free = fitted.factors.size if isinstance(fitted, FactorSteps) else self.dimension
+        return fitted.inflated(1 + 1 / np.sqrt(free))
 
     def slope(self, x: Array, y: Vector, /) -> Vector | None:
         """Give the unit gradient of a ridge regression of `y`; few dimensions need none."""
         if self.dimension < 13:
             return None
-        a = x - x.mean(axis=0)
-        gram = a.T @ a + 1e-3 * len(x) * np.eye(self.dimension)
-        slope = np.linalg.solve(gram, a.T @ (y - y.mean()))
+
+        def normal_equations(v: Vector) -> Vector:
+            along = x @ v
+            return np.asarray(x.T @ (along - along.mean()) + RIDGE * len(x) * v)
+
+        square = LinearOperator((self.dimension, self.dimension), matvec=normal_equations, dtype=np.float64)
+        slope, _ = cg(square, x.T @ (y - y.mean()), rtol=1e-6, maxiter=self.dimension)
         size = float(np.linalg.norm(slope))
         return np.asarray(slope / size) if np.isfinite(size) and size > 0 else None
 
@@ -98,9 +107,9 @@ class NormalSpace:
         if slope is None:
             mean = w @ x / w.sum()
             slope = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
-        return choose(self._candidates(slope), x, w, rng)
+        return choose(self._candidates(slope, x, w), x, w, rng)
 
-    def _candidates(self, slope: Vector) -> Sequence[Candidate]:
+    def _candidates(self, slope: Vector, x: Array, w: Vector) -> Sequence[Candidate]:
         d = self.dimension
         fit_full, fit_sparse = partial(seeded, full), partial(seeded, sparse)
         if d <= 12:
@@ -113,6 +122,9 @@ class NormalSpace:
             Candidate(partial(seeded, LowRank(slope)), (1, 2) if d <= 200 else (1,)),
             Candidate(partial(seeded, isotropic), (1,)),
         ]
+        steps = factor_steps(slope, x, w)
+        if steps is not None:
+            found.append(Candidate(steps, (1,)))
         if d <= MOST_ONE_LARGE:
             found.append(Candidate(one_large, (1,)))
         return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found

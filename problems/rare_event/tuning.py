@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 import cem
 from problems.rare_event.bridge import bridge
+from problems.rare_event.credit import normal_loss, normal_tail, t_loss, t_tail
 from problems.rare_event.problem import RareEventProblem
 from problems.rare_event.sums import sum_tail, total
 
@@ -33,9 +35,37 @@ def _sums() -> dict[str, tuple[Any, int, float, float]]:
     }
 
 
+PORTFOLIOS = {
+    "portfolio 80": 1.0714270889122216e-07,
+    "portfolio 40": 0.0003040082788471651,
+    "portfolio 200": 2.595272272502153e-05,
+    "t-portfolio 120": 4.1075226386306954e-05,
+}
+
+
+def _portfolios() -> dict[str, tuple[Array, Array, float, int]]:
+    """Give thresholds, exposures, loading and level of portfolios under a normal copula."""
+    i = np.arange(1, 81)
+    uneven = -ndtri(0.008 * (1 + 0.9 * np.cos(i)))
+    return {
+        "portfolio 80": (uneven, np.ceil(i / 20) ** 2, 0.35, 190),
+        "portfolio 40": (np.full(40, -ndtri(0.015)), np.ones(40), 0.45, 12),
+        "portfolio 200": (np.full(200, -ndtri(0.01)), np.ones(200), 0.45, 60),
+    }
+
+
+T_PORTFOLIO = (np.full(120, 4.0), np.ones(120), 0.3, 8, 36)
+"""Thresholds, exposures, loading, degrees of freedom and level."""
+
+
 def compute() -> dict[str, float]:
-    """Compute the sums' probabilities by name."""
-    return {name: sum_tail(marginal, n, x, 2**16) for name, (marginal, n, x, _) in _sums().items()}
+    """Compute the sums' and portfolios' probabilities by name."""
+    found = {name: sum_tail(marginal, n, x, 2**16) for name, (marginal, n, x, _) in _sums().items()}
+    for name, (edges, exposures, loading, level) in _portfolios().items():
+        found[name] = normal_tail(loading, edges, exposures, level)
+    edges, exposures, loading, nu, level = T_PORTFOLIO
+    found["t-portfolio 120"] = t_tail(loading, nu, edges, exposures, level)
+    return found
 
 
 def _switch(u: Array) -> Array:
@@ -95,4 +125,21 @@ def problems() -> list[RareEventProblem]:
         RareEventProblem("6 exponentials", total, waiting, 25.0, "upper", p, 1e-12 * p, "Erlang tail")
     )
     between = bridge(2.5)
-    return [*cases, between]
+    return [*cases, between, *_credit()]
+
+
+def _credit() -> list[RareEventProblem]:
+    from scipy.stats import chi2, norm
+
+    cases = []
+    for name, (edges, exposures, loading, level) in _portfolios().items():
+        loss, p = normal_loss(loading, edges, exposures), PORTFOLIOS[name]
+        inputs = cem.Gaussian(np.zeros(len(edges) + 1), std=1)
+        cases.append(RareEventProblem(name, loss, inputs, level, "upper", p, 1e-9 * p, "quadrature"))
+    edges, exposures, loading, nu, level = T_PORTFOLIO
+    loss, p = t_loss(loading, nu, edges, exposures), PORTFOLIOS["t-portfolio 120"]
+    marginals = [chi2(nu)] + [norm()] * (len(edges) + 1)
+    cases.append(
+        RareEventProblem("t-portfolio 120", loss, marginals, level, "upper", p, 1e-7 * p, "quadrature")
+    )
+    return cases

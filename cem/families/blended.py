@@ -1,0 +1,87 @@
+"""Mixtures of families that are not of one kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from cem.families.base import Array, ReadOnly, check_rate, frozen
+from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.shares import allotted, checked_shares, log_total
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Blended(ReadOnly):
+    """Mixture of any families over rows of the same length; immutable.
+
+    Parameters
+    ----------
+    shares : array_like, shape (K,)
+        Share of each part; scaled to sum to one.
+    parts : sequence of families, of length K
+    """
+
+    shares: Any
+    parts: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
+        object.__setattr__(self, "parts", tuple(self.parts))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+        return int(self.parts[0].dimension)
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> Array:
+        """Draw `n` rows in random order, each part its share of them."""
+        which = allotted(self.shares, n, rng)
+        x = np.empty((n, self.dimension))
+        for k, part in enumerate(self.parts):
+            rows = np.flatnonzero(which == k)
+            x[rows] = part.sample(len(rows), rng)
+        return x
+
+    def _joint(self, x: Array) -> NDArray[np.float64]:
+        each = np.column_stack([part.log_prob(x) for part in self.parts])
+        return np.asarray(each + np.log(self.shares))
+
+    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+        """Log density of each row in nats, shape ``(n,)``."""
+        return log_total(self._joint(x))
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Refit each part and its share to the rows, as far as they are likely the part's."""
+        w = np.full(len(x), 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
+        joint = self._joint(x)
+        r = np.exp(joint - log_total(joint)[:, None]) * w[:, None]
+        kept = [k for k, mass in enumerate(r.sum(axis=0)) if mass > 0]
+        return type(self)(r.sum(axis=0)[kept], [self.parts[k].fit(x, r[:, k]) for k in kept])
+
+    def blend(self, other: Any, rate: float, /) -> Any:
+        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        a = check_rate(rate)
+        if a in (0.0, 1.0):
+            return self if a == 0 else other
+        shares, parts = list((1 - a) * self.shares), list(self.parts)
+        theirs = zip(other.shares, other.parts, strict=True) if isinstance(other, Blended) else [(1.0, other)]
+        for share, part in theirs:
+            if isinstance(part, GaussianMixture) and isinstance(parts[-1], GaussianMixture):
+                total = shares[-1] + a * share
+                parts[-1] = parts[-1].blend(part, a * share / total)
+                shares[-1] = total
+            else:
+                shares.append(a * share)
+                parts.append(part)
+        return type(self)(shares, parts)
+
+    def entropy(self) -> float:
+        """Give an upper bound of the entropy in nats: the parts' mean plus the shares'."""
+        return float(self.shares @ [part.entropy() for part in self.parts] + entr(self.shares).sum())
+
+    def __repr__(self) -> str:
+        return f"Blended({', '.join(map(repr, self.parts))})"

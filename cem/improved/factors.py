@@ -1,0 +1,63 @@
+"""Which inputs are the common factors of all others, and proposals conditional on them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cem.families.factor_steps import FactorSteps, best_steps
+from cem.families.gaussian_mixture import GaussianMixture
+from cem.improved.choice import Fitter
+from cem.improved.structures import full, seeded
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+MOST_FACTORS = 3
+STANDS_OUT = 3.0
+MOST_ROWS = 1000
+TURNS = ((0.6, 0.8, 1.25, 1.6), (0.9, 1.1))
+
+
+def factor_steps(slope: Vector, x: Matrix, w: Vector) -> Fitter[FactorSteps] | None:
+    """Give the fit of steps given factors, where a few entries of `slope` stand out from all others.
+
+    Where the score depends on ``e_i + z @ b`` of every other input e_i, its slope in the factors z is b times
+    the sum of its slopes in the others (mean derivatives of a sum of single-index functions). This holds for
+    normal rows; b is refined to where the rows' likelihood is largest.
+    """
+    size = np.abs(slope)
+    order = np.argsort(size, kind="stable")[::-1]
+    gaps = size[order[:MOST_FACTORS]] / np.maximum(size[order[1 : MOST_FACTORS + 1]], 1e-300)
+    k = int(gaps.argmax()) + 1
+    if gaps[k - 1] < STANDS_OUT:
+        return None
+    factors = np.sort(order[:k])
+    others = np.delete(np.arange(slope.size), factors)
+    signs = np.where(slope[others] >= 0, 1.0, -1.0)
+    heavy = np.argsort(w, kind="stable")[::-1][:MOST_ROWS]
+    slopes = _refined(
+        slope[factors] / size[others].sum(), x[heavy][:, factors], x[heavy][:, others] * signs, w[heavy]
+    )
+
+    def fit(x: Matrix, w: Vector, components: int, rng: np.random.Generator) -> FactorSteps:
+        common: GaussianMixture = seeded(full, x[:, factors], w, components, rng)
+        blank = FactorSteps(factors, common, slopes, signs, np.zeros(others.size), np.zeros(others.size))
+        return blank.with_steps(common, x, w)
+
+    return fit
+
+
+def _refined(slopes: Vector, z: Matrix, e: Matrix, w: Vector) -> Vector:
+    """Multiply the slopes, one after the other, by what makes the steps clearest."""
+    best = best_steps(e, z @ slopes, w).gain
+    for turns, at in product(TURNS, range(slopes.size)):
+        here = slopes.copy()
+        for turn in turns:
+            tried = here.copy()
+            tried[at] *= turn
+            gain = best_steps(e, z @ tried, w).gain
+            if gain > best:
+                best, slopes = gain, tried
+    return slopes
