@@ -1,0 +1,56 @@
+"""Proposals conditional on the factors of a portfolio."""
+
+import numpy as np
+import pytest
+
+import cem
+from cem.families.factor_steps import FactorSteps
+from cem.improved.factors import factor_steps
+from cem.improved.spaces import NormalSpace
+from problems.rare_event import tuning
+
+RNG = np.random.default_rng
+CASES = {case.name: case for case in tuning.problems()}
+
+
+def defaults(x, loading):
+    return (loading * x[:, :1] + np.sqrt(1 - loading**2) * x[:, 1:] > 2).sum(axis=1)
+
+
+def test_the_slope_tells_the_factor_and_how_it_shifts_the_others():
+    x = RNG(1).standard_normal((100_000, 31))
+    x[:, 0] += 3
+    losses = defaults(x, 0.5)
+    hit = losses >= 14
+    weights = np.exp(-3 * x[hit, 0])
+    weights *= weights.sum() / (weights @ weights)
+    fitted = factor_steps(NormalSpace(31).slope(x, losses), x[hit], weights)(x[hit], weights, 1, RNG(2))
+    assert isinstance(fitted, FactorSteps)
+    np.testing.assert_array_equal(fitted.factors, [0])
+    assert fitted.slopes[0] == pytest.approx(0.5 / np.sqrt(0.75), rel=0.25)
+    z = fitted.common.means[0, 0]
+    np.testing.assert_allclose(fitted.thresholds - fitted.slopes * z, (2 - 0.5 * z) / np.sqrt(0.75), atol=0.1)
+
+
+def test_a_lower_tail_turns_the_signs():
+    x = RNG(1).standard_normal((20_000, 31))
+    losses = defaults(-x, 0.5)
+    hit, ones = losses >= 4, np.ones((losses >= 4).sum())
+    fitted = factor_steps(NormalSpace(31).slope(x, losses), x[hit], ones)(x[hit], ones, 1, RNG(2))
+    np.testing.assert_array_equal(fitted.signs, -1)
+
+
+@pytest.mark.parametrize("slope", [np.ones(30), np.arange(30.0), np.r_[3.0, 2.0, 1.5, np.ones(30)]])
+def test_no_factors_where_none_stands_out(slope):
+    assert factor_steps(slope, np.zeros((10, slope.size)), np.ones(10)) is None
+
+
+def test_a_portfolio_by_few_calls():
+    """Unequal obligors, which took 80,000 to 110,000 calls by normal proposals alone."""
+    case = CASES["portfolio 80"]
+    runs = [cem.estimate_probability(case, vectorized=True, rng=seed) for seed in range(2)]
+    assert all(e.success and e.nfev < 60_000 for e in runs)
+    p = np.array([e.probability for e in runs])
+    error = np.sqrt(np.mean([e.standard_error**2 for e in runs]) / p.size)
+    assert abs(p.mean() - case.reference) <= 4 * error
+    assert "FactorSteps" in repr(runs[0].family)
