@@ -29,6 +29,7 @@ FAR = 10.0
 MOST_FAR = 0.02
 MOST_RATIO = 1.6
 USUAL_CV = 0.05
+MOST_TIMES = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: boo
         if not last and round_ == 0 and second_look(archive, Measured(proposal, samples, tally, ""))[0]:
             break
         need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, 9 * need)), most)
+        goal = min(max(need, min(spent, MOST_TIMES * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws

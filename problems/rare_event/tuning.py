@@ -12,6 +12,7 @@ from scipy.special import ndtri
 import cem
 from problems.rare_event.bridge import bridge
 from problems.rare_event.credit import normal_loss, normal_tail, t_loss, t_tail
+from problems.rare_event.networks import Edges, antipode, disconnected, dodecahedron, lattice, unreliability
 from problems.rare_event.problem import RareEventProblem
 from problems.rare_event.sums import sum_tail, total
 
@@ -58,14 +59,31 @@ T_PORTFOLIO = (np.full(120, 4.0), np.ones(120), 0.3, 8, 36)
 """Thresholds, exposures, loading, degrees of freedom and level."""
 
 
+NETWORKS = {
+    "lattice 5 0.15": 0.06111238876739241,
+    "lattice 5 0.05": 0.005522915611713011,
+    "dodecahedron 0.06": 0.0005283632230077429,
+}
+
+
+def _networks() -> dict[str, tuple[Edges, int, int, float]]:
+    """Give edges, terminals and the probability that an edge fails."""
+    square, round_ = lattice(5, 5), dodecahedron()
+    return {
+        "lattice 5 0.15": (square, 0, 24, 0.15),
+        "lattice 5 0.05": (square, 0, 24, 0.05),
+        "dodecahedron 0.06": (round_, 0, antipode(round_, 0), 0.06),
+    }
+
+
 def compute() -> dict[str, float]:
-    """Compute the sums' and portfolios' probabilities by name."""
+    """Compute the probabilities of sums, portfolios and networks by name."""
     found = {name: sum_tail(marginal, n, x, 2**16) for name, (marginal, n, x, _) in _sums().items()}
     for name, (edges, exposures, loading, level) in _portfolios().items():
         found[name] = normal_tail(loading, edges, exposures, level)
     edges, exposures, loading, nu, level = T_PORTFOLIO
     found["t-portfolio 120"] = t_tail(loading, nu, edges, exposures, level)
-    return found
+    return found | {name: unreliability(*network) for name, network in _networks().items()}
 
 
 def _switch(u: Array) -> Array:
@@ -125,7 +143,27 @@ def problems() -> list[RareEventProblem]:
         RareEventProblem("6 exponentials", total, waiting, 25.0, "upper", p, 1e-12 * p, "Erlang tail")
     )
     between = bridge(2.5)
-    return [*cases, between, *_credit()]
+    return [*cases, between, *_credit(), *_partings(), _yes_or_no()]
+
+
+def _partings() -> list[RareEventProblem]:
+    cases = []
+    for name, (edges, source, target, q) in _networks().items():
+        parted, p = disconnected(edges, source, target), NETWORKS[name]
+        inputs = cem.Bernoulli(np.full(len(edges), q))
+        cases.append(
+            RareEventProblem(name, parted, inputs, 1, "upper", p, 1e-12 * p, "frontier dynamic programming")
+        )
+    return cases
+
+
+def _yes_or_no() -> RareEventProblem:
+    def beyond(x: Array) -> Array:
+        return (x.sum(axis=1) >= 14).astype(float)
+
+    p = float(14 * np.exp(-14) + np.exp(-14))
+    pair = cem.Exponential(np.ones(2))
+    return RareEventProblem("yes or no", beyond, pair, 1.0, "upper", p, 1e-12 * p, "Erlang tail")
 
 
 def _credit() -> list[RareEventProblem]:
