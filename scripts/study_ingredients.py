@@ -1,4 +1,4 @@
-"""What each ingredient of the improved rare-event method is worth: the cases for tuning with it and without it.
+"""What each ingredient of the improved rare-event method is worth: cases for tuning, with and without it.
 
 Every ingredient is taken out by itself, by replacing the constant or the function that stands for it, and the
 same cases are estimated with the same seeds. A ratio is that of "without" to "with"; above 1 the ingredient
@@ -20,9 +20,10 @@ from unittest.mock import patch
 import numpy as np
 
 from cem import estimates
-from cem.improved import choice, learning, measuring, plan, spaces
+from cem.improved import learning, measuring, plan, spaces
 from cem.improved.archive import Archive
 from cem.improved.choice import Candidate
+from cem.improved.discrete import DiscreteSpace
 from problems.rare_event import tuning
 from problems.rare_event.trials import Trial, summarise, trial
 
@@ -72,7 +73,7 @@ def without_part(which: int) -> list[Change]:
         out[which] = 1e-12
         return tuple(out)
 
-    kinds: list[Any] = [spaces.NormalSpace, learning.DiscreteSpace]
+    kinds: list[Any] = [spaces.NormalSpace, DiscreteSpace]
     return [(kind, "rates", moved(kind.rates)) for kind in kinds]
 
 
@@ -163,7 +164,8 @@ def write(log: Path | None, name: str, one: Trial) -> None:
 def report(names: list[str], cases: list[str], runs: Runs) -> None:
     """Print for each ingredient how calls and errors change, and in which cases most."""
     print(
-        f"{'without':<30}{'calls':>8}{'rmse²':>8}{'rmse² x calls':>15}{'covers':>8}{'wrong':>7}{'flagged':>9}  worst cases"
+        f"{'without':<30}{'calls':>8}{'rmse²':>8}{'rmse² x calls':>15}{'covers':>8}{'wrong':>7}{'flagged':>9}"
+        "  worst cases"
     )
     for name in names:
         pairs = {case: (of(runs, name, case), of(runs, WHOLE, case)) for case in cases}
@@ -177,7 +179,7 @@ def report(names: list[str], cases: list[str], runs: Runs) -> None:
         worst = sorted(worth, key=lambda case: -worth[case])[:3] if name != WHOLE else []
         s = summarise(every)
         print(
-            f"{name:<30}{middle(calls):>8.2f}{middle(square):>8.2f}{middle(worth):>15.2f}{s.coverage:>8.3f}"
+            f"{name:<30}{middle(calls):>8.2f}{middle(square):>8.2f}{middle(worth):>15.2f}{s.covers:>8.3f}"
             f"{s.wrong:>7}{1 - s.success:>9.3f}  " + ", ".join(f"{case} {worth[case]:.1f}" for case in worst)
         )
 

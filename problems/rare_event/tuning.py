@@ -159,7 +159,7 @@ def _partings() -> list[RareEventProblem]:
 
 def _yes_or_no() -> RareEventProblem:
     def beyond(x: Array) -> Array:
-        return (x.sum(axis=1) >= 14).astype(float)
+        return np.asarray(x.sum(axis=1) >= 14, dtype=float)
 
     p = float(14 * np.exp(-14) + np.exp(-14))
     pair = cem.Exponential(np.ones(2))
