@@ -83,15 +83,14 @@ class ProbabilityEstimate:
     _plain: bool
     pareto_shape: float = np.nan
     largest_share: float = np.nan
-    _skewness: float | None = None
+    _skewness: float = 0.0
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
         """Give an interval for the probability, inside [0, 1].
 
-        Clopper and Pearson's where the draws came from the nominal distribution. After the improved method
-        Hall's, corrected for skewness, to which 1.5 % of the probability is added in quadrature: weights not
-        yet seen may hide that much. After the multilevel method log-normal, ``p exp(±z s)`` with
-        ``s² = log(1 + cv²)``. All of [0, 1] without a hit.
+        Clopper and Pearson's where the draws came from the nominal distribution. Otherwise Hall's, corrected
+        for skewness, to which 1.5 % of the probability is added in quadrature: weights not yet seen may hide
+        that much. All of [0, 1] without a hit.
 
         Raises
         ------
@@ -110,17 +109,10 @@ class ProbabilityEstimate:
             return _clopper_pearson(self.hits, self.draws, alpha)
         if self.hits == 0 or not np.isfinite(self.coefficient_of_variation):
             return ConfidenceInterval(0.0, 1.0)
-        if self._skewness is not None:
-            return self._hall(-float(ndtri(alpha / 2)))
-        s = np.sqrt(np.log1p(self.coefficient_of_variation**2))
-        factor = float(np.exp(-ndtri(alpha / 2) * s))
-        return ConfidenceInterval(self.probability / factor, min(1.0, self.probability * factor))
-
-    def _hall(self, z: float) -> ConfidenceInterval:
+        z = -float(ndtri(alpha / 2))
         p, floor = self.probability, z * RESOLUTION * self.probability
-        skewness = self._skewness or 0.0
-        down = self.standard_error * max(unskewed(z, skewness, self.draws), 0.0)
-        up = self.standard_error * max(-unskewed(-z, skewness, self.draws), 0.0)
+        down = self.standard_error * max(unskewed(z, self._skewness, self.draws), 0.0)
+        up = self.standard_error * max(-unskewed(-z, self._skewness, self.draws), 0.0)
         low, high = p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor))
         return ConfidenceInterval(max(low, 0.0), min(high, 1.0))
 

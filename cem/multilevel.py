@@ -26,7 +26,7 @@ MOST_NUMBERS = 2**24  # of a batch, so that it fits into memory in any dimension
 class Measurement:
     """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
 
-    `plain`: drawn from the nominal distribution; `skewed`: the interval is to be corrected for skewness.
+    `plain`: drawn from the nominal distribution.
     """
 
     tally: Tally
@@ -34,7 +34,6 @@ class Measurement:
     plain: bool
     status: Status
     message: str
-    skewed: bool = False
 
 
 def multilevel(

@@ -286,7 +286,7 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         _plain=measured.plain,
         pareto_shape=pareto_shape(tally.log_weights),
         largest_share=tally.largest_share,
-        _skewness=tally.skewness if measured.skewed else None,
+        _skewness=tally.skewness,
     )
 
 

@@ -67,23 +67,23 @@ def test_neither_no_hit_nor_all_hits_are_certainty(draws):
     assert high == 1
 
 
-# --- importance sampling: log-normal --------------------------------------------------------------------
+# --- importance sampling: Hall ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("confidence_level", [0.5, 0.95, 0.999])
-@pytest.mark.parametrize("cv", [0.01, 0.3, 2.0])
-def test_weighted_interval_is_log_normal(cv, confidence_level):
+@pytest.mark.parametrize("cv", [0.001, 0.01, 0.1])
+def test_without_skewness_the_weighted_interval_is_walds_and_the_resolution(cv, confidence_level):
     low, high = estimate(1e-5, cv).confidence_interval(confidence_level)
-    z = stats.norm.ppf(0.5 + confidence_level / 2)
-    s = math.sqrt(math.log(1 + cv**2))
-    assert low == pytest.approx(1e-5 * math.exp(-z * s), rel=1e-9)
-    assert high == pytest.approx(1e-5 * math.exp(z * s), rel=1e-9)
+    half = stats.norm.ppf(0.5 + confidence_level / 2) * math.hypot(cv, 0.015)
+    assert low == pytest.approx(1e-5 * (1 - half), rel=1e-9)
+    assert high == pytest.approx(1e-5 * (1 + half), rel=1e-9)
 
 
-def test_weighted_interval_at_a_small_cv_is_nearly_the_symmetric_one():
-    low, high = estimate(1e-5, 0.01).confidence_interval()
-    assert low == pytest.approx(1e-5 * (1 - 0.0196), rel=1e-3)
-    assert high == pytest.approx(1e-5 * (1 + 0.0196), rel=1e-3)
+def test_skewness_lengthens_the_upper_side():
+    low, high = estimate(1e-5, 0.05, _skewness=20.0).confidence_interval()
+    plain = estimate(1e-5, 0.05).confidence_interval()
+    assert low > plain.low
+    assert high > plain.high
 
 
 def test_weighted_interval_without_a_hit_is_everything():

@@ -66,7 +66,7 @@ def _improved(archive: Archive, target_cv: float) -> Generator[Request, Batch, M
     else:
         status = Status.TARGET_REACHED
         message = "the target coefficient of variation is reached and nothing speaks against the estimate"
-    return Measurement(found.tally, found.proposal, False, status, message, skewed=True)
+    return Measurement(found.tally, found.proposal, False, status, message)
 
 
 def _with_cut_paths(space: PathSpace, measured: Measurement, archive: Archive) -> Measurement:
@@ -101,5 +101,5 @@ def _cut_short(archive: Archive, ended: Ended) -> Measurement:
         tally = archive.tally([s for s in archive.measured if s.proposal is newest])
         if len(tally.hits):
             message = f"{ended} before the measurement was done"
-            return Measurement(tally, newest, False, ended.status, message, skewed=True)
+            return Measurement(tally, newest, False, ended.status, message)
     return _plain(archive, ended.status, f"{ended} before the level was reached")
