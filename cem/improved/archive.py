@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cem.families.base import Array, Family
+from cem.families.blended import Blended
 from cem.importance import Tally
 from cem.improved.pool import Sample
 from cem.improved.spaces import Space
@@ -110,8 +111,10 @@ class Archive:
 
 
 def mixture(parts: list[Family], rates: list[float]) -> Family:
-    """Blend parts at the given rates, which are scaled to sum to one."""
-    blended, mass = parts[0], rates[0]
+    """Blend parts, of one kind or of several, at the given rates, which are scaled to sum to one."""
+    alike = len({type(part) for part in parts}) == 1
+    blended: Family = parts[0] if alike else Blended([1.0], parts[:1])
+    mass = rates[0]
     for part, rate in zip(parts[1:], rates[1:], strict=True):
         mass += rate
         blended = blended.blend(part, rate / mass)

@@ -8,6 +8,7 @@ import pytest
 import cem
 from cem.families.blended import Blended
 from cem.families.factor_steps import FactorSteps
+from cem.improved.archive import mixture
 
 RNG = np.random.default_rng
 ONE = cem.GaussianMixture([1.0], [[0.0, 0.0]], [[1.0, 1.0]])
@@ -29,6 +30,15 @@ def test_mixtures_of_normals_in_a_row_become_one():
     x = RNG(2).normal(size=(50, 2)) * 2
     densities = np.exp([STEPS.log_prob(x), ONE.log_prob(x), TWO.log_prob(x)])
     np.testing.assert_allclose(np.exp(mixed.log_prob(x)), [0.375, 0.125, 0.5] @ densities, rtol=1e-12)
+
+
+def test_parts_in_any_order():
+    x = RNG(3).normal(size=(50, 2)) * 2
+    densities = np.exp([ONE.log_prob(x), STEPS.log_prob(x), TWO.log_prob(x), STEPS.log_prob(x)])
+    mixed = mixture([ONE, STEPS, TWO, STEPS], [0.4, 0.3, 0.2, 0.1])
+    np.testing.assert_allclose(np.exp(mixed.log_prob(x)), [0.4, 0.3, 0.2, 0.1] @ densities, rtol=1e-12)
+    assert isinstance(mixture([ONE, TWO], [1, 1]), cem.GaussianMixture)
+    np.testing.assert_allclose(mixture([STEPS, STEPS], [3, 1]).shares, [0.75, 0.25])
 
 
 def test_blends_of_blends():
