@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.shares import log_total
+from cem.families.shares import maximised
 from cem.improved.structures import GAIN, LEAST_STD, PRIOR, ROUNDS
 
 Vector = NDArray[np.float64]
@@ -14,6 +16,33 @@ Matrix = NDArray[np.float64]
 
 OWN, COMMON = 5.0, 20.0
 FEWEST = 0.02
+
+
+class OneLarge(NamedTuple):
+    """Components that differ from one another in a single coordinate each.
+
+    Component k has `mean` and `std` in the coordinate ``at[k]``, and `centre` and `scatter` in all others.
+    """
+
+    mass: Vector
+    at: NDArray[np.intp]
+    mean: Vector
+    std: Vector
+    centre: Vector
+    scatter: Vector
+
+    def joint(self, x: Matrix) -> Matrix:
+        """Log of share times density at each row, ``(n, K)``, but for a constant."""
+        common = -0.5 * ((x - self.centre) / self.scatter) ** 2 - np.log(self.scatter)
+        own = -0.5 * ((x[:, self.at] - self.mean) / self.std) ** 2 - np.log(self.std)
+        return np.asarray(common.sum(axis=1)[:, None] - common[:, self.at] + own + np.log(self.mass))
+
+    def mixture(self) -> GaussianMixture:
+        """Give the components as a family."""
+        k = np.arange(self.at.size)
+        means, stds = np.tile(self.centre, (k.size, 1)), np.tile(self.scatter, (k.size, 1))
+        means[k, self.at], stds[k, self.at] = self.mean, self.std
+        return GaussianMixture(self.mass, means, stds)
 
 
 def one_large(x: Matrix, w: Vector, k: int, rng: np.random.Generator) -> GaussianMixture:
@@ -30,44 +59,37 @@ def one_large(x: Matrix, w: Vector, k: int, rng: np.random.Generator) -> Gaussia
     Applied Probability 38: which summand is the large one is what a sampler must mix over.
     """
     n, d = x.shape
-    total = float(w.sum())
     large = np.abs(x).argmax(axis=1)
     up = x[np.arange(n), large] > 0
-    signs = [s for s, side in ((1.0, up), (-1.0, ~up)) if w[side].sum() > FEWEST * total]
+    signs = [s for s, side in ((1.0, up), (-1.0, ~up)) if w[side].sum() > FEWEST * w.sum()]
     at, sign = np.tile(np.arange(d), len(signs)), np.repeat(signs, d)
     r = w[:, None] * ((large[:, None] == at) & (np.where(up, 1.0, -1.0)[:, None] == sign))
-    mixture, before = _refit(x, w, r, at, sign), -np.inf
-    for _ in range(ROUNDS):
-        joint = mixture.joint(x)
-        log = log_total(joint)
-        mixture = _refit(x, w, np.exp(joint - log[:, None]) * w[:, None], at, sign)
-        now = float(w @ log / total)
-        if now - before < GAIN:
-            break
-        before = now
-    return mixture
+    mass = r.sum(axis=0)
+    return maximised(
+        _refit(x, w, r, mass, at, sign),
+        w,
+        lambda fitted: fitted.joint(x),
+        lambda r, mass: _refit(x, w, r, mass, at, sign),
+        lambda mass: np.full(mass.shape, True),
+        ROUNDS,
+        GAIN * float(w.sum()),
+    ).mixture()
 
 
-def _refit(x: Matrix, w: Vector, r: Matrix, at: NDArray[np.intp], sign: Vector) -> GaussianMixture:
+def _refit(x: Matrix, w: Vector, r: Matrix, mass: Vector, at: NDArray[np.intp], sign: Vector) -> OneLarge:
     """Make the maximisation step."""
-    d, mass = x.shape[1], r.sum(axis=0)
-    own = x[:, at]
+    (n, d), own = x.shape, x[:, at]
     first, second = (r * own).sum(axis=0), (r * own**2).sum(axis=0)
     mean_all = float((sign * first).sum() / max(mass.sum(), 1e-300))
     spread_all = float(second.sum() / max(mass.sum(), 1e-300)) - mean_all**2
     mean = (first + OWN * sign * mean_all) / (mass + OWN)
     gaps = second - 2 * mean * first + mass * mean**2
     spread = (gaps + OWN * max(spread_all, 0.0)) / (mass + OWN)
-    rest = np.repeat(w[:, None], d, axis=1)
-    for j in range(d):
-        rest[:, j] -= r[:, at == j].sum(axis=1)
+    rest = w[:, None] - r.reshape(n, -1, d).sum(axis=1)
     others = rest.sum(axis=0)
     centre, scatter = _shrunk((rest * x).sum(axis=0), (rest * x**2).sum(axis=0), others)
-    k = len(at)
-    means, stds = np.tile(centre, (k, 1)), np.tile(np.sqrt(scatter), (k, 1))
-    means[np.arange(k), at] = mean
-    stds[np.arange(k), at] = np.sqrt(np.maximum(spread + PRIOR / (mass + OWN), LEAST_STD**2))
-    return GaussianMixture(mass + 1, means, stds)
+    std = np.sqrt(np.maximum(spread + PRIOR / (mass + OWN), LEAST_STD**2))
+    return OneLarge(mass + 1, at, mean, std, centre, np.sqrt(scatter))
 
 
 def _shrunk(first: Vector, second: Vector, rows: Vector) -> tuple[Vector, Vector]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.shares import log_total
+from cem.families.shares import maximised
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -161,16 +161,15 @@ def seeded(structure: Structure, x: Matrix, w: Vector, k: int, rng: np.random.Ge
     gaps = np.array([((x - c) ** 2).sum(axis=1) for c in spread_out(x, w, k, rng)]).T
     nearest = gaps == gaps.min(axis=1, keepdims=True)
     mixture = _refit(structure, x, (nearest / nearest.sum(axis=1, keepdims=True)) * w[:, None])
-    before = -np.inf
-    for _ in range(ROUNDS):
-        joint = mixture.joint(x)
-        total = log_total(joint)
-        mixture = _refit(structure, x, np.exp(joint - total[:, None]) * w[:, None])
-        now = float(w @ total / w.sum())
-        if now - before < GAIN:
-            break
-        before = now
-    return mixture
+    return maximised(
+        mixture,
+        w,
+        lambda fitted: fitted.joint(x),
+        lambda r, _: _refit(structure, x, r),
+        lambda mass: np.full(mass.shape, True),
+        ROUNDS,
+        GAIN * float(w.sum()),
+    )
 
 
 def spread_out(x: Matrix, w: Vector, k: int, rng: np.random.Generator, trials: int = 4) -> list[Vector]:
