@@ -13,7 +13,7 @@ from cem.importance import Tally
 from cem.improved.archive import Archive, mixture
 from cem.improved.discrete import DiscreteSpace
 from cem.improved.learning import fit
-from cem.improved.pool import Pool, Sample, clipped
+from cem.improved.pool import Pool, Sample
 from cem.loop import Batch, Request
 from cem.pareto import pareto_shape
 
@@ -69,7 +69,7 @@ def fitting_pool(archive: Archive) -> Pool:
 def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
     """Fit to the hits; add an inflated copy, a wide part, the nominal, and `extra` parts."""
     space = archive.space
-    fitted = fit(archive, pool, clipped(pool.event_weights(archive.level)), pool.samples[-1].stream())
+    fitted = fit(archive, pool, pool.event_weights(archive.level), pool.samples[-1].stream())
     parts = [fitted, space.inflated(fitted), space.wide, space.nominal, *extra]
     share = EXTRA_SHARE / max(len(extra), 1)
     return mixture(parts, [*space.rates, *(share for _ in extra)])

@@ -105,19 +105,6 @@ def scaled(log_weights: Vector) -> Vector:
     return np.asarray(w * (w.sum() / (w * w).sum()))
 
 
-def clipped(log_weights: Vector) -> Vector:
-    """Cut weights at their mean times the root of their number, for fits only.
-
-    References
-    ----------
-    Ionides (2008), "Truncated importance sampling", Journal of Computational and Graphical Statistics 17.
-    """
-    n = int(np.isfinite(log_weights).sum())
-    if n == 0:
-        return log_weights
-    return np.asarray(np.minimum(log_weights, logsumexp(log_weights) - 0.5 * np.log(n)))
-
-
 def sharpest(tilt: Callable[[float], Vector], low: float, high: float, wanted: float) -> float:
     """Find the smallest sharpness in [low, high] at which the tilted weights keep `wanted` effective rows."""
     if effective(tilt(low)) >= wanted:

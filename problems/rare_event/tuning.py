@@ -117,11 +117,14 @@ def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
     return {
         "plane 5": (5, along, 4.0, float(norm.sf(4))),
         "plane 40": (40, along, 4.2, float(norm.sf(4.2))),
+        "plane 300": (300, along, 3.8, float(norm.sf(3.8))),
         "max of 6": (6, largest, 4.2, any_of(6, 4.2)),
         "max of 20": (20, largest, 4.6, any_of(20, 4.6)),
+        "max of 100": (100, largest, 5.0, any_of(100, 5.0)),
         "either of 30": (30, farthest, 4.8, any_of(60, 4.8)),
         "min of 3": (3, smallest, 1.8, float(norm.sf(1.8) ** 3)),
         "ball 6": (6, squares, 40.0, float(chi2.sf(40, 6))),
+        "ball 20": (20, squares, 62.0, float(chi2.sf(62, 20))),
         "switch": (3, _switch, 5.0, float(switched)),
     }
 
