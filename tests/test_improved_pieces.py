@@ -13,7 +13,7 @@ from cem.improved.archive import Archive
 from cem.improved.choice import Candidate, choose
 from cem.improved.discrete import BitSpace
 from cem.improved.modes import descend
-from cem.improved.one_large import one_large
+from cem.improved.one_large import one_large, stands_out
 from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
 from cem.improved.ranks import distance, soft
 from cem.improved.spaces import NormalSpace
@@ -152,6 +152,17 @@ def test_any_coordinate_may_be_the_large_one():
             row[0, j] = sign
             assert mixture.log_prob(row)[0] > stats.norm.logpdf(row).sum() + 2
     assert one_large(np.abs(x), np.ones(300), 1, rng).shares.size == d
+
+
+def test_when_one_large_coordinate_stands_out():
+    rng, d = RNG(11), 100
+    x, ones = rng.normal(size=(300, d)), np.ones(300)
+    assert not stands_out(x, ones)
+    assert stands_out(x[:, :60], ones)
+    x[:, 0] += 4  # always the same
+    assert not stands_out(x, ones)
+    x[np.arange(300), rng.integers(1, d, 300)] += 6
+    assert stands_out(x, ones)
 
 
 def chains(*levels):

@@ -16,13 +16,12 @@ from cem.families.factor_steps import FactorSteps
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.improved.choice import Candidate, choose
 from cem.improved.factors import factor_steps
-from cem.improved.one_large import one_large
+from cem.improved.one_large import one_large, stands_out
 from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01
 RIDGE = 1e-3
-MOST_ONE_LARGE = 60
 
 
 class Space(Protocol):
@@ -57,6 +56,13 @@ class Space(Protocol):
         """Give the direction in which `y` rises, where directions matter."""
 
 
+class Inflatable(Family, Protocol):
+    """A family that can be widened."""
+
+    def inflated(self, factor: float, /) -> Family:
+        """Multiply standard deviations by `factor`."""
+
+
 @dataclass(frozen=True, eq=False)
 class NormalSpace:
     """Independent standard normals."""
@@ -83,7 +89,7 @@ class NormalSpace:
         """Give the density to the power `heat`, normalised."""
         return self._centred(max(heat, LEAST_HEAT) ** -0.5)
 
-    def inflated(self, fitted: GaussianMixture | FactorSteps, /) -> GaussianMixture | FactorSteps:
+    def inflated(self, fitted: Inflatable, /) -> Family:
         """Raise the fitted standard deviations, d of them, by the factor 1 + 1/√d."""
         free = fitted.factors.size if isinstance(fitted, FactorSteps) else self.dimension
         return fitted.inflated(1 + 1 / np.sqrt(free))
@@ -125,6 +131,6 @@ class NormalSpace:
         steps = factor_steps(slope, x, w)
         if steps is not None:
             found.append(Candidate(steps, (1,)))
-        if d <= MOST_ONE_LARGE:
+        if stands_out(x, w):
             found.append(Candidate(one_large, (1,)))
         return [*found, Candidate(fit_full, (1, 2, 4))] if d <= 35 else found

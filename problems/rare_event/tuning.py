@@ -33,6 +33,7 @@ def _sums() -> dict[str, tuple[Any, int, float, float]]:
         "8 Paretos": (pareto(2), 8, 1000.0, 8.230401721041258e-06),
         "12 Paretos": (pareto(2.5), 12, 300.0, 9.02402120690982e-06),
         "40 Paretos": (pareto(2.0), 40, 3000.0, 4.685607666783321e-06),
+        "100 Paretos": (pareto(2.0), 100, 6000.0, 2.9709174884562333e-06),
     }
 
 
@@ -92,7 +93,7 @@ def _switch(u: Array) -> Array:
 
 
 def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
-    """Give dimension, performance, level and probability of cases in standard normals, all in closed form."""
+    """Give dimension, performance, level and probability of cases in standard normals."""
     from scipy.stats import chi2, norm
 
     def along(u: Array) -> Array:
@@ -100,6 +101,12 @@ def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
 
     def largest(u: Array) -> Array:
         return np.asarray(u.max(axis=1))
+
+    def largest_of_five(u: Array) -> Array:
+        return np.asarray(u[:, :5].max(axis=1))
+
+    def first_two(u: Array) -> Array:
+        return np.asarray(np.abs(u[:, 0] * u[:, 1]))
 
     def farthest(u: Array) -> Array:
         return np.asarray(np.abs(u).max(axis=1))
@@ -117,10 +124,12 @@ def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
     return {
         "plane 5": (5, along, 4.0, float(norm.sf(4))),
         "plane 40": (40, along, 4.2, float(norm.sf(4.2))),
-        "plane 300": (300, along, 3.8, float(norm.sf(3.8))),
+        "plane 800": (800, along, 3.8, float(norm.sf(3.8))),
         "max of 6": (6, largest, 4.2, any_of(6, 4.2)),
         "max of 20": (20, largest, 4.6, any_of(20, 4.6)),
         "max of 100": (100, largest, 5.0, any_of(100, 5.0)),
+        "max of 5 in 80": (80, largest_of_five, 4.6, any_of(5, 4.6)),
+        "product in 50": (50, first_two, 9.0, 3.0865857536017175e-05),
         "either of 30": (30, farthest, 4.8, any_of(60, 4.8)),
         "min of 3": (3, smallest, 1.8, float(norm.sf(1.8) ** 3)),
         "ball 6": (6, squares, 40.0, float(chi2.sf(40, 6))),
@@ -139,7 +148,11 @@ def problems() -> list[RareEventProblem]:
     ]
     for name, (d, performance, level, p) in _normals().items():
         inputs = cem.Gaussian(np.zeros(d), std=1)
-        cases.append(RareEventProblem(name, performance, inputs, level, "upper", p, 1e-12 * p, "closed form"))
+        cases.append(
+            RareEventProblem(
+                name, performance, inputs, level, "upper", p, 1e-12 * p, "closed form or quadrature"
+            )
+        )
     p = float(gamma.sf(25, 6))
     waiting = cem.Exponential(np.ones(6))
     cases.append(

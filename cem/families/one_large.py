@@ -1,0 +1,151 @@
+"""Normals of which one coordinate, no matter which, is the large one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from cem.families.base import Array, ReadOnly, check_rows, fit_weights, frozen
+from cem.families.blended import Blended
+from cem.families.shares import allotted, checked_shares, log_total, maximised
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+_LOG_2PI = float(np.log(2 * np.pi))
+OWN, COMMON, PRIOR = 5.0, 20.0, 0.1
+LEAST_STD = 1e-4
+ROUNDS, GAIN = 20, 1e-3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OneLarge(ReadOnly):
+    """Mixture of diagonal normals, each of which differs from the others in a single coordinate; immutable.
+
+    It is sampled and scored at the cost of a row and its components, not of their product.
+
+    Parameters
+    ----------
+    shares : array_like, shape (K,)
+        Share of each component; scaled to sum to one.
+    at : array_like of int, shape (K,)
+        The coordinate in which a component differs: every coordinate once, or once a sign.
+    means, stds : array_like, shape (K,)
+        Of a component in that coordinate.
+    centre, spread : array_like, shape (d,)
+        Means and standard deviations of all other coordinates.
+
+    References
+    ----------
+    Asmussen & Kroese (2006), "Improved algorithms for rare event simulation with heavy tails", Advances in
+    Applied Probability 38: which summand is the large one is what a sampler must mix over.
+    """
+
+    shares: Any
+    at: Any
+    means: Any
+    stds: Any
+    centre: Any
+    spread: Any
+
+    dtype: ClassVar = np.dtype(np.float64)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
+        object.__setattr__(self, "at", frozen(self.at, np.intp))
+        for name in ("means", "stds", "centre", "spread"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+        return int(self.centre.size)
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> Matrix:
+        """Draw `n` rows in random order, each component its share of them, shape ``(n, d)``."""
+        which, rows = allotted(self.shares, n, rng), np.arange(n)
+        z = rng.standard_normal((n, self.dimension))
+        x = np.asarray(self.centre + self.spread * z)
+        at = self.at[which]
+        x[rows, at] = self.means[which] + self.stds[which] * z[rows, at]
+        return x
+
+    def joint(self, x: Array, /) -> Matrix:
+        """Log of share times density of each component at each row, shape ``(n, K)``."""
+        x = check_rows(x, self.dimension)
+        common = -0.5 * ((x - self.centre) / self.spread) ** 2 - np.log(self.spread)
+        own = -0.5 * ((x[:, self.at] - self.means) / self.stds) ** 2 - np.log(self.stds)
+        whole = common.sum(axis=1)[:, None] - 0.5 * self.dimension * _LOG_2PI
+        return np.asarray(whole - common[:, self.at] + own + np.log(self.shares))
+
+    def log_prob(self, x: Array, /) -> Vector:
+        """Log density of each row in nats, shape ``(n,)``."""
+        return log_total(self.joint(x))
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit by weighted expectation maximisation from these components, shrunk as `improved` says."""
+        w = fit_weights(check_rows(x, self.dimension), weights)
+        return self.improved(x, w / (w @ w))
+
+    def improved(self, x: Matrix, w: Vector) -> Self:
+        """Raise the likelihood of rows whose weights sum to their effective number.
+
+        A component's mean and spread shrink by `OWN` pseudo-rows towards those of all components, the others'
+        by `COMMON` pseudo-rows towards a single mean and spread: even a coordinate that was hardly seen
+        large has its component.
+        """
+        return maximised(
+            self,
+            w,
+            lambda fitted: fitted.joint(x),
+            lambda r, mass: self.refitted(x, w, r, mass),
+            lambda mass: np.full(mass.shape, True),
+            ROUNDS,
+            GAIN * float(w.sum()),
+        )
+
+    def refitted(self, x: Matrix, w: Vector, r: Matrix, mass: Vector) -> Self:
+        """Make the maximisation step, given weighted responsibilities ``(n, K)`` and their sums."""
+        (n, d), own, sign = x.shape, x[:, self.at], np.where(self.means >= 0, 1.0, -1.0)
+        first, second = (r * own).sum(axis=0), (r * own**2).sum(axis=0)
+        mean_all = float((sign * first).sum() / max(mass.sum(), 1e-300))
+        spread_all = float(second.sum() / max(mass.sum(), 1e-300)) - mean_all**2
+        means = (first + OWN * sign * mean_all) / (mass + OWN)
+        gaps = second - 2 * means * first + mass * means**2
+        spread = (gaps + OWN * max(spread_all, 0.0) + PRIOR) / (mass + OWN)
+        rest = w[:, None] - r.reshape(n, -1, d).sum(axis=1)
+        centre, scatter = _shrunk((rest * x).sum(axis=0), (rest * x**2).sum(axis=0), rest.sum(axis=0))
+        return type(self)(
+            mass + 1, self.at, means, np.sqrt(np.maximum(spread, LEAST_STD**2)), centre, np.sqrt(scatter)
+        )
+
+    def blend(self, other: Any, rate: float, /) -> Any:
+        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        return Blended([1.0], [self]).blend(other, rate)
+
+    def inflated(self, factor: float, /) -> Self:
+        """Multiply every standard deviation by `factor`."""
+        stds, spread = self.stds * factor, self.spread * factor
+        return type(self)(self.shares, self.at, self.means, stds, self.centre, spread)
+
+    def entropy(self) -> float:
+        """Give an upper bound of the differential entropy in nats: the components' mean plus the shares'."""
+        each = np.log(self.spread).sum() - np.log(self.spread[self.at]) + np.log(self.stds)
+        normal = 0.5 * self.dimension * (1 + _LOG_2PI)
+        return float(self.shares @ each + normal + entr(self.shares).sum())
+
+    def __repr__(self) -> str:
+        return f"OneLarge({self.shares.size} components, {self.dimension} coordinates)"
+
+
+def _shrunk(first: Vector, second: Vector, rows: Vector) -> tuple[Vector, Vector]:
+    """Give means and variances of the coordinates that are not the large one."""
+    mean_all = float(first.sum() / rows.sum())
+    centre = (first + COMMON * mean_all) / (rows + COMMON)
+    square = second - 2 * centre * first + rows * centre**2
+    scatter = (square + COMMON * float(square.sum() / rows.sum())) / (rows + COMMON)
+    return centre, np.maximum(scatter, LEAST_STD**2)
