@@ -72,6 +72,16 @@ def test_study_rare_event_lists_the_cases():
     assert "credit 250" in done.stdout
 
 
+def test_study_ingredients(tmp_path):
+    log = tmp_path / "runs.jsonl"
+    for _ in range(2):
+        done = run("study_ingredients.py", "the resolution", "--cases", "plane 5", "--runs", 1, "--log", log)
+        assert done.returncode == 0, done.stderr
+        assert "the resolution" in done.stdout
+    assert len(log.read_text().splitlines()) == 2
+    assert run("study_ingredients.py", "no such").returncode != 0
+
+
 def test_simulate_workers():
     few = ("--workers", 100, "--batches", 200, "--seeds", 1, "--dimension", 3, "--tails", "Pareto 2.5")
     done = run("simulate_workers.py", *few)
