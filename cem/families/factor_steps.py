@@ -42,6 +42,11 @@ class FactorSteps(ReadOnly):
     signs, thresholds, rates : array_like, shape (d - k,)
         Of the other coordinates in order. Rates lie in [0, 1); one of 0 leaves a standard normal.
 
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a rate lies outside [0, 1).
+
     References
     ----------
     Glasserman & Li (2005), "Importance sampling for portfolio credit risk", Management Science 51: shifted
@@ -61,6 +66,15 @@ class FactorSteps(ReadOnly):
         object.__setattr__(self, "factors", frozen(self.factors, np.intp))
         for name in ("slopes", "signs", "thresholds", "rates"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+        k, m = self.factors.size, self.rates.size
+        if self.common.dimension != k or self.slopes.shape != (k,):
+            raise ValueError(f"common and slopes need one entry for each of {k} factors.")
+        if any(getattr(self, name).shape != (m,) for name in ("signs", "thresholds", "rates")):
+            raise ValueError("signs, thresholds and rates are vectors of one length.")
+        if len(set(self.factors)) != k or not set(self.factors) <= set(range(k + m)):
+            raise ValueError(f"factors must be {k} of {k + m} coordinates, got {self.factors}.")
+        if not np.all((self.rates >= 0) & (self.rates < 1)):
+            raise ValueError("rates lie in [0, 1).")
 
     @property
     def dimension(self) -> int:

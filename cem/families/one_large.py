@@ -33,11 +33,16 @@ class OneLarge(ReadOnly):
     shares : array_like, shape (K,)
         Share of each component; scaled to sum to one.
     at : array_like of int, shape (K,)
-        The coordinate in which a component differs: every coordinate once, or once a sign.
+        The coordinate in which a component differs: all in order, once or more (for each sign).
     means, stds : array_like, shape (K,)
         Of a component in that coordinate.
     centre, spread : array_like, shape (d,)
         Means and standard deviations of all other coordinates.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or a share, std or spread is not positive.
 
     References
     ----------
@@ -59,6 +64,13 @@ class OneLarge(ReadOnly):
         object.__setattr__(self, "at", frozen(self.at, np.intp))
         for name in ("means", "stds", "centre", "spread"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+        k, d = self.shares.size, self.centre.size
+        if not self.at.shape == self.means.shape == self.stds.shape == (k,) or self.spread.shape != (d,):
+            raise ValueError(f"at, means and stds have shape ({k},), centre and spread one length.")
+        if k % d or not np.array_equal(self.at, np.tile(np.arange(d), k // d)):
+            raise ValueError(f"at must name the {d} coordinates in order, once or more, got {self.at}.")
+        if not (np.all(self.stds > 0) and np.all(self.spread > 0)):
+            raise ValueError("stds and spread must be positive.")
 
     @property
     def dimension(self) -> int:

@@ -1,6 +1,7 @@
 """Factors and steps: one density for drawing and scoring, and fits that find what draws were made with."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,3 +101,17 @@ def test_arrays_are_read_only_also_out_of_a_pickle():
             family.rates[0] = 1.0
         assert repr(family) == "FactorSteps(1 factors, 3 coordinates)"
         np.testing.assert_array_equal(family.sample(5, RNG(12)), STEPS.sample(5, RNG(12)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"slopes": [0.1, 0.2]}, "one entry for each"),
+        ({"signs": [1, 1]}, "one length"),
+        ({"factors": [4]}, "of 4 coordinates"),
+        ({"rates": [0.5, 1.0, 0.5]}, r"rates lie in \[0, 1\)"),
+    ],
+)
+def test_bad_parameters(change, says):
+    with pytest.raises(ValueError, match=says):
+        replace(STEPS, **change)

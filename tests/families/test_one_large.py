@@ -1,6 +1,7 @@
 """Components that differ in one coordinate each: the same distribution as a mixture of diagonal normals."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,3 +66,17 @@ def test_a_blend_is_a_mixture():
     normal = cem.GaussianMixture([1.0], [[0.0, 0.0]], [[1.0, 1.0]])
     expected = 0.9 * np.exp(FAMILY.log_prob(x)) + 0.1 * np.exp(normal.log_prob(x))
     np.testing.assert_allclose(np.exp(FAMILY.blend(normal, 0.1).log_prob(x)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"means": [1.0]}, "have shape"),
+        ({"at": [1, 0, 0, 1]}, "in order"),
+        ({"stds": [1.0, 0.0, 1.0, 1.0]}, "must be positive"),
+        ({"shares": [1.0, 0.0, 1.0, 1.0]}, "positive"),
+    ],
+)
+def test_bad_parameters(change, says):
+    with pytest.raises(ValueError, match=says):
+        replace(FAMILY, **change)
