@@ -28,7 +28,7 @@ class DiscreteSpace(ABC):
 
     nominal: Any
 
-    rates = (0.50, 0.30, 0.12, 0.08)
+    rates = (0.40, 0.45, 0.12, 0.03)
 
     @property
     def dimension(self) -> int:
