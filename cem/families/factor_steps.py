@@ -18,7 +18,7 @@ Matrix = NDArray[np.float64]
 
 _LOG_2PI = float(np.log(2 * np.pi))
 CELLS, GROUPS = 48, 16
-_FAR = -30.0
+_FAR, _TINY = -30.0, 1e-300
 BETWEEN = (-2.0, 3.0)
 EVIDENCE = 3.0
 MOST_PRIOR = 50.0
@@ -138,13 +138,11 @@ class FactorSteps(ReadOnly):
     def entropy(self) -> float:
         """Give the differential entropy in nats, with the factors at their components' means."""
         edge = self._edges(self.common.means)
-        own = ndtr(-edge)
+        own, rest = np.maximum(ndtr(-edge), _TINY), np.maximum(ndtr(edge), _TINY)
         rate = np.maximum(self.rates, own)
         pull = np.exp(-0.5 * edge**2 - 0.5 * _LOG_2PI) * edge
-        square = 1 + rate * pull / own - (1 - rate) * pull / ndtr(edge)
-        step = (
-            rate * (np.log(rate) - log_ndtr(-edge)) + xlog1py(1 - rate, -rate) - (1 - rate) * log_ndtr(edge)
-        )
+        square = 1 + rate * pull / own - (1 - rate) * pull / rest
+        step = xlogy(rate, rate / own) + xlog1py(1 - rate, -rate) - (1 - rate) * np.log(rest)
         each = (0.5 * square + 0.5 * _LOG_2PI - step).sum(axis=1)
         return float(self.common.entropy() + self.common.shares @ each)
 

@@ -87,6 +87,8 @@ def test_far_tails():
     np.testing.assert_allclose(_log_tail(x), log_ndtr(x), rtol=1e-12, atol=1e-15)
     far = FactorSteps([0], COMMON, [0.4], [1], [45.0], [0.5])
     assert np.all(np.isfinite(far.log_prob(far.sample(1000, RNG(11)))))
+    assert np.isfinite(far.entropy())
+    assert np.isfinite(FactorSteps([0], COMMON, [0.4], [1, 1], [45.0, -45.0], [0.0, 0.0]).entropy())
 
 
 def test_inflating_widens_the_factors_alone():
