@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from cem.families.base import Array, ReadOnly, check_rate, frozen
+from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.shares import allotted, checked_shares, log_total
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Blended(ReadOnly):
-    """Mixture of any families over rows of the same length; immutable.
+    """Mixture of any families over real rows of the same length; immutable.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class Blended(ReadOnly):
         return log_total(self._joint(x))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
-        """Refit each part and its share to the rows, as far as they are likely the part's."""
-        w = np.full(len(x), 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
+        """Refit each part and its share by one step of expectation maximisation."""
+        w = fit_weights(check_rows(x, self.dimension), weights)
         joint = self._joint(x)
         r = np.exp(joint - log_total(joint)[:, None]) * w[:, None]
         kept = [k for k, mass in enumerate(r.sum(axis=0)) if mass > 0]

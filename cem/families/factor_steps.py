@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -119,21 +119,20 @@ class FactorSteps(ReadOnly):
         x = check_rows(x, self.dimension)
         w = fit_weights(x, weights)
         common = self.common.fit(x[:, self.factors], w)
-        return self.with_steps(common, x, w / (w @ w))
+        return replace(self, common=common).with_steps(x, w / (w @ w))
 
-    def with_steps(self, common: GaussianMixture, x: Array, w: Vector) -> Self:
-        """Take over `common`; fit thresholds and rates. The weights sum to the rows' effective number."""
+    def with_steps(self, x: Array, w: Vector) -> Self:
+        """Fit thresholds and rates to rows whose weights sum to their effective number."""
         steps = best_steps(x[:, self.others] * self.signs, x[:, self.factors] @ self.slopes, w)
-        return type(self)(self.factors, common, self.slopes, self.signs, steps.thresholds, steps.rates)
+        return replace(self, thresholds=steps.thresholds, rates=steps.rates)
 
     def inflated(self, factor: float, /) -> Self:
         """Multiply every standard deviation of the factors by `factor`."""
-        common = self.common.inflated(factor)
-        return type(self)(self.factors, common, self.slopes, self.signs, self.thresholds, self.rates)
+        return replace(self, common=self.common.inflated(factor))
 
     def blend(self, other: Any, rate: float, /) -> Any:
         """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
-        return Blended((1.0,), (self,)).blend(other, rate)
+        return Blended([1.0], [self]).blend(other, rate)
 
     def entropy(self) -> float:
         """Give the differential entropy in nats, with the factors at their components' means."""

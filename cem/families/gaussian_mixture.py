@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total
+from cem.families.shares import allotted, checked_shares, log_total, maximised
 
 _LOG_2PI = float(np.log(2 * np.pi))
 _LEAST_VARIANCE = 1e-12
@@ -145,25 +145,21 @@ class GaussianMixture(ReadOnly):
         """
         x = check_rows(x, self.dimension)
         w = fit_weights(x, weights)
-        mixture, before = self, -np.inf
-        for _ in range(ROUNDS):
-            joint = mixture.joint(x)
-            total = log_total(joint)
-            mixture = mixture._refit(x, np.exp(joint - total[:, None]) * w[:, None])
-            now = float(w @ total)
-            if now - before < GAIN:
-                break
-            before = now
-        return mixture
+        return maximised(
+            self,
+            w,
+            lambda mixture: mixture.joint(x),
+            lambda r, mass: self._refit(x, r / mass, mass),
+            lambda mass: mass > 1e-12 * mass.max(),
+            ROUNDS,
+            GAIN,
+        )
 
-    def _refit(self, x: Array, r: NDArray[np.float64]) -> Self:
-        """Make the maximisation step, given weighted responsibilities."""
-        mass = r.sum(axis=0)
-        kept = np.flatnonzero(mass > 1e-12 * mass.max())
-        r, mass = r[:, kept] / mass[kept], mass[kept]
+    def _refit(self, x: Array, r: NDArray[np.float64], mass: NDArray[np.float64]) -> Self:
+        """Make the maximisation step, given responsibilities that sum to one and the components' masses."""
         means = r.T @ x
         if self.axes.shape[2] == 0:
-            second = np.stack([r[:, k] @ (x - means[k]) ** 2 for k in range(len(kept))])
+            second = np.stack([r[:, k] @ (x - means[k]) ** 2 for k in range(len(mass))])
             return type(self)(mass, means, np.sqrt(np.maximum(second, _LEAST_VARIANCE)))
         pairs = (np.linalg.eigh(((x - m) * c[:, None]).T @ (x - m)) for m, c in zip(means, r.T, strict=True))
         values, axes = zip(*pairs, strict=True)

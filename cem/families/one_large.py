@@ -32,10 +32,9 @@ class OneLarge(ReadOnly):
     ----------
     shares : array_like, shape (K,)
         Share of each component; scaled to sum to one.
-    at : array_like of int, shape (K,)
-        The coordinate in which a component differs: all in order, once or more (for each sign).
     means, stds : array_like, shape (K,)
-        Of a component in that coordinate.
+        Of a component in its coordinate. K is a multiple of d: the components take the coordinates in order,
+        once or more (for each sign).
     centre, spread : array_like, shape (d,)
         Means and standard deviations of all other coordinates.
 
@@ -51,7 +50,6 @@ class OneLarge(ReadOnly):
     """
 
     shares: Any
-    at: Any
     means: Any
     stds: Any
     centre: Any
@@ -61,14 +59,13 @@ class OneLarge(ReadOnly):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
-        object.__setattr__(self, "at", frozen(self.at, np.intp))
         for name in ("means", "stds", "centre", "spread"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         k, d = self.shares.size, self.centre.size
-        if not self.at.shape == self.means.shape == self.stds.shape == (k,) or self.spread.shape != (d,):
-            raise ValueError(f"at, means and stds have shape ({k},), centre and spread one length.")
-        if k % d or not np.array_equal(self.at, np.tile(np.arange(d), k // d)):
-            raise ValueError(f"at must name the {d} coordinates in order, once or more, got {self.at}.")
+        if not self.means.shape == self.stds.shape == (k,) or self.spread.shape != (d,):
+            raise ValueError(f"means and stds have shape ({k},), centre and spread one length.")
+        if k % d:
+            raise ValueError(f"components must be a multiple of the {d} coordinates, got {k}.")
         if not (np.all(self.stds > 0) and np.all(self.spread > 0)):
             raise ValueError("stds and spread must be positive.")
 
@@ -76,6 +73,11 @@ class OneLarge(ReadOnly):
     def dimension(self) -> int:
         """Length of a row."""
         return int(self.centre.size)
+
+    @property
+    def at(self) -> NDArray[np.intp]:
+        """The coordinate in which each component differs, shape ``(K,)``."""
+        return np.arange(self.shares.size) % self.dimension
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Matrix:
         """Draw `n` rows in random order, each component its share of them, shape ``(n, d)``."""
@@ -132,7 +134,7 @@ class OneLarge(ReadOnly):
         rest = w[:, None] - r.reshape(n, -1, d).sum(axis=1)
         centre, scatter = _shrunk((rest * x).sum(axis=0), (rest * x**2).sum(axis=0), rest.sum(axis=0))
         return type(self)(
-            mass + 1, self.at, means, np.sqrt(np.maximum(spread, LEAST_STD**2)), centre, np.sqrt(scatter)
+            mass + 1, means, np.sqrt(np.maximum(spread, LEAST_STD**2)), centre, np.sqrt(scatter)
         )
 
     def blend(self, other: Any, rate: float, /) -> Any:
@@ -142,7 +144,7 @@ class OneLarge(ReadOnly):
     def inflated(self, factor: float, /) -> Self:
         """Multiply every standard deviation by `factor`."""
         stds, spread = self.stds * factor, self.spread * factor
-        return type(self)(self.shares, self.at, self.means, stds, self.centre, spread)
+        return type(self)(self.shares, self.means, stds, self.centre, spread)
 
     def entropy(self) -> float:
         """Give an upper bound of the differential entropy in nats: the components' mean plus the shares'."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.factor_steps import FactorSteps, best_steps
-from cem.families.gaussian_mixture import GaussianMixture
 from cem.improved.choice import Fitter
 from cem.improved.structures import full, seeded
 
@@ -42,9 +41,9 @@ def factor_steps(slope: Vector, x: Matrix, w: Vector) -> Fitter[FactorSteps] | N
     )
 
     def fit(x: Matrix, w: Vector, components: int, rng: np.random.Generator) -> FactorSteps:
-        common: GaussianMixture = seeded(full, x[:, factors], w, components, rng)
+        common = seeded(full, x[:, factors], w, components, rng)
         blank = FactorSteps(factors, common, slopes, signs, np.zeros(others.size), np.zeros(others.size))
-        return blank.with_steps(common, x, w)
+        return blank.with_steps(x, w)
 
     return fit
 

@@ -37,5 +37,5 @@ def one_large(x: Matrix, w: Vector, k: int, rng: np.random.Generator) -> OneLarg
     signs = [s for s, side in ((1.0, up), (-1.0, ~up)) if w[side].sum() > FEWEST * w.sum()]
     at, sign = np.tile(np.arange(d), len(signs)), np.repeat(signs, d)
     r = w[:, None] * ((large[:, None] == at) & (np.where(up, 1.0, -1.0)[:, None] == sign))
-    blank = OneLarge(np.ones(at.size), at, sign, np.ones(at.size), np.zeros(d), np.ones(d))
+    blank = OneLarge(np.ones(at.size), sign, np.ones(at.size), np.zeros(d), np.ones(d))
     return blank.refitted(x, w, r, r.sum(axis=0)).improved(x, w)

@@ -12,7 +12,7 @@ from cem.families.one_large import OneLarge
 RNG = np.random.default_rng
 SHARES, AT, MEANS, STDS = [0.1, 0.3, 0.4, 0.2], [0, 1, 0, 1], [4.0, 5.0, -4.0, -3.0], [1.0, 0.5, 2.0, 0.7]
 CENTRE, SPREAD = [0.1, -0.2], [1.1, 0.9]
-FAMILY = OneLarge(SHARES, AT, MEANS, STDS, CENTRE, SPREAD)
+FAMILY = OneLarge(SHARES, MEANS, STDS, CENTRE, SPREAD)
 
 
 def spelt_out():
@@ -44,7 +44,7 @@ def test_draws_have_the_density_that_scores_them():
 
 
 def test_a_fit_finds_what_draws_were_made_with():
-    start = OneLarge(np.ones(4), AT, [3.0, 3.0, -3.0, -3.0], np.ones(4), np.zeros(2), np.ones(2))
+    start = OneLarge(np.ones(4), [3.0, 3.0, -3.0, -3.0], np.ones(4), np.zeros(2), np.ones(2))
     x = FAMILY.sample(20_000, RNG(4))
     fitted = start.fit(x)
     assert fitted.log_prob(x).mean() > start.log_prob(x).mean()
@@ -72,7 +72,7 @@ def test_a_blend_is_a_mixture():
     ("change", "says"),
     [
         ({"means": [1.0]}, "have shape"),
-        ({"at": [1, 0, 0, 1]}, "in order"),
+        ({"centre": [0.0] * 3, "spread": [1.0] * 3}, "multiple of the 3"),
         ({"stds": [1.0, 0.0, 1.0, 1.0]}, "must be positive"),
         ({"shares": [1.0, 0.0, 1.0, 1.0]}, "positive"),
     ],
