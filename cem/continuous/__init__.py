@@ -1,1 +1,0 @@
-"""The plan for continuous variables, and its parts."""

@@ -1,0 +1,1 @@
+"""The loop and its vocabulary: requests, states, stopping, selection, streams, domains, budgets."""

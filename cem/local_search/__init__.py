@@ -1,0 +1,1 @@
+"""Local stages: generators that ask for rows near a point and return the best they reach."""

@@ -1,0 +1,1 @@
+"""Plans: which stage comes next, and when a run may call itself converged."""

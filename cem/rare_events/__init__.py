@@ -1,0 +1,1 @@
+"""The estimators of small probabilities and quantiles."""
