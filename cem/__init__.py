@@ -10,8 +10,7 @@ from cem.version import __version__ as __version__
 if TYPE_CHECKING:
     from cem import information, updates
     from cem.ask_tell import CrossEntropyMethod
-    from cem.errors import ObjectiveError
-    from cem.estimates import ProbabilityEstimate
+    from cem.core.ending import ObjectiveError, Status
     from cem.families import (
         Bernoulli,
         BernoulliTree,
@@ -24,13 +23,12 @@ if TYPE_CHECKING:
         MarkovPath,
         VonMisesFisherNakagami,
     )
-    from cem.joint_inputs import JointInputs
-    from cem.optimization import optimize
-    from cem.quantile import QuantileEstimate, estimate_quantile
-    from cem.rare_event import estimate_probability
-    from cem.results import OptimizeResult
-    from cem.scipy_method import minimize_method
-    from cem.status import Status
+    from cem.optimization import minimize_method, optimize
+    from cem.probability import estimate_probability
+    from cem.quantile import estimate_quantile
+    from cem.rare_events.estimates import ProbabilityEstimate, QuantileEstimate
+    from cem.rare_events.inputs import JointInputs
+    from cem.running.results import OptimizeResult
 
 _HOMES = {
     "Bernoulli": "cem.families",
@@ -42,17 +40,17 @@ _HOMES = {
     "Gamma": "cem.families",
     "Gaussian": "cem.families",
     "GaussianMixture": "cem.families",
-    "JointInputs": "cem.joint_inputs",
+    "JointInputs": "cem.rare_events.inputs",
     "MarkovPath": "cem.families",
-    "ObjectiveError": "cem.errors",
-    "OptimizeResult": "cem.results",
-    "ProbabilityEstimate": "cem.estimates",
+    "ObjectiveError": "cem.core.ending",
+    "OptimizeResult": "cem.running.results",
+    "ProbabilityEstimate": "cem.rare_events.estimates",
     "QuantileEstimate": "cem.quantile",
-    "Status": "cem.status",
+    "Status": "cem.core.ending",
     "VonMisesFisherNakagami": "cem.families",
-    "estimate_probability": "cem.rare_event",
+    "estimate_probability": "cem.probability",
     "estimate_quantile": "cem.quantile",
-    "minimize_method": "cem.scipy_method",
+    "minimize_method": "cem.optimization",
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")

@@ -12,18 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem import families, updates
-from cem.budget import positive_count
-from cem.domain import Domain
+from cem.checkpoint import file as checkpoint
+from cem.core.budget import positive_count
+from cem.core.domain import Domain
+from cem.core.history import History, Row
+from cem.core.loop import Batch, State, Update, advance
+from cem.core.sampling import draw
+from cem.core.stopping import Stopping
+from cem.core.streams import Purpose, RngLike, Streams
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension
-from cem.history import History, Row
-from cem.keeping import checkpoint
-from cem.loop import Batch, Update, advance
-from cem.sampling import draw
-from cem.start import resolve_population, resolve_start, resolve_update, rows_needed
-from cem.state import State
-from cem.stopping import Stopping
-from cem.streams import Purpose, RngLike, Streams
+from cem.plans.start import resolve_population, resolve_start, resolve_update, rows_needed
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
 _STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet")

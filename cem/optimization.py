@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from cem.budget import Budget
-from cem.confirmation import Ending
-from cem.constraints import Constraints
-from cem.driver import Driver
+from cem.checkpoint.resuming import opened
+from cem.core.budget import Budget
+from cem.core.constraints import Constraints
+from cem.core.ending import Ending, Status
+from cem.core.loop import Ended, Update
+from cem.core.streams import Purpose, RngLike
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import dimension
-from cem.keeping.resuming import opened
-from cem.loop import Ended, Update
-from cem.plans import Asked, plan_for
-from cem.progress import shown
-from cem.reporting import Progress, as_notifier, raise_failure
-from cem.results import OptimizeResult
-from cem.start import resolve_start
-from cem.status import Status
-from cem.streams import Purpose, RngLike
+from cem.plans.choice import Asked, plan_for
+from cem.plans.start import resolve_start
+from cem.running.driver import Driver
+from cem.running.reporting import Progress, as_notifier, raise_failure, shown
+from cem.running.results import OptimizeResult
 
 
 def optimize(
@@ -340,3 +340,62 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         "seed": driver.streams.seed,
     }
     return OptimizeResult(**(fields_ | more))
+
+
+_UNUSED = ("jac", "hess", "hessp")
+_FIXED = ("fun", "start", "maximize")
+
+
+def minimize_method(
+    fun: Callable[..., Any], x0: ArrayLike, args: tuple[Any, ...] = (), **options: Any
+) -> OptimizeResult:
+    """Minimise `fun` from about `x0`; called by ``scipy.optimize.minimize(..., method=cem.minimize_method)``.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args)``.
+    x0 : array_like, shape (d,)
+        Point to start about, inside the bounds.
+    args : tuple
+    **options
+        What `minimize` passes on (bounds, constraints, callback, tol) and its `options`: any argument of
+        `cem.optimize` besides `start` and `maximize`. `maxiter` and `maxfev`, scipy's usual names, stand for
+        `max_iterations` and `max_evaluations`.
+
+    Returns
+    -------
+    OptimizeResult
+
+    Raises
+    ------
+    TypeError
+        For an option that `cem.optimize` does not have, and for derivatives, which it does not use.
+
+    Examples
+    --------
+    >>> import cem
+    >>> from scipy.optimize import minimize
+    >>> r = minimize(
+    ...     lambda x: ((x - 1) ** 2).sum(),
+    ...     [0, 0],
+    ...     method=cem.minimize_method,
+    ...     bounds=[(-5, 5)] * 2,
+    ...     options={"rng": 1},
+    ... )
+    >>> r.x.round(4).tolist()
+    [1.0, 1.0]
+    """
+    for name in _UNUSED:
+        if options.pop(name, None) is not None:
+            raise TypeError(f"the cross-entropy method uses no derivatives; leave {name} out.")
+    for theirs, own in (("maxiter", "max_iterations"), ("maxfev", "max_evaluations")):
+        if theirs in options:
+            if own in options:
+                raise TypeError(f"{theirs} and {own} are the same; give one of them.")
+            options[own] = options.pop(theirs)
+    known = [name for name in inspect.signature(optimize).parameters if name not in _FIXED]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(known)}.")
+    return optimize(fun, x0, args=args, **options)

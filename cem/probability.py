@@ -7,22 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from cem.budget import Budget, real_number
-from cem.driver import Driver
-from cem.estimates import ProbabilityEstimate, samples
+from cem.checkpoint.resuming import opened
+from cem.core.budget import Budget, real_number
+from cem.core.ending import Status
+from cem.core.loop import Batch, Request
+from cem.core.streams import RngLike
 from cem.evaluation import Evaluator, Objective, checked_args, widen
 from cem.families.base import Family, dimension
-from cem.improved.inputs import work_in
-from cem.improved.plan import improved
-from cem.inputs import Inputs, resolve_inputs
-from cem.keeping.resuming import opened
-from cem.loop import Batch, Request
-from cem.multilevel import Measurement, multilevel
-from cem.pareto import pareto_shape
-from cem.progress import shown
-from cem.reporting import Progress, as_notifier, raise_failure
-from cem.status import Status
-from cem.streams import RngLike
+from cem.rare_events.estimates import ProbabilityEstimate, samples
+from cem.rare_events.importance import pareto_shape
+from cem.rare_events.improved import improved
+from cem.rare_events.multilevel import Measurement, multilevel
+from cem.rare_events.working_space import Inputs, resolve_inputs, work_in
+from cem.running.driver import Driver
+from cem.running.reporting import Progress, as_notifier, raise_failure, shown
 
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
@@ -245,7 +243,7 @@ def _checked_level(level: Any) -> float:
 
 def report(driver: Driver, progress: Progress) -> Any:
     """Give what a callback sees."""
-    from cem.results import OptimizeResult
+    from cem.running.results import OptimizeResult
 
     return OptimizeResult(
         level=driver.sign * progress.state.level,

@@ -3,133 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
-from cem.budget import Budget, real_number
-from cem.driver import Driver
-from cem.estimates import RESOLUTION, ConfidenceInterval
+from cem.checkpoint.resuming import opened
+from cem.core.budget import Budget, real_number
+from cem.core.streams import RngLike
 from cem.evaluation import Evaluator, Objective, checked_args
-from cem.families.base import Family
-from cem.history import History
-from cem.improved.inputs import work_in
-from cem.improved.quantile import Tail, tail_plan
-from cem.keeping.resuming import opened
-from cem.progress import shown
-from cem.rare_event import DEFAULT_EVALUATIONS, check_target, report
-from cem.reporting import as_notifier, raise_failure
-from cem.status import Status
-from cem.streams import RngLike
-
-LEAST_EFFECTIVE = 20
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class QuantileEstimate:
-    """A quantile of a performance and its mean beyond it.
-
-    Attributes
-    ----------
-    quantile : float
-        The q with P(performance >= q) = probability ("lower" tail: <=); NaN where nothing was drawn.
-    expected_shortfall : float
-        Mean of the performance given that it lies beyond the quantile.
-    probability : float
-        As asked for.
-    coefficient_of_variation : float
-        That of the estimated probability of the tail that the quantile cuts off.
-    nfev, nit : int
-        Evaluations and iterations.
-    success : bool
-        Whether the target coefficient of variation was reached.
-    status : Status
-    message : str
-    family : Family
-        The proposal behind the estimate, in the space that was worked in.
-    history : History
-    elapsed : float
-        Seconds.
-    seed : int or numpy.random.SeedSequence
-        What, given as `rng`, repeats this run.
-    """
-
-    quantile: float
-    expected_shortfall: float
-    probability: float
-    coefficient_of_variation: float
-    nfev: int
-    nit: int
-    success: bool
-    status: Status
-    message: str
-    family: Family
-    history: History
-    elapsed: float
-    seed: int | np.random.SeedSequence
-    _tail: Tail
-    _sign: float
-
-    def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
-        """Give an interval for the quantile: where the tail's probability with its error is `probability`.
-
-        To that error 1.5 % is added in quadrature. Everything, where fewer than 20 effective draws lie beyond
-        the quantile.
-
-        Raises
-        ------
-        ValueError
-            If the level lies outside (0, 1).
-        """
-        z = _normal_quantile(confidence_level)
-        cv = self.coefficient_of_variation
-        if not self._enough:
-            return ConfidenceInterval(-np.inf, np.inf)
-        spread = z * float(np.hypot(cv, RESOLUTION))
-        low = self._tail.point(self.probability * (1 + spread))
-        high = self._tail.point(self.probability * (1 - spread)) if spread < 1 else np.inf
-        return self._ordered(low, high)
-
-    def shortfall_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
-        """Give an interval for the expected shortfall, normal, with 1.5 % of its excess over the quantile.
-
-        Raises
-        ------
-        ValueError
-            If the level lies outside (0, 1).
-        """
-        z = _normal_quantile(confidence_level)
-        if not self._enough:
-            return ConfidenceInterval(-np.inf, np.inf)
-        over = self._tail.ratios * np.maximum(self._tail.scores - self._sign * self.quantile, 0.0)
-        error = over.std() / np.sqrt(self._tail.draws) / self.probability
-        half = z * float(np.hypot(error, RESOLUTION * over.mean() / self.probability))
-        return ConfidenceInterval(self.expected_shortfall - half, self.expected_shortfall + half)
-
-    @property
-    def _enough(self) -> bool:
-        """Whether enough draws lie beyond the quantile for it to mean something."""
-        w = self._tail.ratios[self._tail.scores >= self._sign * self.quantile]
-        return bool(w.size and w.sum() ** 2 >= LEAST_EFFECTIVE * (w * w).sum())
-
-    def _ordered(self, low: float, high: float) -> ConfidenceInterval:
-        ends = sorted((self._sign * low, self._sign * high))
-        return ConfidenceInterval(ends[0], ends[1])
-
-    def summary(self) -> str:
-        """Give a short text."""
-        low, high = self.confidence_interval()
-        least, most = self.shortfall_interval()
-        return (
-            f"quantile {self.quantile:.6g} at probability {self.probability:g}, "
-            f"95 % in [{low:.6g}, {high:.6g}]\n"
-            f"expected shortfall {self.expected_shortfall:.6g}, 95 % in [{least:.6g}, {most:.6g}]\n"
-            f"{self.nfev} evaluations. {'Trusted' if self.success else 'NOT trusted'}: {self.message}"
-        )
-
-    __repr__ = summary
+from cem.probability import DEFAULT_EVALUATIONS, check_target, report
+from cem.rare_events.estimates import QuantileEstimate, Tail
+from cem.rare_events.tail import tail_plan
+from cem.rare_events.working_space import work_in
+from cem.running.driver import Driver
+from cem.running.reporting import as_notifier, raise_failure, shown
 
 
 def estimate_quantile(
@@ -266,9 +153,3 @@ def _quantile_and_shortfall(tail: Tail, probability: float) -> tuple[float, floa
         return point, np.nan
     over = np.maximum(tail.scores - point, 0.0) * tail.ratios
     return point, point + float(over.mean()) / probability
-
-
-def _normal_quantile(confidence_level: float) -> float:
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
-    return float(ndtri(0.5 + confidence_level / 2))

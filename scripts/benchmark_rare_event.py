@@ -23,8 +23,8 @@ import numpy as np
 from scipy.special import ndtri
 
 import cem
-from cem.improved.inputs import work_in
-from cem.improved.spaces import NormalSpace
+from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.working_space import work_in
 from problems.rare_event import RareEventProblem, suite
 from problems.rare_event.trials import HEADING, Timed, Trial, row, summarise, trial
 

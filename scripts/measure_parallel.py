@@ -16,10 +16,10 @@ import joblib
 import numpy as np
 
 import cem
+from cem.core.sampling import Recipe
+from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective
 from cem.families.base import Array
-from cem.sampling import Recipe
-from cem.streams import Streams
 
 
 def first_entry(x: Array) -> float:

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cem
-from cem.loop import Batch
-from cem.state import State
+from cem.core.loop import Batch, State
 from problems.continuous import rastrigin
 
 Times = Callable[[np.random.Generator, int], NDArray[np.float64]]

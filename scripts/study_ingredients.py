@@ -21,11 +21,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from cem import estimates
-from cem.improved import learning, measuring, plan, spaces
-from cem.improved.archive import Archive
-from cem.improved.choice import Candidate
-from cem.improved.discrete import DiscreteSpace
+from cem.rare_events import estimates, learning, measuring
+from cem.rare_events import improved as plan
+from cem.rare_events.archive import Archive
+from cem.rare_events.spaces import normal as spaces
+from cem.rare_events.spaces.choice import Candidate
+from cem.rare_events.spaces.discrete import DiscreteSpace
 from problems.rare_event import tuning
 from problems.rare_event.trials import Trial, summarise, trial
 

@@ -24,7 +24,7 @@ from scipy import stats
 from scipy.optimize import LinearConstraint
 
 import cem
-from cem.keeping.journal import Journal
+from cem.checkpoint.journal import Journal
 from problems.maxcut import MaxCut
 
 SECONDS = 5e-4  # of an evaluation

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import cem
+from cem.core.sampling import Recipe
+from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective
-from cem.evaluation.parcels import MAPPED_BYTES
-from cem.sampling import Recipe
-from cem.streams import Streams
+from cem.evaluation.transport import MAPPED_BYTES
 
 BOX = [(-2.0, 3.0)] * 3
 

@@ -7,12 +7,12 @@ import pytest
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
-from cem.constraints import Constraints
-from cem.loop import Batch, Ended, Rows
-from cem.polishing.inversion import inverted
-from cem.status import Status
+from cem.core.constraints import Constraints
+from cem.core.ending import Status
+from cem.core.loop import Batch, Ended, Rows
+from cem.local_search.sequential_quadratic import inverted
+from cem.plans.constrained import FeasibilityFirst, deb_merit
 from cem.updates import SmoothedFit
-from cem.updates.feasibility_first import FeasibilityFirst, deb_merit
 from problems import constrained
 
 BOX = [(-5, 5)] * 3

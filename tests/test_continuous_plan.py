@@ -6,8 +6,8 @@ from scipy.optimize import LinearConstraint
 
 import cem
 from cem import Status
-from cem.continuous.regimes import Regimes
 from cem.families import FactoredGaussian, LowRankGaussian
+from cem.plans.bipop import Regimes
 from problems import continuous
 from problems.continuous import rastrigin, rosenbrock, sphere
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds
 
-from cem.domain import Domain
+from cem.core.domain import Domain
 
 INF = np.inf
 

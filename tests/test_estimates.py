@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.estimates import ProbabilityEstimate, samples
-from cem.history import History
+from cem.core.history import History
+from cem.rare_events.estimates import ProbabilityEstimate, samples
 
 
 def estimate(probability=1e-5, cv=0.05, hits=100, draws=1000, plain=False, **fields):

@@ -5,8 +5,8 @@ import pytest
 
 import cem
 from cem.families.factor_steps import FactorSteps
-from cem.improved.factors import factor_steps
-from cem.improved.spaces import NormalSpace
+from cem.rare_events.spaces.factors import factor_steps
+from cem.rare_events.spaces.normal import NormalSpace
 from problems.rare_event import tuning
 
 RNG = np.random.default_rng

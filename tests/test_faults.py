@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import cem
+from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective, worker_process
-from cem.streams import Streams
 
 BOX = [(-2.0, 3.0)] * 3
 LATE = 2.2  # of BOX's first variable: a few candidates in a hundred lie beyond

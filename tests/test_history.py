@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cem
-from cem.history import History, Row
+from cem.core.history import History, Row
 
 COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds", "note")
 ROWS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cem
-from cem.importance import Tally, log_ratio
+from cem.rare_events.importance import Tally, log_ratio
 
 
 class Fixed:

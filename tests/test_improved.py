@@ -417,7 +417,7 @@ def test_numpys_global_generator_is_left_alone():
 @pytest.mark.parametrize("when", [1, 3])
 def test_ctrl_c_between_evaluations_keeps_what_there_is(monkeypatch, when):
     """It may come while a proposal is fitted; what was measured until then is reported all the same."""
-    from cem.improved import learning
+    from cem.rare_events import learning
 
     original, calls = learning.fit, []
 

@@ -5,21 +5,19 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.estimates import unskewed
+from cem.core.loop import Batch
 from cem.families import BernoulliMixture
-from cem.importance import Tally
-from cem.improved.agreement import contradiction, rough_estimate
-from cem.improved.archive import Archive
-from cem.improved.choice import Candidate, choose
-from cem.improved.discrete import BitSpace
-from cem.improved.modes import descend
-from cem.improved.one_large import one_large, stands_out
-from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
-from cem.improved.ranks import distance, soft
-from cem.improved.spaces import NormalSpace
-from cem.improved.structures import full, seeded, sparse
-from cem.loop import Batch
-from cem.pareto import pareto_shape
+from cem.rare_events.archive import Archive
+from cem.rare_events.estimates import unskewed
+from cem.rare_events.importance import Tally, pareto_shape
+from cem.rare_events.improved import contradiction, rough_estimate
+from cem.rare_events.learning import distance, soft
+from cem.rare_events.pool import Pool, Sample, effective, scaled, sharpest
+from cem.rare_events.spaces.choice import Candidate, choose
+from cem.rare_events.spaces.discrete import BitSpace, descend
+from cem.rare_events.spaces.factors import one_large, stands_out
+from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.spaces.structures import full, seeded, sparse
 
 RNG = np.random.default_rng
 
@@ -213,7 +211,7 @@ def test_a_chain_that_missed_half_of_the_event_is_told(blind):
 
 
 def test_lopsided_weights_are_a_doubt():
-    from cem.improved.measuring import Measured, _objection
+    from cem.rare_events.measuring import Measured, _objection
 
     even = Tally(1000, np.zeros((500, 1)), RNG(11).normal(scale=0.1, size=500))
     odd = Tally(1000, np.zeros((500, 1)), np.append(RNG(11).normal(scale=0.1, size=499), 3.5))

@@ -6,8 +6,8 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr
 
 import cem
-from cem.inputs import resolve_inputs
-from cem.marginals import Marginals
+from cem.rare_events.inputs import Marginals
+from cem.rare_events.working_space import resolve_inputs
 
 FAR = np.array([-8.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 8.0])
 

@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import norm
 
 import cem
-from cem.domain import Domain
-from cem.loop import Batch, Rows
-from cem.polishing.integer_steps import HeldSteps, Point
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Rows
+from cem.local_search.integer_steps import HeldSteps, Point
+from cem.plans.integers import IntegerMargin
 from cem.updates import SmoothedFit
-from cem.updates.integer_margin import IntegerMargin
 from problems.continuous import rosenbrock
 
 CENTRE = np.array([7.3] * 5 + [0.4] * 5)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.joint_inputs import nataf, pearson_of
+from cem.rare_events.inputs import nataf, pearson_of
 
 
 def draws(inputs, n=60_000):

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import LinearConstraint
 
 import cem
-from cem.noise_handling import rank_change
+from cem.plans.noisy import rank_change
 
 BOX = [(-5, 5)] * 3
 

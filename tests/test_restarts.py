@@ -7,10 +7,9 @@ import pytest
 
 import cem
 from cem import Status
-from cem.loop import Batch, Draw, Ended
-from cem.restarts import MOST_RUNS, independent_runs
-from cem.state import State
-from cem.stopping import ArchiveSettled, Stopping
+from cem.core.loop import Batch, Draw, Ended, State
+from cem.core.stopping import ArchiveSettled, Stopping
+from cem.plans.problem_search import MOST_RUNS, independent_runs
 
 START = cem.Bernoulli([0.5] * 4)
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.domain import Domain
-from cem.sampling import Recipe, block_rows, draw
-from cem.streams import Streams
+from cem.core.domain import Domain
+from cem.core.sampling import Recipe, block_rows, draw
+from cem.core.streams import Streams
 
 FAMILIES = {
     "independent Gaussian": cem.Gaussian(np.arange(300.0), std=np.linspace(0.1, 2, 300)),

@@ -8,12 +8,11 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.importance import log_ratio
-from cem.loop import Batch
-from cem.selection import best_rows, elite_count, elite_level, elite_rows
-from cem.state import State
+from cem.core.loop import Batch, State
+from cem.core.selection import best_rows, elite_count, elite_level, elite_rows
+from cem.rare_events.importance import log_ratio
+from cem.rare_events.multilevel import LevelFit
 from cem.updates import SmoothedFit
-from cem.updates.level_fit import LevelFit
 
 INF, NAN = np.inf, np.nan
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import cem
-from cem.loop import Batch, advance
-from cem.state import State
-from cem.stopping import ArchiveSettled, LevelReached, Stopping
+from cem.core.loop import Batch, State, advance
+from cem.core.stopping import ArchiveSettled, LevelReached, Stopping
 from cem.updates import EliteArchive, SmoothedFit
 
 START = cem.Gaussian([0.0], std=1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cem
-from cem.streams import Purpose, Streams
+from cem.core.streams import Purpose, Streams
 
 ENTROPY = 2**100 + 17
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.checkpoint import file as checkpoint
 from cem.families.base import Array
-from cem.keeping import checkpoint
 
 VERSION = 1
 SYNCED = 1.0  # seconds between two writes that also survive a loss of power

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any, NamedTuple
+
+from cem.families.base import Array, Family
 
 
 class Status(IntEnum):
@@ -29,3 +32,48 @@ class Status(IntEnum):
     def limit(self) -> bool:
         """Whether the budget ended the run."""
         return self in (Status.EVALUATION_LIMIT, Status.ITERATION_LIMIT, Status.TIME_LIMIT)
+
+
+class ObjectiveError(RuntimeError):
+    """The objective raised; the original exception is the `__cause__`.
+
+    Attributes
+    ----------
+    candidate : ndarray or None
+        The candidate it was called with (all rows of the call if vectorised).
+    partial : OptimizeResult, ProbabilityEstimate or None
+        The result so far: nothing already computed is lost.
+    """
+
+    def __init__(self, message: str, candidate: Any = None, partial: Any = None) -> None:
+        super().__init__(message)
+        self.candidate = candidate
+        self.partial = partial
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.candidate, self.partial)
+
+
+class NoFiniteScoreError(ObjectiveError, ValueError):
+    """No candidate has ever had a score that ranks: all were NaN or infinitely bad."""
+
+
+class Estimate(NamedTuple):
+    """What is known of a noisy objective at one point: an average score (maximised) and its error."""
+
+    x: Array
+    score: float
+    standard_error: float
+
+
+class Ending(NamedTuple):
+    """How a plan ended by itself.
+
+    `family` is what its result should give, where that is not the last one sampled; `estimate` is what it
+    returns in place of the best candidate seen.
+    """
+
+    status: Status
+    message: str
+    family: Family | None = None
+    estimate: Estimate | None = None

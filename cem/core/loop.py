@@ -7,19 +7,49 @@ candidates are evaluated and when to give up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.domain import Domain
+from cem.core.domain import Domain
+from cem.core.ending import Status
 from cem.families.base import Array, Family
-from cem.state import State
-from cem.status import Status
-from cem.stopping import Rule
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a run knows; every memory of an update lives here.
+
+    Attributes
+    ----------
+    family : Family
+        The distribution to sample next.
+    iteration : int
+        Number of refits so far.
+    level, elite_best : float
+        Worst and best score among the last elites (scores are maximised).
+    elites : int
+        Number of the last elites.
+    best : float
+        Best score among all batches.
+    quiet : int
+        Iterations in a row in which the elites agreed.
+    memory : mapping of str to ndarray
+        What the update remembers besides.
+    """
+
+    family: Family
+    iteration: int = 0
+    level: float = np.nan
+    elite_best: float = np.nan
+    elites: int = 0
+    best: float = -np.inf
+    quiet: int = 0
+    memory: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +57,7 @@ class Batch:
     """Scored candidates: `x` of shape ``(n, d)``, read-only, and `scores` of shape ``(n,)``, maximised.
 
     `stream` makes the generator that an update may use at this batch. Where there are constraints, the
-    `residuals` of shape ``(n, m)`` are what `cem.constraints.Constraints` says of each row, and `excess` of
+    `residuals` of shape ``(n, m)`` are what `Constraints` says of each row, and `excess` of
     shape ``(n,)`` is by how much a row is infeasible. The scores are raw all the same.
     """
 
@@ -106,6 +136,16 @@ class Update(Protocol):
 
     def step(self, state: State, batch: Batch, /) -> State:
         """Learn from a batch."""
+
+
+class Rule(Protocol):
+    """When to stop."""
+
+    def quiet(self, before: State, after: State) -> bool:
+        """Tell whether an iteration has brought nothing new; they are counted in ``state.quiet``."""
+
+    def reason(self, state: State) -> str | None:
+        """Say why the run should stop, or None."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
-from cem.domain import Domain
+from cem.core.domain import Domain
+from cem.core.streams import Purpose, Streams
 from cem.families.base import Array, Family, dimension
-from cem.streams import Purpose, Streams
 
 BLOCK_NUMBERS = 2**16
 REDRAWS = 3

@@ -12,14 +12,14 @@ import numpy as np
 from joblib._parallel_backends import LokyBackend
 from numpy.typing import NDArray
 
-from cem.budget import real_number
+from cem.core.budget import real_number
+from cem.core.sampling import Recipe
 from cem.evaluation.chunks import SLICE, Chunks, Pace, Parts, fixed_parts, unknown_runs
 from cem.evaluation.joblib_pool import Arrival, JoblibPool
 from cem.evaluation.objective import Failure, Objective
 from cem.evaluation.process_pool import ProcessPool
-from cem.evaluation.sources import Redrawn, Shipped, Source, worth_redrawing
+from cem.evaluation.transport import Redrawn, Shipped, Source, worth_redrawing
 from cem.families.base import Array
-from cem.sampling import Recipe
 
 VECTORISED_NUMBERS = 2**18
 LEAST_BY_JOBLIB = 0.02  # seconds of work below which a task of joblib's is not worth its dispatch

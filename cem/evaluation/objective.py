@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.core.streams import Purpose, Streams
 from cem.families.base import Array
-from cem.streams import Purpose, Streams
 
 
 def widen(x: Array) -> Array:

@@ -15,8 +15,7 @@ import numpy as np
 from cem.evaluation.chunks import SLICE, Chunks
 from cem.evaluation.joblib_pool import CANNOT_BE_SENT, Arrival
 from cem.evaluation.objective import Failure, Objective
-from cem.evaluation.parcels import Parcel
-from cem.evaluation.sources import Source
+from cem.evaluation.transport import Parcel, Source
 from cem.evaluation.worker_process import Task, WorkerProcess, borrowed, given_back
 from cem.families.base import Array
 

@@ -7,12 +7,16 @@ import mmap
 import os
 import pickle
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from joblib.externals.loky.cloudpickle_wrapper import dumps
+
+from cem.core.sampling import Recipe
+from cem.families.base import Array
 
 MAPPED_BYTES = 2**16
 MAPS = bool(getattr(reduction, "HAVE_SEND_HANDLE", False)) and os.name == "posix"
@@ -100,3 +104,50 @@ def _written(arrays: list[memoryview]) -> BinaryIO | None:
                 raise
             return file  # type: ignore[no-any-return]
     return None
+
+
+REDRAW_BYTES = 2**21
+REDRAW_DIMENSION = 2000
+
+
+class Source(Protocol):
+    """A batch as a worker sees it."""
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Give the rows from `start` to `stop`, one piece after another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shipped:
+    """Rows that were sent."""
+
+    x: Array
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Give the rows from `start` to `stop`."""
+        yield self.x[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Rows that a worker draws for itself, a few at a time unless they are wanted `together`."""
+
+    recipe: Recipe
+    together: bool
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Give the rows from `start` to `stop`."""
+        if self.together:
+            yield self.recipe.rows(start, stop)
+        else:
+            yield from self.recipe.blocks(start, stop)
+
+
+def worth_redrawing(recipe: Recipe | None, x: Array) -> bool:
+    """Tell whether drawing the rows again costs less than sending them."""
+    return (
+        recipe is not None
+        and recipe.redrawable
+        and x.nbytes >= REDRAW_BYTES
+        and x.shape[1] >= REDRAW_DIMENSION
+    )

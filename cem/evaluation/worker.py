@@ -18,8 +18,7 @@ import numpy as np
 
 from cem.evaluation.chunks import SLICE
 from cem.evaluation.objective import Failure, Objective
-from cem.evaluation.parcels import receive
-from cem.evaluation.sources import Source
+from cem.evaluation.transport import Source, receive
 
 IDLE_SECONDS = 60.0
 

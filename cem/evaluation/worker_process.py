@@ -15,7 +15,7 @@ from joblib.externals.loky.backend import get_context
 
 from cem.evaluation import worker as worker_side
 from cem.evaluation.chunks import SLICE
-from cem.evaluation.parcels import Parcel
+from cem.evaluation.transport import Parcel
 
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",

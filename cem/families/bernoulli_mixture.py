@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total, maximised
+from cem.families.mixture import allotted, checked_shares, log_total, maximised
 
 ROUNDS = 100
 GAIN = 1e-6

@@ -11,7 +11,7 @@ from scipy.special import entr
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.shares import allotted, checked_shares, log_total
+from cem.families.mixture import allotted, checked_shares, log_total
 
 
 @dataclass(frozen=True, eq=False, repr=False)

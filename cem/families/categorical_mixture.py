@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total, maximised
+from cem.families.mixture import allotted, checked_shares, log_total, maximised
 
 Vector = NDArray[np.float64]
 ROUNDS = 100

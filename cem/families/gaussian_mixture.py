@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total, maximised
+from cem.families.mixture import allotted, checked_shares, log_total, maximised
 
 _LOG_2PI = float(np.log(2 * np.pi))
 _LEAST_VARIANCE = 1e-12

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.shares import allotted, checked_shares, log_total
+from cem.families.mixture import allotted, checked_shares, log_total
 
 _IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
 _ENTROPY_PATHS = 64

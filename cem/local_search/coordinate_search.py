@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request, Step
-from cem.polishing.noise_level import NoiseLevel
-from cem.polishing.requests import Vector, value_at, values_by_blocks
-from cem.polishing.univariate import Track, search
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request, Step
+from cem.local_search.noise_level import NoiseLevel
+from cem.local_search.requests import Vector, value_at, values_by_blocks
+from cem.local_search.univariate import Track, search
 
 
 @dataclass(frozen=True, eq=False)

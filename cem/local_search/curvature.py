@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.polishing.requests import Vector
+from cem.local_search.requests import Vector
 
 Mask = NDArray[np.bool_]
 _LEAST_RATIO = 1e-14  # of the smallest to the largest eigenvalue

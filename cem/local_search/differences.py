@@ -13,10 +13,10 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.domain import Domain
-from cem.loop import Batch, Request
-from cem.polishing.curvature import Curvature, DenseCurvature, Mask
-from cem.polishing.requests import Vector, values_at, values_by_blocks
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.local_search.curvature import Curvature, DenseCurvature, Mask
+from cem.local_search.requests import Vector, values_at, values_by_blocks
 
 _ENTRY_NOISE = 1e-7
 

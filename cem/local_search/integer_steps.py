@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request
-from cem.polishing.noise_level import NoiseLevel
-from cem.polishing.quasi_newton import BoxQuasiNewton
-from cem.polishing.requests import Vector, values_at
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.local_search.noise_level import NoiseLevel
+from cem.local_search.quasi_newton import BoxQuasiNewton
+from cem.local_search.requests import Vector, values_at
 
 EVALUATIONS_PER_VARIABLE = 3000
 _SEARCH_PER_VARIABLE = 60  # evaluations of one continuous search

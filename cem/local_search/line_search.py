@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request
-from cem.polishing.requests import Vector, value_at
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.local_search.requests import Vector, value_at
 
 _SUFFICIENT = 1e-4  # Armijo: share of the promised decrease that a step must bring
 _EXACT_ENOUGH = (0.8, 1.3)  # a step is kept where the parabola's minimum lies within these shares of it

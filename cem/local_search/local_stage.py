@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request
-from cem.polishing.coordinate_search import coordinate_search
-from cem.polishing.noise_level import NoiseLevel, from_bits
-from cem.polishing.quasi_newton import BoxQuasiNewton, LocalResult
-from cem.polishing.requests import Vector, values_at
-from cem.polishing.separability import is_separable
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.local_search.coordinate_search import coordinate_search
+from cem.local_search.noise_level import NoiseLevel, from_bits
+from cem.local_search.quasi_newton import BoxQuasiNewton, LocalResult
+from cem.local_search.requests import Vector, values_at
+from cem.local_search.separability import is_separable
 
 EVALUATIONS_PER_VARIABLE = 300
 _NOTHING = 1e-22  # of the first value: what is not worth a further step where the least value is 0

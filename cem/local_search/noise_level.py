@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request
-from cem.polishing.requests import Vector, values_at
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.local_search.requests import Vector, values_at
 
 _DOUBLE = 4e-16  # a few roundings of float64
 _SINGLE = 1e-7

@@ -1,6 +1,6 @@
 """A quasi-Newton method for boxes that needs values only.
 
-Finite differences along the eigenvectors of the Hessian model (`cem.polishing.differences`), damped BFGS,
+Finite differences along the eigenvectors of the Hessian model (`cem.local_search.differences`), damped BFGS,
 a projected search path and, early, one finite-difference Hessian: the ingredient worth most here.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Request, Step
-from cem.polishing.curvature import Curvature, DenseCurvature, LimitedMemoryCurvature, Mask
-from cem.polishing.differences import gradient, hessian, hessian_evaluations
-from cem.polishing.line_search import search
-from cem.polishing.noise_level import NoiseLevel, along_line
-from cem.polishing.requests import Vector
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request, Step
+from cem.local_search.curvature import Curvature, DenseCurvature, LimitedMemoryCurvature, Mask
+from cem.local_search.differences import gradient, hessian, hessian_evaluations
+from cem.local_search.line_search import search
+from cem.local_search.noise_level import NoiseLevel, along_line
+from cem.local_search.requests import Vector
 
 DENSE_UP_TO = 200  # variables
 _FIRST_STEP = 0.1  # of the span, in each variable

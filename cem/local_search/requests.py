@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.loop import Batch, Request, Rows
+from cem.core.loop import Batch, Request, Rows
 
 Vector = NDArray[np.float64]
 Asking = Generator[Request, Batch, Vector]

@@ -11,9 +11,9 @@ from collections.abc import Generator
 
 import numpy as np
 
-from cem.loop import Batch, Request
-from cem.polishing.noise_level import NoiseLevel
-from cem.polishing.requests import Vector, values_at
+from cem.core.loop import Batch, Request
+from cem.local_search.noise_level import NoiseLevel
+from cem.local_search.requests import Vector, values_at
 
 
 def is_separable(

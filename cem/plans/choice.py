@@ -8,21 +8,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cem.budget import Budget
-from cem.confirmation import Ending, confirmed_run
-from cem.constraints import Constraints
-from cem.continuous.plan import ContinuousSearch, is_gaussian
-from cem.domain import Domain
+from cem.core.budget import Budget
+from cem.core.constraints import Constraints
+from cem.core.domain import Domain
+from cem.core.ending import Ending
+from cem.core.loop import Batch, Request, Update
+from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
-from cem.feasible_runs import feasible_runs
-from cem.integer_runs import integer_runs
-from cem.loop import Batch, Request, Update
-from cem.noise_handling import noisy_run
-from cem.restarts import independent_runs
-from cem.start import resolve_population, resolve_stages, resolve_update
-from cem.stopping import Stopping
+from cem.plans.constrained import feasible_runs
+from cem.plans.continuous import ContinuousSearch, is_gaussian
+from cem.plans.integers import IntegerMargin, integer_runs
+from cem.plans.noisy import noisy_run
+from cem.plans.problem_search import independent_runs
+from cem.plans.single import confirmed_run
+from cem.plans.start import resolve_population, resolve_stages, resolve_update
 from cem.updates import PathAdaptation
-from cem.updates.integer_margin import IntegerMargin
 
 EVALUATIONS_PER_VARIABLE = 10_000
 AGREEING = 3

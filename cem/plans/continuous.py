@@ -13,25 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from cem.confirmation import Ending, judged, probe
-from cem.continuous.newton_finish import finished_run
-from cem.continuous.regimes import Kind, Regimes
-from cem.continuous.watch import Watch
-from cem.domain import Domain
+from cem.core.domain import Domain
+from cem.core.ending import Ending, Status
+from cem.core.loop import Batch, Ended, Request, Rule, State, Update, run
+from cem.core.stopping import Stopping, Watch
 from cem.families.base import Family, dimension
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
 from cem.families.low_rank_gaussian import LowRankGaussian
-from cem.ledger import Ledger
-from cem.loop import Batch, Ended, Request, Update, run
-from cem.polishing.curvature import DenseCurvature
-from cem.polishing.local_stage import Polished, local_stage
-from cem.polishing.noise_level import NoiseLevel
-from cem.polishing.quasi_newton import LocalResult
-from cem.polishing.requests import Vector
-from cem.state import State
-from cem.status import Status
-from cem.stopping import Rule, Stopping
+from cem.local_search.curvature import DenseCurvature
+from cem.local_search.local_stage import Polished, local_stage
+from cem.local_search.noise_level import NoiseLevel
+from cem.local_search.quasi_newton import LocalResult
+from cem.local_search.requests import Vector
+from cem.plans.bipop import Kind, Regimes
+from cem.plans.ledger import Ledger
+from cem.plans.newton_finish import finished_run
+from cem.plans.single import judged, probe
 from cem.updates.path_adaptation import PathAdaptation
 
 _JITTER = 0.02  # of the span: how far from the middle the local stage starts

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
-from cem.confirmation import Ending
-from cem.domain import Domain
-from cem.ledger import Ledger
-from cem.loop import Batch, Request, Rows
-from cem.polishing.integer_steps import HeldSteps, Point
-from cem.status import Status
-from cem.stopping import Stopping
+from cem.core.domain import Domain
+from cem.core.ending import Ending, Status
+from cem.core.loop import Batch, Request, Rows, State, Update
+from cem.core.stopping import Stopping
+from cem.families.base import Family
+from cem.local_search.integer_steps import HeldSteps, Point
+from cem.plans.ledger import Ledger
 
 NARROWER = 0.1  # spread of a further run, of the first one's
 MOST_RUNS = 10
@@ -37,7 +40,7 @@ def integer_runs(
     stopping : Stopping
     domain : Domain
     polish : bool
-        Whether local methods look further than one step (`cem.polishing.integer_steps`).
+        Whether local methods look further than one step (`cem.local_search.integer_steps`).
     """
     ledger, first = Ledger(), start
     for _ in range(MOST_RUNS):
@@ -81,3 +84,119 @@ def _stepped(ledger: Ledger, stopping: Stopping, domain: Domain) -> Generator[Re
             return moved
         moved = True
     return moved
+
+
+_MEAN, _FACTOR = "margin_mean", "margin_factor"
+
+
+@runtime_checkable
+class Stretchable(Protocol):
+    """A family with normal marginals whose centre and marginal spreads can be set."""
+
+    @property
+    def mean(self) -> Any:
+        """Centre, shape ``(d,)``."""
+
+    @property
+    def std(self) -> Any:
+        """Marginal standard deviations, shape ``(d,)``."""
+
+    def stretched(self, mean: Any, factor: Any, /) -> Any:
+        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerMargin:
+    """Let `update` learn, then keep every integer variable's next values within reach.
+
+    A coordinate that is rounded freezes once its spread is small beside 1: every candidate has the same
+    value, and none can show that another is better. So after each step the marginal is corrected until
+    each neighbouring value of an integer variable has a probability of ``α/2`` at least (``α`` for the
+    single neighbour of a value at an end), with ``α = 1 / (n d)``.
+
+    The wrapped update never sees the correction: its batches are mapped back into its own coordinates, so
+    that its paths and step sizes learn as if nothing had been corrected.
+
+    Parameters
+    ----------
+    update : Update
+        Works on a family with `mean`, `std` and ``stretched(mean, factor)``, like `cem.Gaussian`.
+    domain : Domain
+
+    References
+    ----------
+    Hamano, Saito, Nomura & Shirakawa (2022), "CMA-ES with Margin: Lower-Bounding Marginal Probability for
+    Mixed-Integer Black-Box Optimization", GECCO '22, Sections 4.2 and 4.3.
+    """
+
+    update: Update
+    domain: Domain = field(repr=False)
+
+    @property
+    def elite_fraction(self) -> float:
+        """The wrapped update's."""
+        return float(getattr(self.update, "elite_fraction", 1.0))
+
+    def init(self, start: Family, /) -> State:
+        """Give the state before the first batch.
+
+        Raises
+        ------
+        TypeError
+            If the family has no normal marginals.
+        """
+        if not isinstance(start, Stretchable):
+            raise TypeError(f"integrality takes a Gaussian start, not a {type(start).__name__}.")
+        state = self.update.init(start)
+        d = start.mean.size
+        return replace(state, memory={**state.memory, _MEAN: start.mean, _FACTOR: np.ones(d)})
+
+    def step(self, state: State, batch: Batch, /) -> State:
+        """Map the batch back, let the update learn, and correct what it has learnt."""
+        outer: Any = state.family
+        centre, factor = state.memory[_MEAN], state.memory[_FACTOR]
+        x = np.array(batch.x)
+        moved = (factor != 1) | (centre != outer.mean)
+        x[:, moved] = centre[moved] + (x[:, moved] - outer.mean[moved]) / factor[moved]
+        inner = outer.stretched(centre, 1 / factor) if moved.any() else outer
+        after = self.update.step(replace(state, family=inner), replace(batch, x=x))
+        learnt: Any = after.family
+        mean, std = outer.mean + factor * (learnt.mean - centre), learnt.std
+        mean, wanted = self._with_margin(mean, std, 1 / batch.x.size)
+        factor = wanted / std
+        if np.any(factor != 1) or np.any(mean != learnt.mean):
+            learnt = learnt.stretched(mean, factor)
+        memory = {**after.memory, _MEAN: after.family.mean, _FACTOR: factor}  # type: ignore[attr-defined]
+        return replace(after, family=learnt, memory=memory)
+
+    def _with_margin(
+        self, mean: NDArray[np.float64], std: NDArray[np.float64], alpha: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Correct the means and spreads of integer variables."""
+        j = np.flatnonzero(self.domain.integer & ~self.domain.fixed)
+        low, high = self.domain.low[j], self.domain.high[j]
+        m, s = np.clip(mean[j], low - 0.5, high + 0.5), std[j]
+        value = np.clip(np.rint(m), low, high)
+        below, above = value - 0.5, value + 0.5
+
+        # at an end: one neighbour, and the mean moves towards it
+        reach = s * ndtri(1 - alpha)
+        first, last = value == low, value == high
+        at_first = np.maximum(m, above - reach)
+        at_last = np.minimum(m, below + reach)
+
+        # in between: two neighbours, and the mean and the spread are solved for (their equations 15-20)
+        half = alpha / 2
+        down, up = ndtr((below - m) / s), ndtr((m - above) / s)
+        raised = np.maximum([down, up, 1 - down - up], half)
+        surplus = (1 - raised.sum(axis=0)) / (raised.sum(axis=0) - 3 * half)
+        down_, up_, _ = raised + surplus * (raised - half)
+        z_down, z_up = -ndtri(down_), -ndtri(up_)
+        lacking = ~first & ~last & ((down < half) | (up < half))
+        spread = 1 / np.where(lacking, z_down + z_up, 1.0)
+        middle = below + z_down * spread
+
+        mean, std = mean.copy(), std.copy()
+        mean[j] = np.where(first, at_first, np.where(last, at_last, np.where(lacking, middle, m)))
+        std[j] = np.where(lacking, spread, s)
+        return mean, std

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from cem.core.loop import Batch, Draw, Request, Step
 from cem.families.base import Array, Family
-from cem.loop import Batch, Draw, Request, Step
 
 T = TypeVar("T")
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.ledger import Ledger
-from cem.loop import Batch, Request, Update, run
-from cem.polishing.curvature import DenseCurvature
-from cem.polishing.noise_level import NoiseLevel
-from cem.polishing.quasi_newton import BoxQuasiNewton, LocalResult
-from cem.polishing.requests import Vector
-from cem.state import State
-from cem.stopping import Rule
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request, Rule, State, Update, run
+from cem.local_search.curvature import DenseCurvature
+from cem.local_search.noise_level import NoiseLevel
+from cem.local_search.quasi_newton import BoxQuasiNewton, LocalResult
+from cem.local_search.requests import Vector
+from cem.plans.ledger import Ledger
 
 _EVALUATIONS_PER_VARIABLE = 15
 _FIRST_TRY = 10.0  # the spread has fallen by this factor
@@ -34,7 +32,7 @@ def finished_run(
     noise: NoiseLevel,
     stage: str,
 ) -> Generator[Request, Batch, tuple[str, State]]:
-    """Run as `cem.loop.run` does, trying a Newton method whenever the spread has fallen further.
+    """Run as `cem.core.loop.run` does, trying a Newton method whenever the spread has fallen further.
 
     It ends the run where it converges and its quadratic explains the whole last batch, not only the nearest
     part: where it ranks the batch as the objective does.

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.confirmation import Ending, Estimate
-from cem.domain import Domain
+from cem.core.domain import Domain
+from cem.core.ending import Ending, Estimate, Status
+from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, Update, advance
+from cem.core.stopping import Stopping
 from cem.families.base import Array, Family
-from cem.loop import Batch, Draw, Ended, Request, Rows, Step, Update, advance
-from cem.state import State
-from cem.status import Status
-from cem.stopping import Stopping
 
 REEVALUATED = 0.1  # share of a batch that is scored twice
 GROWTH = 1.5  # of the evaluations a candidate, where noise decides the ranks

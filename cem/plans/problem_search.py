@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from cem.confirmation import Ending
-from cem.domain import Domain
+from cem.core.domain import Domain
+from cem.core.ending import Ending, Status
+from cem.core.loop import Batch, Ended, Request, Update, run
+from cem.core.stopping import ArchiveSettled, Stopping
 from cem.families.base import Family
-from cem.loop import Batch, Ended, Request, Update, run
-from cem.status import Status
-from cem.stopping import ArchiveSettled, Stopping
 
 MOST_RUNS = 12
 LEAST_AGREEING = 3

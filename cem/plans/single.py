@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple
 
-from cem.domain import Domain
-from cem.families.base import Array, Family, dimension
-from cem.loop import Batch, Draw, Request, Update, run
-from cem.state import State
-from cem.status import Status
-from cem.stopping import Stopping
+from cem.core.domain import Domain
+from cem.core.ending import Ending, Status
+from cem.core.loop import Batch, Draw, Request, State, Update, run
+from cem.core.stopping import Stopping
+from cem.families.base import Family, dimension
 
 PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 PROBES_PER_VARIABLE = 20
 MOST_LEAST = 1000
-
-
-class Estimate(NamedTuple):
-    """What is known of a noisy objective at one point: an average score (maximised) and its error."""
-
-    x: Array
-    score: float
-    standard_error: float
-
-
-class Ending(NamedTuple):
-    """How a plan ended by itself.
-
-    `family` is what its result should give, where that is not the last one sampled; `estimate` is what it
-    returns in place of the best candidate seen.
-    """
-
-    status: Status
-    message: str
-    family: Family | None = None
-    estimate: Estimate | None = None
 
 
 def confirmed_run(

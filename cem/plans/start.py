@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cem.budget import positive_count, real_number
-from cem.domain import Domain
+from cem.core.budget import positive_count, real_number
+from cem.core.domain import Domain
+from cem.core.loop import Update
+from cem.core.selection import elite_count
 from cem.families.base import Family, dimension, is_family, minimum_rows
 from cem.families.gaussian import Gaussian
-from cem.loop import Update
-from cem.selection import elite_count
 from cem.updates import SmoothedFit
 
 BOX_STD = 0.3  # of the span of a variable

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cem.core.loop import Batch, Draw, Ended, Request, State, Step
 from cem.families.base import Array, Family
 from cem.families.blended import Blended
-from cem.importance import Tally
-from cem.improved.pool import Sample
-from cem.improved.spaces import Space
-from cem.loop import Batch, Draw, Ended, Request, Step
-from cem.state import State
+from cem.rare_events.importance import Tally
+from cem.rare_events.pool import Sample
+from cem.rare_events.spaces.normal import Space
 
 WINDOW = 4
 OPENING = 2

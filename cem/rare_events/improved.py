@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
-from cem.estimates import RESOLUTION
-from cem.importance import Tally
-from cem.improved.agreement import contradiction
-from cem.improved.archive import Archive
-from cem.improved.learning import learn, opening
-from cem.improved.measuring import measure
-from cem.improved.paths import PathSpace
-from cem.improved.spaces import Space
-from cem.loop import Batch, Ended, Request, as_ended
-from cem.multilevel import Measurement
-from cem.multilevel import measure as measure_plainly
-from cem.status import Status
+from cem.core.ending import Status
+from cem.core.loop import Batch, Ended, Request, as_ended
+from cem.rare_events.archive import Archive
+from cem.rare_events.estimates import RESOLUTION
+from cem.rare_events.importance import Tally
+from cem.rare_events.learning import learn, opening
+from cem.rare_events.measuring import measure
+from cem.rare_events.multilevel import Measurement
+from cem.rare_events.multilevel import measure as measure_plainly
+from cem.rare_events.pool import Pool, Sample, effective
+from cem.rare_events.spaces.normal import Space
+from cem.rare_events.spaces.paths import PathSpace
 
 CHAINS = 2
 MOST_DIMENSIONS_FOR_CHAINS = 60
@@ -103,3 +106,38 @@ def _cut_short(archive: Archive, ended: Ended) -> Measurement:
             message = f"{ended} before the measurement was done"
             return Measurement(tally, newest, False, ended.status, message)
     return _plain(archive, ended.status, f"{ended} before the level was reached")
+
+
+MOST_ERRORS = 4.0
+LEAST_FACTOR = 1.25
+
+
+class Rough(NamedTuple):
+    """What one chain makes of the probability: its logarithm, and the standard error of that."""
+
+    log_probability: float
+    error: float
+
+
+def rough_estimate(archive: Archive, chain: list[Sample]) -> Rough:
+    """Estimate from the pool of one chain: good to some percent, for comparison only."""
+    pool = Pool(archive.recent(chain))
+    log_v = pool.event_weights(archive.level)
+    hits = effective(log_v)
+    if hits == 0:
+        return Rough(-np.inf, 0.0)
+    variance = max(1 / hits - 1 / pool.size, 0.0)
+    return Rough(float(logsumexp(log_v) - np.log(pool.size)), float(np.sqrt(variance)))
+
+
+def contradiction(archive: Archive) -> str:
+    """Say that two chains contradict one another, beyond a quarter and four of their errors, or nothing."""
+    rough = [rough_estimate(archive, chain) for chain in archive.chains]
+    for one, other in combinations(rough, 2):
+        if one.log_probability == other.log_probability:
+            continue
+        gap = abs(one.log_probability - other.log_probability)
+        if gap > max(np.log(LEAST_FACTOR), MOST_ERRORS * np.hypot(one.error, other.error)):
+            low, high = sorted((np.exp(one.log_probability), np.exp(other.log_probability)))
+            return f"two independent chains contradict one another ({low:.3g} and {high:.3g})"
+    return ""

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
+from cem.core.loop import Batch, Request
 from cem.families.base import Family
-from cem.improved.archive import OPENING, Archive, mixture
-from cem.improved.discrete import DiscreteSpace
-from cem.improved.modes import STARTS, descend
-from cem.improved.pool import Pool, Sample, effective, scaled, sharpest
-from cem.improved.ranks import distance, soft
-from cem.loop import Batch, Request
+from cem.rare_events.archive import OPENING, Archive, mixture
+from cem.rare_events.pool import Pool, Sample, effective, scaled, sharpest
+from cem.rare_events.spaces.discrete import STARTS, DiscreteSpace, descend
 
 Vector = NDArray[np.float64]
 Learning = Generator[Request, Batch, None]
@@ -176,3 +175,39 @@ def fit(archive: Archive, pool: Pool, log_weights: Vector, rng: np.random.Genera
         t = distance(pool.scores, archive.level, pool.log_weights())
         slope = archive.space.slope(pool.x, -t)
     return archive.space.fit(pool.x[kept], scaled(log_weights[kept]), slope, rng)
+
+
+_LEAST = 1e-300
+_CERTAIN = -1e-12
+
+
+def distance(scores: Vector, level: float, log_weights: Vector) -> Vector:
+    """Give each row's normal distance to the event: positive outside, not positive inside."""
+    values, where = np.unique(scores, return_inverse=True)
+    shift = float(log_weights.max())
+    weights = np.exp(log_weights - shift)
+    offset = shift - np.log(len(scores))
+    mass = np.bincount(where, weights, minlength=len(values))
+    above = np.cumsum(mass[::-1])[::-1]
+    beta = _normal(above - mass / 2, offset)
+    hit = values >= level
+    edge = float(_normal(mass[hit].sum(), offset)) if hit.any() else float(beta[-1])
+    t = np.where(hit, np.minimum(edge - beta, 0.0), np.maximum(edge - beta, 0.0))
+    return np.asarray(t[where])
+
+
+def _normal(mass: Vector | float, log_offset: float) -> Vector:
+    """Give -Φ⁻¹ of a tail mass that lacks the factor exp(log_offset)."""
+    log_tail = np.log(np.maximum(mass, _LEAST)) + log_offset
+    return np.asarray(-ndtri_exp(np.minimum(log_tail, _CERTAIN)))
+
+
+def soft(t: Vector, sigma: float) -> Vector:
+    """Give the logarithm of the soft indicator Φ(-t/σ).
+
+    References
+    ----------
+    Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
+    mixture model", Reliability Engineering & System Safety 191.
+    """
+    return np.asarray(log_ndtr(-t / sigma))

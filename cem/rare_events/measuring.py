@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logsumexp
 
+from cem.core.loop import Batch, Request
 from cem.families.base import Family
-from cem.importance import Tally
-from cem.improved.archive import Archive, mixture
-from cem.improved.discrete import DiscreteSpace
-from cem.improved.learning import fit
-from cem.improved.pool import Pool, Sample
-from cem.loop import Batch, Request
-from cem.pareto import pareto_shape
+from cem.rare_events.archive import Archive, mixture
+from cem.rare_events.importance import Tally, pareto_shape
+from cem.rare_events.learning import fit
+from cem.rare_events.pool import Pool, Sample
+from cem.rare_events.spaces.discrete import DiscreteSpace
 
 REFITS = 4
 EXTRA_SHARE = 0.15

@@ -18,42 +18,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.core.ending import Status
+from cem.core.loop import Batch, Ended, Request, as_ended
 from cem.families.base import Family
-from cem.improved.archive import Archive
-from cem.improved.learning import LEVELS, next_proposal, opening, tilted
-from cem.improved.measuring import MOST_BATCHES, MOST_ROUNDS, REFITS, final_proposal
-from cem.improved.plan import CHAINS, MOST_DIMENSIONS_FOR_CHAINS
-from cem.improved.pool import Pool, Sample
-from cem.improved.spaces import Space
-from cem.loop import Batch, Ended, Request, as_ended
-from cem.status import Status
+from cem.rare_events.archive import Archive
+from cem.rare_events.estimates import Tail
+from cem.rare_events.improved import CHAINS, MOST_DIMENSIONS_FOR_CHAINS
+from cem.rare_events.learning import LEVELS, next_proposal, opening, tilted
+from cem.rare_events.measuring import MOST_BATCHES, MOST_ROUNDS, REFITS, final_proposal
+from cem.rare_events.pool import Pool, Sample
+from cem.rare_events.spaces.normal import Space
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Tail:
-    """Scores, falling, and their likelihood ratios, of draws from one proposal."""
-
-    scores: Vector
-    ratios: Vector
-
-    @property
-    def draws(self) -> int:
-        """Number of draws."""
-        return len(self.scores)
-
-    def point(self, probability: float) -> float:
-        """Give the largest score that is reached with at least this probability; -inf where none is."""
-        above = np.cumsum(self.ratios) / max(self.draws, 1)
-        at = int(np.searchsorted(above, probability))
-        return float(self.scores[at]) if at < self.draws else -np.inf
-
-    def coefficient_of_variation(self, level: float) -> float:
-        """Give that of the probability of reaching `level`; infinite where nothing does."""
-        terms = np.where(self.scores >= level, self.ratios, 0.0)
-        mean = terms.mean() if self.draws > 1 else 0.0
-        return float(terms.std(ddof=1) / np.sqrt(self.draws) / mean) if mean > 0 else np.inf
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,19 +11,17 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.budget import Budget
-from cem.constraints import Constraints
-from cem.errors import NoFiniteScoreError
+from cem.checkpoint.journal import Entry, Journal
+from cem.core.budget import Budget
+from cem.core.constraints import Constraints
+from cem.core.ending import NoFiniteScoreError, Status
+from cem.core.history import History, Row
+from cem.core.loop import Batch, Ended, Request, Rows, State, Step, as_ended
+from cem.core.sampling import Recipe
+from cem.core.streams import Purpose, Streams
 from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family
-from cem.history import History, Row
-from cem.keeping.journal import Entry, Journal
-from cem.loop import Batch, Ended, Request, Rows, Step, as_ended
-from cem.reporting import Progress
-from cem.sampling import Recipe
-from cem.state import State
-from cem.status import Status
-from cem.streams import Purpose, Streams
+from cem.running.reporting import Progress
 
 log = logging.getLogger("cem")
 T = TypeVar("T")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.errors import NoFiniteScoreError, ObjectiveError
+from cem.core.ending import NoFiniteScoreError, ObjectiveError
+from cem.core.history import Row
+from cem.core.loop import Ended, State
 from cem.families.base import Array
-from cem.history import Row
-from cem.loop import Ended
-from cem.progress import Show
-from cem.state import State
 
 
 class Progress(NamedTuple):
@@ -83,3 +82,37 @@ def raise_failure(ended: Ended | None, partial: Any) -> None:
         raise error
     message = f"the objective raised {type(error).__name__}: {error}"
     raise ObjectiveError(message, candidate, partial) from error
+
+
+Show = Callable[[int, str], None]
+
+
+@contextmanager
+def shown(wanted: bool | None, total: int | None) -> Iterator[Show | None]:
+    """Show a bar of evaluations for as long as the context lasts; None where none is wanted.
+
+    What it gives is called with the evaluations so far and a short text.
+
+    Raises
+    ------
+    TypeError
+        If `wanted` is no bool.
+    ImportError
+        If tqdm is not installed.
+    """
+    if wanted not in (True, False, None):
+        raise TypeError(f"progress must be True or False, got {wanted!r}.")
+    if not wanted:
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError("progress=True needs tqdm: pip install cemkit[progress]") from error
+    with tqdm(total=total, unit="evaluation") as bar:
+
+        def show(evaluations: int, text: str) -> None:
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(evaluations - bar.n)
+
+        yield show

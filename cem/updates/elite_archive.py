@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.core.loop import Batch, State
 from cem.families.base import Array, Family
-from cem.loop import Batch
-from cem.state import State
 
 
 @dataclass(frozen=True, eq=False)

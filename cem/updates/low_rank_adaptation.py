@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from cem.core.loop import State
 from cem.families.low_rank_gaussian import LowRankGaussian
-from cem.state import State
 from cem.updates.recombination import Ranked, Rates, resized, smallest_population
 
 _LEAST = 1e-300

@@ -14,12 +14,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cem.core.loop import Batch, State
 from cem.families.base import Family
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian
 from cem.families.low_rank_gaussian import LowRankGaussian
-from cem.loop import Batch
-from cem.state import State
 from cem.updates import low_rank_adaptation, separable_adaptation
 from cem.updates.recombination import Ranked, Rates, rates, resized, settled, smallest_population
 

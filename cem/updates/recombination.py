@@ -13,8 +13,8 @@ from math import exp, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.core.loop import Batch
 from cem.families.base import Array
-from cem.loop import Batch
 
 _LEAST_SIZE = 1e-140
 

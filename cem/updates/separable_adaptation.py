@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from cem.core.loop import State
 from cem.families.gaussian import Gaussian
-from cem.state import State
 from cem.updates.recombination import Ranked, Rates, resized, settled
 
 _LEAST = 1e-300

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cem.core.loop import Batch, State
+from cem.core.selection import elite_rows
 from cem.families.base import Family
-from cem.loop import Batch
-from cem.selection import elite_rows
-from cem.state import State
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.rare_event import estimate_probability
+from cem.probability import estimate_probability
 from problems.rare_event.problem import RareEventProblem
 
 LARGE_ERROR = 0.12

@@ -13,9 +13,9 @@ import pytest
 from evaluating import BACKENDS, assert_same, optimize, rosenbrock, scaled
 
 import cem
+from cem.core.streams import Streams
 from cem.evaluation import VECTORISED_NUMBERS, Evaluator, Objective
 from cem.evaluation.chunks import LEAST, SLICE, Chunks, Pace, unknown_runs
-from cem.streams import Streams
 
 
 def scaled_with_stream(x, rng, factor):

@@ -8,7 +8,7 @@ import pytest
 import cem
 from cem.families.blended import Blended
 from cem.families.factor_steps import FactorSteps
-from cem.improved.archive import mixture
+from cem.rare_events.archive import mixture
 
 RNG = np.random.default_rng
 ONE = cem.GaussianMixture([1.0], [[0.0, 0.0]], [[1.0, 1.0]])

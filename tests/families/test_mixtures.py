@@ -9,7 +9,7 @@ from scipy import stats
 
 import cem
 from cem.families import BernoulliMixture
-from cem.families.shares import allotted
+from cem.families.mixture import allotted
 
 RNG = np.random.default_rng
 COVARIANCES = [[[1.0, 0.5], [0.5, 2.0]], [[0.3, 0.0], [0.0, 0.2]]]

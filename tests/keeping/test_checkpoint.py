@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cem.keeping import checkpoint
+from cem.checkpoint import file as checkpoint
 
 HEADER = {"kind": "thing", "version": 3, "name": "grün", "numbers": [1, 2.5, None], "huge": 2**200}
 ARRAYS = {

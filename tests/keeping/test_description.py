@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
-from cem.keeping.description import describe, describe_objective
+from cem.checkpoint.resuming import describe, describe_objective
 from problems import rare_event
 from problems.maxcut import MaxCut
 from problems.maxsat import MaxSAT

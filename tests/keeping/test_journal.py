@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from cem.keeping import checkpoint
-from cem.keeping.journal import Digest, Journal, check_writable
+from cem.checkpoint import file as checkpoint
+from cem.checkpoint.journal import Digest, Journal, check_writable
 
 HEADER = {"kind": "optimize", "version": 1, "arguments": {}}
 
@@ -200,8 +200,8 @@ def test_a_full_disk_is_said_once_and_tried_again(tmp_path, monkeypatch, caplog)
 
 def test_frequent_saving_writes_seldom(tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("cem.keeping.journal.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("cem.keeping.journal.SYNCED", 20.0)
+    monkeypatch.setattr("cem.checkpoint.journal.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("cem.checkpoint.journal.SYNCED", 20.0)
     journal, written = Journal(tmp_path / "run", HEADER), []
 
     def write(path, header, arrays, sync):

@@ -13,8 +13,8 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
 from cem import Status
-from cem.keeping import checkpoint
-from cem.keeping.journal import Journal
+from cem.checkpoint import file as checkpoint
+from cem.checkpoint.journal import Journal
 from problems.continuous import rosenbrock
 from problems.maxcut import MaxCut
 
@@ -382,7 +382,7 @@ def test_other_arguments_are_refused_by_name(path, change, message):
 
 def test_another_version_is_refused(path, monkeypatch):
     optimize(Calls(valley), checkpoint=path)
-    monkeypatch.setattr("cem.keeping.resuming.__version__", "99")
+    monkeypatch.setattr("cem.checkpoint.resuming.__version__", "99")
     with pytest.raises(ValueError, match=r"version of cem was [0-9.]+ and is now 99"):
         optimize(Calls(valley), checkpoint=path, resume=True)
 

@@ -5,11 +5,10 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.importance import Tally
-from cem.inputs import resolve_inputs
-from cem.loop import Batch, Draw, Ended, State, Step
-from cem.multilevel import LEAST_HITS, MOST_GROWTH, measure, multilevel
-from cem.updates.level_fit import LevelFit
+from cem.core.loop import Batch, Draw, Ended, State, Step
+from cem.rare_events.importance import Tally
+from cem.rare_events.multilevel import LEAST_HITS, MOST_GROWTH, LevelFit, measure, multilevel
+from cem.rare_events.working_space import resolve_inputs
 
 MOST_DRAWS = 50_000
 NORMAL = cem.Gaussian([0.0, 0.0], std=1)

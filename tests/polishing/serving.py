@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cem.domain import Domain
-from cem.loop import Batch, Step
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Step
 
 
 def box(d, low=-5.0, high=5.0):

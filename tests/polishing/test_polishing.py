@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from serving import box, serve
 
-from cem.domain import Domain
-from cem.polishing.coordinate_search import coordinate_search
-from cem.polishing.curvature import DenseCurvature, LimitedMemoryCurvature
-from cem.polishing.differences import gradient, hessian, hessian_evaluations
-from cem.polishing.line_search import search
-from cem.polishing.local_stage import local_stage
-from cem.polishing.noise_level import NoiseLevel, along_line, from_bits
-from cem.polishing.quasi_newton import BoxQuasiNewton
-from cem.polishing.separability import is_separable
+from cem.core.domain import Domain
+from cem.local_search.coordinate_search import coordinate_search
+from cem.local_search.curvature import DenseCurvature, LimitedMemoryCurvature
+from cem.local_search.differences import gradient, hessian, hessian_evaluations
+from cem.local_search.line_search import search
+from cem.local_search.local_stage import local_stage
+from cem.local_search.noise_level import NoiseLevel, along_line, from_bits
+from cem.local_search.quasi_newton import BoxQuasiNewton
+from cem.local_search.separability import is_separable
 from problems.continuous import ellipsoid, rastrigin, rosenbrock
 
 MODELS = {"dense": DenseCurvature, "limited": LimitedMemoryCurvature}

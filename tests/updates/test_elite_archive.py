@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cem
-from cem.loop import Batch
+from cem.core.loop import Batch
 from cem.updates import EliteArchive
 
 FAIR = cem.Bernoulli(np.full(6, 0.5))

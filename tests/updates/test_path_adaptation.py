@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 import cem
+from cem.core.loop import Batch
 from cem.families import FactoredGaussian, LowRankGaussian
-from cem.loop import Batch
 from cem.updates.recombination import rates, smallest_population
 from problems import continuous
 

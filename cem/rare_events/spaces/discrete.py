@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cem.core.loop import Batch, Request, Rows
 from cem.families.base import Array, Family
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.categorical_mixture import CategoricalMixture
-from cem.families.shares import maximised
-from cem.improved.choice import Candidate, choose
-from cem.improved.modes import HELD, leading
+from cem.families.mixture import maximised
+from cem.rare_events.spaces.choice import Candidate, choose
 
 Vector = NDArray[np.float64]
 M = TypeVar("M", BernoulliMixture, CategoricalMixture)
@@ -170,3 +170,34 @@ def _far_apart(x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[in
         seeds.append(int(rng.choice(len(x), p=p / p.sum())))
         gaps = np.minimum(gaps, (x != x[seeds[-1]]).sum(axis=1))
     return seeds
+
+
+STARTS = 60
+MOST_POINTS = 200
+HELD = 0.9
+_LEAST_SHARE = 1e-9
+
+
+def descend(
+    x: Array, likely: Array, skewed: Array, level: float, rng: np.random.Generator
+) -> Generator[Request, Batch, Array]:
+    """Set unlikely labels of the `skewed` positions back one by one while rows still hit; give the ends."""
+    x = np.array(x)
+    todo = (x != likely) & skewed
+    while (going := np.flatnonzero(todo.any(axis=1))).size:
+        at = (rng.random((going.size, x.shape[1])) * todo[going]).argmax(axis=1)
+        tried = x[going]
+        tried[np.arange(going.size), at] = likely[at]
+        todo[going, at] = False
+        tried.flags.writeable = False
+        batch = yield Rows(tried)
+        still = batch.scores >= level
+        x[going[still]] = tried[still]
+    return np.unique(x, axis=0)
+
+
+def leading(points: Array, log_mass: Vector) -> tuple[Array, Vector]:
+    """Give the likeliest points, with shares by the root of their mass: none is forgotten."""
+    order = np.argsort(log_mass, kind="stable")[::-1][:MOST_POINTS]
+    mass = log_mass[order]
+    return points[order], np.maximum(np.exp(0.5 * (mass - mass.max())), _LEAST_SHARE)

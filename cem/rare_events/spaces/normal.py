@@ -14,10 +14,9 @@ from scipy.sparse.linalg import LinearOperator, cg
 from cem.families.base import Array, Family
 from cem.families.factor_steps import FactorSteps
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.improved.choice import Candidate, choose
-from cem.improved.factors import factor_steps
-from cem.improved.one_large import one_large, stands_out
-from cem.improved.structures import Along, LowRank, full, isotropic, seeded, sparse
+from cem.rare_events.spaces.choice import Candidate, choose
+from cem.rare_events.spaces.factors import factor_steps, one_large, stands_out
+from cem.rare_events.spaces.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 Vector = NDArray[np.float64]
 LEAST_HEAT = 0.01

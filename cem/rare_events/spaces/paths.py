@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cem.families.base import Array, Family
 from cem.families.markov_path import MarkovPath, MarkovPathMixture, heated_table
-from cem.improved.choice import Candidate, choose
+from cem.rare_events.spaces.choice import Candidate, choose
 
 Vector = NDArray[np.float64]
 MOST_DIMENSIONS = 30

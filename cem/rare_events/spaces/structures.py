@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.shares import maximised
+from cem.families.mixture import maximised
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
