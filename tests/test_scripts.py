@@ -19,11 +19,15 @@ def run(name, *arguments):
     )
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "script",
+    sorted(p for p in SCRIPTS.rglob("*.py") if "ArgumentParser(" in p.read_text()),
+    ids=str,
+)
 def test_help(script):
     if script.name == "demo.py":
         pytest.skip("takes no arguments")
-    done = run(script.name, "--help")
+    done = run(script.relative_to(SCRIPTS), "--help")
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
 
@@ -38,16 +42,6 @@ def test_optimize_function():
     done = run("optimize_function.py", "sphere", "--dimension", 3, "--history")
     assert done.returncode == 0, done.stderr
     assert "CONVERGED" in done.stdout
-
-
-def test_cut_graph_writes_the_partition(tmp_path):
-    graph = tmp_path / "square.txt"
-    graph.write_text("4 4\n1 2 1\n2 3 1\n3 4 1\n4 1 1\n")
-    partition = tmp_path / "sides.txt"
-    done = run("cut_graph.py", graph, "--population", 50, "--partition", partition)
-    assert done.returncode == 0, done.stderr
-    sides = partition.read_text().split()
-    assert sides[0] == sides[2] != sides[1] == sides[3]
 
 
 def test_study_bridge():
@@ -75,16 +69,25 @@ def test_study_rare_event_lists_the_cases():
 def test_study_ingredients(tmp_path):
     log = tmp_path / "runs.jsonl"
     for _ in range(2):
-        done = run("study_ingredients.py", "the resolution", "--cases", "plane 5", "--runs", 1, "--log", log)
+        done = run(
+            "benchmarks/rare_event/ingredients.py",
+            "the resolution",
+            "--cases",
+            "plane 5",
+            "--runs",
+            1,
+            "--log",
+            log,
+        )
         assert done.returncode == 0, done.stderr
         assert "the resolution" in done.stdout
     assert len(log.read_text().splitlines()) == 2
-    assert run("study_ingredients.py", "no such").returncode != 0
+    assert run("benchmarks/rare_event/ingredients.py", "no such").returncode != 0
 
 
 def test_simulate_workers():
     few = ("--workers", 100, "--batches", 200, "--seeds", 1, "--dimension", 3, "--tails", "Pareto 2.5")
-    done = run("simulate_workers.py", *few)
+    done = run("benchmarks/worker_schemes.py", *few)
     assert done.returncode == 0, done.stderr
     for scheme in ("synchronous", "asynchronous", "islands"):
         assert scheme in done.stdout
@@ -101,7 +104,7 @@ def square(tmp_path):
 def test_maxcut_writes_the_partition_and_knows_the_gaps(square):
     folder = square.parent
     done = run(
-        "maxcut.py", square, "--max-time", 5, "--bound", "--best-known", folder / "best_known.csv",
+        "cut_graph.py", square, "--max-time", 5, "--bound", "--best-known", folder / "best_known.csv",
         "--partition-dir", folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -113,7 +116,7 @@ def test_maxcut_writes_the_partition_and_knows_the_gaps(square):
 
 def test_benchmark_maxcut_stops_at_the_best_known_value(square):
     arguments = (square, "--seconds", 100, "--solvers", "cem-numpy", "--stop-at-best")
-    done = run("benchmark_maxcut.py", *arguments)
+    done = run("benchmarks/maxcut/compare.py", *arguments)
     assert done.returncode == 0, done.stderr
     assert "| cem-numpy | 1 | 1 (100 %) | 0.0000 |" in done.stdout
 
@@ -121,9 +124,9 @@ def test_benchmark_maxcut_stops_at_the_best_known_value(square):
 def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
     log = tmp_path / "runs.jsonl"
     given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--log", log, "--repetitions")
-    assert run("benchmark_rare_event.py", *given, 1).returncode == 0
+    assert run("benchmarks/rare_event/compare.py", *given, 1).returncode == 0
     first = log.read_text().splitlines()
-    done = run("benchmark_rare_event.py", *given, 2)
+    done = run("benchmarks/rare_event/compare.py", *given, 2)
     assert len(first) == 2
     assert log.read_text().splitlines()[:2] == first
     assert len(log.read_text().splitlines()) == 4
@@ -131,13 +134,15 @@ def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
 
 
 def test_benchmark_continuous_constrained():
-    done = run("benchmark_continuous.py", "--constrained", "ours", "--problems", "g08", "--seeds", 0)
+    done = run("benchmarks/continuous/compare.py", "--constrained", "ours", "--problems", "g08", "--seeds", 0)
     assert done.returncode == 0, done.stderr
     assert "ours: 1/1 solved" in done.stdout
 
 
 def test_benchmark_continuous_large():
-    done = run("benchmark_continuous.py", "--large", "ours", "separable", "--dims", 20, "--seconds", 5)
+    done = run(
+        "benchmarks/continuous/compare.py", "--large", "ours", "separable", "--dims", 20, "--seconds", 5
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("D = 20") == 6
 
@@ -146,14 +151,14 @@ def test_benchmark_continuous_on_bbob(tmp_path):
     pytest.importorskip("cocoex")
     kept = tmp_path / "hits.json"
     tiny = ("ours", "random", "--functions", 1, 15, "--dims", 2, "--instances", 11, "--multiple", 100)
-    first = run("benchmark_continuous.py", *tiny, "--save", kept)
+    first = run("benchmarks/continuous/compare.py", *tiny, "--save", kept)
     assert first.returncode == 0, first.stderr
     assert "ours − random" in first.stdout
     table = first.stdout[first.stdout.index("|") :]
-    assert run("benchmark_continuous.py", *tiny, "--save", kept).stdout.endswith(table)
+    assert run("benchmarks/continuous/compare.py", *tiny, "--save", kept).stdout.endswith(table)
 
 
 def test_benchmark_continuous_refuses_names_it_does_not_know():
-    done = run("benchmark_continuous.py", "ours", "nobody")
+    done = run("benchmarks/continuous/compare.py", "ours", "nobody")
     assert done.returncode != 0
     assert "nobody" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -150,3 +151,25 @@ def _edge(words: list[str], n: int) -> tuple[float, float, float]:
     if not np.isfinite(weight):
         raise ValueError(f"the weight {words[2]} is not finite")
     return i, j, weight
+
+
+def read_best_known(table: Path) -> dict[str, float]:
+    """Read a CSV file with a column ``instance`` and one ``best_known`` or ``optimum``.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or a column is missing or holds no numbers.
+    """
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = csv.DictReader(lines)
+        columns = rows.fieldnames or []
+        value = next((name for name in ("best_known", "optimum") if name in columns), None)
+        if value is None or "instance" not in columns:
+            raise ValueError(
+                f"{table}: expected columns instance and best_known or optimum, found {', '.join(columns)}"
+            )
+        try:
+            return {row["instance"]: float(row[value]) for row in rows}
+        except (TypeError, ValueError):
+            raise ValueError(f"{table}, line {rows.line_num}: the value is not a number") from None

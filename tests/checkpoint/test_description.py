@@ -84,7 +84,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_another_process_describes_alike():
     code = (
-        "import cem, numpy as np; from cem.keeping.description import describe\n"
+        "import cem, numpy as np; from cem.checkpoint.resuming import describe\n"
         "print(describe([cem.Gaussian(np.arange(9.0), std=1), {'b': 1, 'a': {3, 1, 2}}, ['x' * 100]]))"
     )
     seen = {

@@ -32,11 +32,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from maxcut import read_best_known
 from scipy import sparse
 
 import cem
 from problems.maxcut import MaxCut
+from problems.maxcut.readers import read_best_known
 from problems.maxcut.search import numpy_engine
 
 SWEEPS = 1000  # of one of dwave's reads

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from solvers import BOX
 
 import cem
-from continuous.solvers import BOX
 from problems.continuous import ellipsoid, rosenbrock, sphere
 
 TARGET = 1e-8

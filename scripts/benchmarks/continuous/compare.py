@@ -1,11 +1,11 @@
 """Continuous optimisation on BBOB, ours and peers on the same problems, always inside the box.
 
-    python scripts/benchmark_continuous.py ours control pycma --instances 54-55 --dims 2 5 10 20
-    python scripts/benchmark_continuous.py ours core pycma --noisy      # f + N(0, 0.1²)
-    python scripts/benchmark_continuous.py ours control --float32       # f rounded to single precision
-    python scripts/benchmark_continuous.py --constrained ours de slsqp  # CEC 2006
-    python scripts/benchmark_continuous.py --overhead                   # our own time an evaluation
-    python scripts/benchmark_continuous.py --large                      # 100 to 10,000 variables
+    python scripts/benchmarks/continuous/compare.py ours control pycma --instances 54-55 --dims 2 5 10 20
+    python scripts/benchmarks/continuous/compare.py ours core pycma --noisy      # f + N(0, 0.1²)
+    python scripts/benchmarks/continuous/compare.py ours control --float32     # f rounded to single precision
+    python scripts/benchmarks/continuous/compare.py --constrained ours de slsqp  # CEC 2006
+    python scripts/benchmarks/continuous/compare.py --overhead                   # our own time an evaluation
+    python scripts/benchmarks/continuous/compare.py --large                      # 100 to 10,000 variables
 
 Needs ``pip install cemkit[bench]``. Cells are *area / fraction*: for 51 targets 10^2 … 10^-8 above the
 optimum, the share of the log10(evaluations / D) axis from 1 to the budget that lies right of the first hit,
@@ -22,11 +22,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import constrained
 import numpy as np
-from continuous import constrained
-from continuous.costs import LARGE, large, overhead
-from continuous.measures import plot, report
-from continuous.solvers import SOLVERS, solve
+from costs import LARGE, large, overhead
+from measures import plot, report
+from solvers import SOLVERS, solve
 
 TUNED = range(11, 16)  # instances that settings were chosen on
 LOOKED_AT = range(51, 54)  # instances that were looked at while they were

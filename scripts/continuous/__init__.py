@@ -1,1 +1,0 @@
-"""What `benchmark_continuous.py` is made of."""
