@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.checkpoint.resuming import opened
 from cem.core.budget import Budget
 from cem.core.constraints import Constraints
 from cem.core.ending import Ending, Status
 from cem.core.loop import Ended, Update
 from cem.core.streams import Purpose, RngLike
-from cem.evaluation import Evaluator, Objective, checked_args, widen
+from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import dimension
 from cem.plans.choice import Asked, plan_for
 from cem.plans.start import resolve_start
-from cem.running.driver import Driver
-from cem.running.reporting import Progress, as_notifier, raise_failure, shown
+from cem.running.driver import Driver, Served
+from cem.running.reporting import Progress
 from cem.running.results import OptimizeResult
+from cem.running.scoring import Setting
+from cem.running.session import Session
 
 
 def optimize(
@@ -182,102 +183,53 @@ def optimize(
     >>> float(f"{10 ** r.x[0]:.3g}"), float(f"{r.x[1]:.3g}")
     (0.0003, 2.0)
     """
+    arguments = dict(locals())
     if method not in ("auto", "textbook"):
         raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
-    budget = Budget(max_evaluations, max_iterations, max_time, target)
-    unchanged = {
-        "start": start,
-        "bounds": bounds,
-        "args": args,
-        "maximize": maximize,
-        "vectorized": vectorized,
-        "noisy": noisy,
-        "pass_rng": pass_rng,
-        "constraints": constraints,
-        "integrality": integrality,
-        "method": method,
-        "population": population,
-        "elite_fraction": elite_fraction,
-        "update": update,
-        "improve": improve,
-        "polish": polish,
-        "restarts": restarts,
-        "target": target,
-        "tol": tol,
-    }
-    problem = is_problem(fun)
-    if problem:
-        start = fun.start if start is None and bounds is None else start
-        bounds = getattr(fun, "bounds", None) if bounds is None else bounds
-        maximize = _sense(fun, maximize)
+    problem = fun if is_problem(fun) else None
+    if problem is not None:
+        start = problem.start if start is None and bounds is None else start
+        bounds = getattr(problem, "bounds", None) if bounds is None else bounds
+        maximize = _sense(problem, maximize)
+        constraints = getattr(problem, "constraints", ()) if _none(constraints) else constraints
     elif not callable(fun):
         raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
-    streams, journal = opened(checkpoint, resume, "optimization", fun, unchanged, budget, rng)
+    budget = Budget(max_evaluations, max_iterations, max_time, target)
+    session = Session.open("optimization", fun, arguments, budget)
     family, domain = resolve_start(start, bounds, integrality)
-    if problem and _none(constraints):
-        constraints = getattr(fun, "constraints", ())
     checks = Constraints.from_scipy(constraints, dimension(family))
     objective = Objective(
         fun,
-        streams,
+        session.streams,
         args=checked_args(args),
-        vectorized=vectorized or problem,
+        vectorized=vectorized or problem is not None,
         pass_rng=pass_rng,
-        compact=problem and bool(getattr(fun, "compact", False)),
+        compact=bool(getattr(problem, "compact", False)),
     )
     asked = Asked(
-        family,
-        domain,
-        checks,
-        noisy,
-        fun if problem else None,
-        _resolve_improve(improve, fun if problem else None),
-        method,
-        update,
-        elite_fraction,
-        population,
-        polish,
-        restarts,
-        tol,
-        budget,
-        streams.generator(Purpose.PLAN),
+        start=family,
+        domain=domain,
+        constraints=checks,
+        noisy=noisy,
+        problem=problem,
+        improve=_resolve_improve(improve, problem),
+        method=method,
+        update=update,
+        elite_fraction=elite_fraction,
+        population=population,
+        polish=polish,
+        restarts=restarts,
+        tol=tol,
+        budget=budget,
+        rng=session.streams.generator(Purpose.PLAN),
     )
     plan, budget = plan_for(asked)
-
-    with (
-        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
-        shown(progress, budget.max_evaluations) as bar,
-    ):
-        driver = Driver(
-            evaluator,
-            streams,
-            budget,
-            family,
-            maximize=bool(maximize),
-            present=asked.box.present,
-            improve=asked.improve,
-            constraints=checks,
-            journal=journal,
-        )
-
-        def report(progress: Progress) -> OptimizeResult:
-            return _result(
-                driver,
-                Ending(Status.CALLBACK, "in progress"),
-                history=driver.history.copy(),
-                population=progress.population,
-                scores=progress.scores,
-            )
-
-        driver.notify = as_notifier(callback, report, bar)
-        served = driver.serve(plan)
-    result = _result(driver, _ending(served.value, served.ended))
-    raise_failure(served.ended, result)
-    return result
+    setting = Setting(family, bool(maximize), asked.box.present, asked.improve, checks)
+    return session.run(objective, plan, budget, setting, _report, _answer)
 
 
 def is_problem(fun: Any) -> bool:
-    """Tell whether `fun` is a problem object: callable, with a start and a sense of its own."""
+    """Whether `fun` is a problem object: callable, with a start and a sense of its own."""
     return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
 
 
@@ -305,6 +257,22 @@ def _resolve_improve(improve: Any, problem: Any) -> Any:
     return improve
 
 
+def _report(driver: Driver, progress: Progress) -> OptimizeResult:
+    """Return what a callback sees."""
+    return _result(
+        driver,
+        Ending(Status.CALLBACK, "in progress"),
+        history=driver.history.copy(),
+        population=progress.population,
+        scores=progress.scores,
+    )
+
+
+def _answer(driver: Driver, served: Served[Ending]) -> OptimizeResult:
+    """Return what a run ends with."""
+    return _result(driver, _ending(served.value, served.ended))
+
+
 def _ending(value: Ending | None, ended: Ended | None) -> Ending:
     if value is not None:
         return value
@@ -314,16 +282,16 @@ def _ending(value: Ending | None, ended: Ended | None) -> Ending:
 
 
 def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
-    x, score, status, message = driver.best_x, driver.best_score, ending.status, ending.message
+    x, score, status, message = driver.best.x, driver.best.score, ending.status, ending.message
     if ending.estimate is not None:
-        x, score = driver.present(ending.estimate.x[None])[0], ending.estimate.score
+        x, score = driver.setting.present(ending.estimate.x[None])[0], ending.estimate.score
         more = {"fun_standard_error": ending.estimate.standard_error} | more
-    if driver.constraints is not None:
-        more = {"maxcv": driver.best_violation} | more
-        if not driver.feasible:
+    if driver.setting.constraints is not None:
+        more = {"maxcv": driver.best.violation} | more
+        if not driver.best.feasible:
             status = Status.INFEASIBLE
             message = (
-                f"no feasible candidate was found: x violates the constraints by {driver.best_violation:.3g} "
+                f"no feasible candidate was found: x violates the constraints by {driver.best.violation:.3g} "
                 f"({message})"
             )
     fields_ = {

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from cem.checkpoint.resuming import opened
 from cem.core.budget import Budget, real_number
 from cem.core.ending import Status
 from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike
-from cem.evaluation import Evaluator, Objective, checked_args, widen
+from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import Family, dimension
 from cem.rare_events.estimates import ProbabilityEstimate, samples
 from cem.rare_events.importance import pareto_shape
 from cem.rare_events.improved import improved
 from cem.rare_events.multilevel import Measurement, multilevel
 from cem.rare_events.working_space import Inputs, resolve_inputs, work_in
-from cem.running.driver import Driver
-from cem.running.reporting import Progress, as_notifier, raise_failure, shown
+from cem.running.driver import Driver, Served
+from cem.running.reporting import Progress
+from cem.running.results import OptimizeResult
+from cem.running.scoring import Setting
+from cem.running.session import Session
 
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
 MOST_SHARE = 0.1
+
+T = TypeVar("T")
 
 
 def estimate_probability(
@@ -124,17 +128,7 @@ def estimate_probability(
     >>> bool(low < 11 * np.exp(-10) < high)
     True
     """
-    unchanged = {
-        "inputs": inputs,
-        "level": level,
-        "tail": tail,
-        "method": method,
-        "family": family,
-        "target_cv": target_cv,
-        "vectorized": vectorized,
-        "args": args,
-        "pass_rng": pass_rng,
-    }
+    arguments = dict(locals())
     whole = performance
     if is_problem(performance):
         problem = performance
@@ -151,30 +145,21 @@ def estimate_probability(
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
-    streams, journal = opened(checkpoint, resume, "probability", whole, unchanged, budget, rng)
-    objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
+    session = Session.open("probability", whole, arguments, budget)
+    objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
+    setting = Setting(source.proposal, upper, source.present, any_score=True)
 
-    with (
-        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
-        shown(progress, budget.max_evaluations) as bar,
-    ):
-        driver = Driver(
-            evaluator,
-            streams,
-            budget,
-            source.proposal,
-            maximize=upper,
-            present=source.present,
-            any_score=True,
-            journal=journal,
-        )
-        driver.notify = as_notifier(callback, lambda seen: report(driver, seen), bar)
-        served = driver.serve(plan(threshold, target_cv))
+    def answer(driver: Driver, served: Served[Measurement]) -> ProbabilityEstimate:
+        return _estimate(driver, measured(served), target_cv)
+
+    return session.run(objective, plan(threshold, target_cv), budget, setting, report, answer)
+
+
+def measured(served: Served[T]) -> T:
+    """Return what a plan measured; where it was cut short before it could say anything, that was Ctrl-C."""
     if served.value is None:
         raise KeyboardInterrupt
-    estimate = _estimate(driver, served.value, target_cv)
-    raise_failure(served.ended, estimate)
-    return estimate
+    return served.value
 
 
 Plan = Callable[[float, float], Generator[Request, Batch, Measurement]]
@@ -241,10 +226,8 @@ def _checked_level(level: Any) -> float:
     return value
 
 
-def report(driver: Driver, progress: Progress) -> Any:
-    """Give what a callback sees."""
-    from cem.running.results import OptimizeResult
-
+def report(driver: Driver, progress: Progress) -> OptimizeResult:
+    """Return what a callback sees."""
     return OptimizeResult(
         level=driver.sign * progress.state.level,
         family=progress.state.family,
@@ -280,7 +263,7 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         history=driver.history,
         elapsed=driver.elapsed,
         seed=driver.streams.seed,
-        _samples=samples(widen(np.array(driver.present(hits))) if len(hits) else hits, tally.weights),
+        _samples=samples(widen(np.array(driver.setting.present(hits))) if len(hits) else hits, tally.weights),
         _plain=measured.plain,
         pareto_shape=pareto_shape(tally.log_weights),
         largest_share=tally.largest_share,

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from cem.checkpoint.resuming import opened
 from cem.core.budget import Budget, real_number
 from cem.core.streams import RngLike
-from cem.evaluation import Evaluator, Objective, checked_args
-from cem.probability import DEFAULT_EVALUATIONS, check_target, report
+from cem.evaluation import Objective, checked_args
+from cem.probability import DEFAULT_EVALUATIONS, check_target, measured, report
 from cem.rare_events.estimates import QuantileEstimate, Tail
-from cem.rare_events.tail import tail_plan
+from cem.rare_events.tail import TailMeasurement, tail_plan
 from cem.rare_events.working_space import work_in
-from cem.running.driver import Driver
-from cem.running.reporting import as_notifier, raise_failure, shown
+from cem.running.driver import Driver, Served
+from cem.running.scoring import Setting
+from cem.running.session import Session
 
 
 def estimate_quantile(
@@ -77,15 +77,7 @@ callback, progress, checkpoint, resume, rng
     >>> bool(low < 3.719 * np.sqrt(2) < high)
     True
     """
-    unchanged = {
-        "inputs": inputs,
-        "probability": probability,
-        "tail": tail,
-        "target_cv": target_cv,
-        "vectorized": vectorized,
-        "args": args,
-        "pass_rng": pass_rng,
-    }
+    arguments = dict(locals())
     if not callable(performance):
         raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
     if not 0 < real_number("probability", probability) < 1:
@@ -100,34 +92,24 @@ callback, progress, checkpoint, resume, rng
             f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
     space, source = workplace
-    upper = tail == "upper"
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
-    streams, journal = opened(checkpoint, resume, "quantile", performance, unchanged, budget, rng)
-    objective = Objective(performance, streams, checked_args(args), vectorized, pass_rng)
-    with (
-        Evaluator(objective, n_jobs, evaluation_timeout) as evaluator,
-        shown(progress, budget.max_evaluations) as bar,
-    ):
-        driver = Driver(
-            evaluator,
-            streams,
-            budget,
-            source.proposal,
-            upper,
-            present=source.present,
-            any_score=True,
-            journal=journal,
-        )
-        driver.notify = as_notifier(callback, lambda seen: report(driver, seen), bar)
-        served = driver.serve(tail_plan(space, float(probability), target_cv))
-    if served.value is None:
-        raise KeyboardInterrupt
-    found = served.value
-    values = _quantile_and_shortfall(found.tail, float(probability))
-    estimate = QuantileEstimate(
+    session = Session.open("quantile", performance, arguments, budget)
+    objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
+    setting = Setting(source.proposal, tail == "upper", source.present, any_score=True)
+
+    def answer(driver: Driver, served: Served[TailMeasurement]) -> QuantileEstimate:
+        return _estimate(driver, measured(served), float(probability))
+
+    plan = tail_plan(space, float(probability), target_cv)
+    return session.run(objective, plan, budget, setting, report, answer)
+
+
+def _estimate(driver: Driver, found: TailMeasurement, probability: float) -> QuantileEstimate:
+    values = _quantile_and_shortfall(found.tail, probability)
+    return QuantileEstimate(
         driver.sign * values[0],
         driver.sign * values[1],
-        float(probability),
+        probability,
         found.tail.coefficient_of_variation(values[0]),
         driver.nfev,
         len(driver.history),
@@ -141,8 +123,6 @@ callback, progress, checkpoint, resume, rng
         found.tail,
         driver.sign,
     )
-    raise_failure(served.ended, estimate)
-    return estimate
 
 
 def _quantile_and_shortfall(tail: Tail, probability: float) -> tuple[float, float]:

@@ -58,7 +58,8 @@ class Batch:
 
     `stream` makes the generator that an update may use at this batch. Where there are constraints, the
     `residuals` of shape ``(n, m)`` are what `Constraints` says of each row, and `excess` of
-    shape ``(n,)`` is by how much a row is infeasible. The scores are raw all the same.
+    shape ``(n,)`` is by how much a row is infeasible. The scores are raw all the same. `shown` are the rows
+    as the objective sees them, of shape ``(n, k)``, read-only: `x` itself where nothing is mapped.
     """
 
     x: Array
@@ -66,6 +67,7 @@ class Batch:
     stream: Callable[[], np.random.Generator]
     residuals: NDArray[np.float64] | None = None
     excess: NDArray[np.float64] | None = None
+    shown: Array | None = None
 
     @cached_property
     def best(self) -> float:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.checkpoint.journal import Entry, Journal
+from cem.checkpoint.journal import Entry
 from cem.core.budget import Budget
-from cem.core.constraints import Constraints
 from cem.core.ending import NoFiniteScoreError, Status
 from cem.core.history import History, Row
 from cem.core.loop import Batch, Ended, Request, Rows, State, Step, as_ended
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
-from cem.evaluation import Evaluator, Failure, widen
-from cem.families.base import Array, Family
+from cem.evaluation import Failure, widen
+from cem.families.base import Array, Floats
+from cem.running.incumbent import Incumbent
 from cem.running.reporting import Progress
+from cem.running.scoring import Scored, Scorer, Setting
 
 log = logging.getLogger("cem")
 T = TypeVar("T")
-Improve = Callable[..., tuple[Array, Array, int]]
 
 
 class Served(NamedTuple, Generic[T]):
@@ -41,67 +39,60 @@ class Driver:
 
     Attributes
     ----------
-    evaluator : Evaluator
-        Scores rows in the user's sign.
-    streams : Streams
-        Every random stream of the run.
+    scorer : Scorer
     budget : Budget
-    start : Family
-        The distribution before the first step.
-    maximize : bool
-        The user's sense; scores are maximised inside.
-    present : callable
-        From drawn rows to the rows that the objective sees.
-    improve : callable, optional
-        ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)``, applied to every batch.
-    constraints : Constraints, optional
-        Asked about every candidate after the objective.
     notify : callable, optional
         Called with a `Progress` after every step; True stops.
-    any_score : bool
-        Whether infinitely bad scores are as good a beginning as any (they are for estimates).
-    journal : Journal, optional
-        Keeps what is scored, and tells what was scored before.
+    best : Incumbent
+        The best candidate so far.
     """
 
-    evaluator: Evaluator
-    streams: Streams
+    scorer: Scorer
     budget: Budget
-    start: Family
-    maximize: bool
-    present: Callable[[Array], Array] = lambda x: x
-    improve: Improve | None = None
     notify: Callable[[Progress], bool] | None = None
-    constraints: Constraints | None = None
-    any_score: bool = False
-    journal: Journal | None = None
 
     history: History = field(default_factory=History)
     state: State = field(init=False)
+    best: Incumbent = field(init=False)
     nfev: int = 0
-    best_x: Array | None = None
-    best_score: float = -np.inf
-    best_excess: float = np.inf
-    best_violation: float = np.inf
-    feasible: bool = False
     _batches: int = 0
-    _seen: bool = False
-    _since: list[NDArray[np.float64]] = field(default_factory=list)
+    _since: list[Floats] = field(default_factory=list)
     _last: Batch | None = None
-    _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.state = State(self.start)
+        self.state = State(self.setting.start)
+        self.best = Incumbent(self.setting.constraints, self.setting.any_score)
+
+    @property
+    def setting(self) -> Setting:
+        """What the run is about."""
+        return self.scorer.setting
+
+    @property
+    def streams(self) -> Streams:
+        """Every random stream of the run."""
+        return self.scorer.streams
 
     @property
     def sign(self) -> float:
         """The factor between the user's scores and the maximised ones: the only flip there is."""
-        return 1.0 if self.maximize else -1.0
+        return 1.0 if self.setting.maximize else -1.0
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began."""
-        return time.monotonic() - self._began
+        return self.scorer.elapsed
+
+    @property
+    def replaying(self) -> bool:
+        """Whether what happens had happened before the run was resumed."""
+        journal = self.scorer.journal
+        return journal is not None and journal.replaying(self._batches)
+
+    @property
+    def remark(self) -> str:
+        """What there is to say about the checkpoint, to be added to a message."""
+        return "" if self.scorer.journal is None else self.scorer.journal.remark
 
     def serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         """Serve `plan` to its end, or to the end of the budget."""
@@ -111,8 +102,8 @@ class Driver:
             orderly = served.ended is None or served.ended.status is not Status.INTERRUPTED
             return served
         finally:
-            if self.journal is not None:
-                self.journal.close(orderly, self.elapsed)
+            if self.scorer.journal is not None:
+                self.scorer.journal.close(orderly, self.elapsed)
 
     def _serve(self, plan: Generator[Request, Batch, T]) -> Served[T]:
         answer: Any = None
@@ -138,193 +129,91 @@ class Driver:
         plan.close()
         return Served(None, ended)
 
-    def _answer(self, request: Request) -> Any:
+    def _answer(self, request: Request) -> Batch | None:
         if isinstance(request, Step):
-            return self._record(request)
-        if isinstance(request, Rows):
-            return self._evaluate(request.x, drawn=False)
-        recipe = Recipe(request.family, request.n, request.domain, self.streams, self._batches)
-        return self._evaluate(recipe.population(), request.effort, recipe=recipe)
-
-    def _evaluate(self, x: Array, effort: int = 1, drawn: bool = True, recipe: Recipe | None = None) -> Batch:
+            self._record(request)
+            return None
         number = self._batches
         self._batches += 1
-        n = len(x) if self.budget.max_evaluations is None else self.budget.max_evaluations - self.nfev
-        n = min(n, len(x))
-        if n <= 0:
-            raise Ended(Status.EVALUATION_LIMIT, f"max_evaluations ({self.budget.max_evaluations}) is spent")
-        if self.elapsed >= self.budget.seconds:
-            raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over")
+        if isinstance(request, Rows):
+            return self._evaluate(number, request.x)
+        recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
+        return self._evaluate(number, recipe.population(), request.effort, recipe)
 
-        entry = self._entry(number, x)
-        known = int(entry.done.sum())
-        failure, interrupted = self._score(entry, x[:n], number, recipe)
-        values, done = entry.values[:n], entry.done[:n]
-        counted = np.logical_and.accumulate(done) if failure is not None else done
-        x_done, values = _selected(x[:n], counted), _selected(values, counted)
-        if len(x_done) != known:
-            entry.residuals = entry.improved = None
-        broken = None
-        if self.constraints is not None and not (self.constraints.known and entry.residuals is not None):
-            entry.residuals, broken = self._residuals(x_done)
-            asked = len(entry.residuals)
-            failure, x_done, values = broken or failure, x_done[:asked], values[:asked]
-        batch = self._keep(x_done, values, number, effort, entry)
-        if broken is not None:
-            entry.residuals = entry.improved = None
-
-        if failure is not None:
-            raise _failed(failure, batch)
-        if interrupted:
-            raise Ended(Status.INTERRUPTED, "interrupted by the user", batch)
-        if drawn and len(x_done) and not self._seen:
-            raise _nothing_finite(batch)
-        if (
-            self.budget.target is not None
-            and self.feasible
-            and self.best_score >= self.sign * self.budget.target
-        ):
-            raise Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
-        if len(x_done) < n:
-            raise Ended(Status.TIME_LIMIT, f"max_time ({self.budget.max_time} s) is over", batch)
-        if n < len(x):
-            message = f"max_evaluations ({self.budget.max_evaluations}) is spent"
-            raise Ended(Status.EVALUATION_LIMIT, message, batch)
+    def _evaluate(self, number: int, x: Array, effort: int = 1, recipe: Recipe | None = None) -> Batch:
+        """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
+        admitted = self._admit(len(x))
+        entry = self.scorer.entry(number, x)
+        scored = self.scorer.score(entry, x[:admitted], number, recipe)
+        batch = self._keep(scored, number, effort, entry)
+        if (end := self._judge(scored, batch, admitted, len(x), drawn=recipe is not None)) is not None:
+            raise end
         return batch
 
-    def _score(
-        self, entry: Entry, x: Array, number: int, recipe: Recipe | None
-    ) -> tuple[Failure | None, bool]:
-        """Score the rows that are not known yet; tell what failed, and whether Ctrl-C ended it."""
+    def _admit(self, n: int) -> int:
+        """Return how many of `n` rows may be scored; raise `Ended` where none may."""
+        if self.budget.max_evaluations is not None:
+            n = min(n, self.budget.max_evaluations - self.nfev)
+        if n <= 0:
+            raise Ended(Status.EVALUATION_LIMIT, self._spent)
         if self.elapsed >= self.budget.seconds:
-            return None, False
-        n, deadline, shown, failure = len(x), self._began + self.budget.seconds, self.present(x), None
-        recipe = recipe if shown is x else None
-        try:
-            for came in self.evaluator.score(
-                shown, number, entry.values[:n], entry.done[:n], deadline, recipe
-            ):
-                failure = came
-                self._save(entry)
-        except KeyboardInterrupt:
-            return failure, True
-        return failure, False
+            raise Ended(Status.TIME_LIMIT, self._over)
+        return n
 
-    def _entry(self, number: int, x: Array) -> Entry:
-        """Give where the scores of a batch go, and what is known of them already."""
-        if self.journal is None:
-            return Entry.empty(len(x))
-        entry = self.journal.entry(number, x)
-        self._began = min(self._began, time.monotonic() - entry.elapsed)
-        return entry
-
-    def _save(self, entry: Entry) -> None:
-        if self.journal is not None:
-            entry.elapsed = self.elapsed
-            self.journal.save()
-
-    @property
-    def replaying(self) -> bool:
-        """Whether what happens had happened before the run was resumed."""
-        return self.journal is not None and self.journal.replaying(self._batches)
-
-    @property
-    def remark(self) -> str:
-        """What there is to say about the checkpoint, to be added to a message."""
-        return "" if self.journal is None else self.journal.remark
-
-    def _residuals(self, x: Array) -> tuple[NDArray[np.float64], Failure | None]:
-        """Ask the constraints about rows; give the residuals of those before the first failure, and that."""
-        constraints: Any = self.constraints
-        rows: list[NDArray[np.float64]] = []
-        failure = None
-        for row in widen(self.present(x)):
-            try:
-                rows.append(constraints.residuals(row[None])[0])
-            except Exception as error:
-                failure = Failure(row, error, raised=True)
-                break
-        return np.array(rows).reshape(len(rows), constraints.equality.size), failure
-
-    def _keep(
-        self,
-        x: Array,
-        values: NDArray[np.float64],
-        number: int,
-        effort: int,
-        entry: Entry,
-    ) -> Batch:
+    def _keep(self, scored: Scored, number: int, effort: int, entry: Entry) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
-        residuals = entry.residuals
+        x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
         self.nfev += len(x)
         self._since.append(values)
-        excess = None if self.constraints is None or residuals is None else self.constraints.excess(residuals)
-        self._remember(x, self.sign * values, residuals, excess)
-        if self.improve is not None and len(x):
+        excess = (
+            None
+            if self.setting.constraints is None or residuals is None
+            else self.setting.constraints.excess(residuals)
+        )
+        scores = self.sign * values
+        self.best.consider(shown, scores, residuals, excess)
+        if self.setting.improve is not None and len(x):
             if entry.improved is None:
-                entry.improved = self._improved(x, values, number, effort)
+                entry.improved = self.scorer.improve(shown, values, number, effort)
             x, values, extra = entry.improved
             self.nfev += extra
-            self._remember(x, self.sign * values, residuals, excess)
+            shown, scores = self.setting.present(x), self.sign * values
+            self.best.consider(shown, scores, residuals, excess)
         if not self.replaying:
-            self._save(entry)
+            self.scorer.save(entry)
+        if not scored.complete:
+            entry.residuals = entry.improved = None
 
         def stream() -> np.random.Generator:
             return self.streams.generator(Purpose.UPDATE, number)
 
-        self._last = Batch(x, self.sign * values, stream, residuals, excess)
+        self._last = Batch(x, scores, stream, residuals, excess, shown)
         return self._last
 
-    def _remember(
-        self,
-        x: Array,
-        scores: NDArray[np.float64],
-        residuals: NDArray[np.float64] | None,
-        excess: NDArray[np.float64] | None,
-    ) -> None:
-        """Note the best candidate: the least infeasible, then the best score."""
-        if not len(scores):
-            return
-        worth = np.fmax(scores, -np.inf)
-        if excess is None:
-            top = int(worth.argmax())
-            if not worth[top] > -np.inf:
-                if not self.any_score or np.isnan(scores).all():
-                    return
-                top = int(np.isnan(scores).argmin())
-        else:
-            self._seen = self._seen or bool(np.isfinite(excess).any())
-            ranks = ~np.isnan(scores) if self.any_score else scores > -np.inf
-            ranks = (ranks | (excess > 0)) & np.isfinite(excess)
-            ranks &= excess == excess[ranks].min(initial=np.inf)
-            if not ranks.any():
-                return
-            top = int(np.nanargmax(np.where(ranks, worth, np.nan)))
-        self._seen = True
-        least = 0.0 if excess is None else float(excess[top])
-        if self.best_x is None or (-least, scores[top]) > (-self.best_excess, self.best_score):
-            self.best_score, self.best_excess = float(scores[top]), least
-            self.best_x = np.array(self.present(x[top : top + 1])[0])
-            self.feasible = True
-            if self.constraints is not None and residuals is not None:
-                self.feasible = self.constraints.met(residuals[top])
-                self.best_violation = float(self.constraints.violations(residuals[top]).max(initial=0.0))
+    def _judge(self, scored: Scored, batch: Batch, admitted: int, wanted: int, drawn: bool) -> Ended | None:
+        """Return why the run ends with this batch, or None."""
+        target = self.budget.target
+        if scored.failure is not None:
+            return _failed(scored.failure, batch)
+        if scored.interrupted:
+            return Ended(Status.INTERRUPTED, "interrupted by the user", batch)
+        if drawn and len(scored.x) and not self.best.seen:
+            return _nothing_finite(batch)
+        if target is not None and self.best.feasible and self.best.score >= self.sign * target:
+            return Ended(Status.TARGET_REACHED, f"the target {target} is reached", batch)
+        if len(scored.x) < admitted:
+            return Ended(Status.TIME_LIMIT, self._over, batch)
+        if admitted < wanted:
+            return Ended(Status.EVALUATION_LIMIT, self._spent, batch)
+        return None
 
-    def _improved(
-        self, x: Array, values: NDArray[np.float64], number: int, effort: int
-    ) -> tuple[Array, NDArray[np.float64], int]:
-        rng = self.streams.generator(Purpose.IMPROVE, number)
-        x = self.present(x)
-        rows = np.array(x if self.evaluator.objective.compact else widen(x))
-        better, scores, extra = self.improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
-        better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
-        if better.shape[1:] != x.shape[1:] or scores.shape != (len(better),):
-            raise ValueError(
-                f"improve must return (X, scores, extra_evaluations) with X of shape (n, {x.shape[1]}) and "
-                f"n scores; got shapes {better.shape} and {scores.shape}."
-            )
-        better.flags.writeable = False
-        return better, scores, int(extra)
+    @property
+    def _spent(self) -> str:
+        return f"max_evaluations ({self.budget.max_evaluations}) is spent"
+
+    @property
+    def _over(self) -> str:
+        return f"max_time ({self.budget.max_time} s) is over"
 
     def _record(self, step: Step) -> None:
         state = step.state
@@ -333,11 +222,12 @@ class Driver:
         finite, nans = values, 0
         if not (usable := np.isfinite(values)).all():
             finite, nans = values[usable], int(np.isnan(values).sum())
+        ranked = self.best.feasible or self.setting.constraints is None
         self.history.append(
             Row(
                 stage=step.stage,
                 level=self.sign * state.level if state else np.nan,
-                best=self.sign * self.best_score if self.feasible or self.constraints is None else np.nan,
+                best=self.sign * self.best.score if ranked else np.nan,
                 mean=float(finite.mean()) if finite.size else np.nan,
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,
@@ -367,20 +257,10 @@ class Driver:
         if row.nan_count:
             log.warning("%d scores of iteration %d are NaN", row.nan_count, len(self.history))
         if self.notify is not None and self._last is not None:
-            population = widen(self.present(self._last.x))
+            population = widen(self._last.x if self._last.shown is None else self._last.shown)
             progress = Progress(self.state, population, self.sign * self._last.scores, row)
             if self.notify(progress):
                 raise Ended(Status.CALLBACK, "the callback asked to stop")
-
-
-def _selected(rows: Array, done: NDArray[np.bool_]) -> Array:
-    """Give the rows that are done, without a copy where all of the first ones are."""
-    count = int(done.sum())
-    if done[:count].all():
-        return rows[:count]
-    rows = rows[done]
-    rows.flags.writeable = False
-    return rows
 
 
 def _failed(failure: Failure, batch: Batch) -> Ended:
