@@ -1,37 +1,56 @@
-# Each target makes what it needs, in .venv, from nothing.
+# Each target makes what it needs from nothing, in an environment of its own below VENV.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-all lint clean
+# The lowest versions that pyproject.toml allows, and what is tried with them and with the newest.
+LOWEST = $(shell $(PYTHON) -c "import tomllib; print(*(each.replace('>=', '==') for each in \
+	tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
+SELECTION := tests/core tests/families tests/optimization tests/problems/test_maxcut_search.py \
+	tests/rare_events/test_quantile.py tests/checkpoint/test_resume.py
 
-demo: .venv/installed
+.PHONY: demo base test test-all lowest newest lint clean
+
+demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
 
-test: .venv/tested
+base: $(VENV)/installed
+	$(BIN)/python tests/base_install.py
+
+test: $(VENV)/tested
 	$(BIN)/python -m pytest
 
-test-all: .venv/tested
+test-all: $(VENV)/tested
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-lint: .venv/developed
+lowest: $(VENV)/bin/python
+	$(PIP) $(LOWEST) pytest --editable .
+	$(BIN)/python -m pytest $(SELECTION)
+
+newest: $(VENV)/bin/python
+	$(PIP) --upgrade pytest --editable .
+	$(BIN)/python -m pytest $(SELECTION)
+
+lint: $(VENV)/developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p cem -p problems
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
 
-.venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable .
 	@touch $@
 
-.venv/tested: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
-	@touch $@ .venv/installed
+$(VENV)/tested: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable ".[test]"
+	@touch $@ $(VENV)/installed
 
-.venv/developed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	@touch $@ .venv/tested .venv/installed
+$(VENV)/developed: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/tested $(VENV)/installed
 
 clean:
-	rm -rf .venv
+	rm -rf $(VENV)

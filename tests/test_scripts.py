@@ -44,12 +44,14 @@ def test_optimize_function():
     assert "CONVERGED" in done.stdout
 
 
+@pytest.mark.slow
 def test_study_bridge():
     done = run("study_bridge.py", "--runs", 3, "--levels", 1.5)
     assert done.returncode == 0, done.stderr
     assert "3.34089e-04" in done.stdout
 
 
+@pytest.mark.slow
 def test_study_rare_event(tmp_path):
     log = tmp_path / "runs.jsonl"
     for _ in range(2):
@@ -66,6 +68,7 @@ def test_study_rare_event_lists_the_cases():
     assert "credit 250" in done.stdout
 
 
+@pytest.mark.slow
 def test_study_ingredients(tmp_path):
     log = tmp_path / "runs.jsonl"
     for _ in range(2):
@@ -85,6 +88,7 @@ def test_study_ingredients(tmp_path):
     assert run("benchmarks/rare_event/ingredients.py", "no such").returncode != 0
 
 
+@pytest.mark.slow
 def test_simulate_workers():
     few = ("--workers", 100, "--batches", 200, "--seeds", 1, "--dimension", 3, "--tails", "Pareto 2.5")
     done = run("benchmarks/worker_schemes.py", *few)
@@ -101,6 +105,7 @@ def square(tmp_path):
     return graph
 
 
+@pytest.mark.slow
 def test_maxcut_writes_the_partition_and_knows_the_gaps(square):
     folder = square.parent
     done = run(
@@ -114,6 +119,7 @@ def test_maxcut_writes_the_partition_and_knows_the_gaps(square):
     assert sides[0] == sides[2] != sides[1] == sides[3]
 
 
+@pytest.mark.slow
 def test_benchmark_maxcut_stops_at_the_best_known_value(square):
     arguments = (square, "--seconds", 100, "--solvers", "cem-numpy", "--stop-at-best")
     done = run("benchmarks/maxcut/compare.py", *arguments)
@@ -121,6 +127,7 @@ def test_benchmark_maxcut_stops_at_the_best_known_value(square):
     assert "| cem-numpy | 1 | 1 (100 %) | 0.0000 |" in done.stdout
 
 
+@pytest.mark.slow
 def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
     log = tmp_path / "runs.jsonl"
     given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--log", log, "--repetitions")
@@ -133,12 +140,14 @@ def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
     assert "own s" in done.stdout
 
 
+@pytest.mark.slow
 def test_benchmark_continuous_constrained():
     done = run("benchmarks/continuous/compare.py", "--constrained", "ours", "--problems", "g08", "--seeds", 0)
     assert done.returncode == 0, done.stderr
     assert "ours: 1/1 solved" in done.stdout
 
 
+@pytest.mark.slow
 def test_benchmark_continuous_large():
     done = run(
         "benchmarks/continuous/compare.py", "--large", "ours", "separable", "--dims", 20, "--seconds", 5
@@ -147,6 +156,7 @@ def test_benchmark_continuous_large():
     assert done.stdout.count("D = 20") == 6
 
 
+@pytest.mark.slow
 def test_benchmark_continuous_on_bbob(tmp_path):
     pytest.importorskip("cocoex")
     kept = tmp_path / "hits.json"

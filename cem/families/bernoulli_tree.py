@@ -263,11 +263,12 @@ def _spanning_forest(
     if len(a) == 0:
         return np.full(d, -1)
     cost = 1 + gain.max() - gain  # positive: the graph routines take 0 for no edge
-    forest = csgraph.minimum_spanning_tree(sparse.coo_array((cost, (a, b)), shape=(d, d)).tocsr()).tocoo()
+    pairs = a.astype(np.int32), b.astype(np.int32)  # all that older versions of csgraph take
+    forest = csgraph.minimum_spanning_tree(sparse.coo_array((cost, pairs), shape=(d, d)).tocsr()).tocoo()
     component = csgraph.connected_components(forest, directed=False)[1]
     roots = np.unique(component, return_index=True)[1]
-    rows = np.concatenate([forest.row, np.full(len(roots), d)])
-    columns = np.concatenate([forest.col, roots])
+    rows = np.concatenate([forest.row, np.full(len(roots), d)]).astype(np.int32)
+    columns = np.concatenate([forest.col, roots]).astype(np.int32)
     rooted = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(d + 1, d + 1)).tocsr()
     above = csgraph.breadth_first_order(rooted, d, directed=False)[1][:d]
     return np.where(above == d, -1, above).astype(np.int64)

@@ -107,6 +107,7 @@ def test_arrays_of_unequal_length_are_refused():
 
 
 def test_a_frame_has_an_iteration_a_row(history):
+    pytest.importorskip("pandas")
     frame = history.to_frame()
     assert list(frame.columns) == list(COLUMNS)
     assert frame.index.tolist() == [1, 2, 3]
@@ -115,6 +116,7 @@ def test_a_frame_has_an_iteration_a_row(history):
 
 
 def test_a_frame_of_nothing_is_empty():
+    pytest.importorskip("pandas")
     frame = History().to_frame()
     assert len(frame) == 0
     assert list(frame.columns) == list(COLUMNS)
