@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Protocol, Self, TypeGuard, runtime_checkable
 
 import numpy as np
@@ -29,7 +30,7 @@ class Family(Protocol):
     def sample(self, n: int, rng: np.random.Generator, /) -> Array:
         """Draw `n` candidates, shape ``(n, d)``."""
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density or log mass of each row of `x` in nats, shape ``(n,)``."""
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
@@ -50,15 +51,30 @@ class Storable(Protocol):
     """A family whose parameters can be written to, and read from, named arrays."""
 
     def to_arrays(self) -> Mapping[str, Array]:
-        """Give the parameters by name."""
+        """Return the parameters by name."""
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
+        """Return the family that `to_arrays` described."""
 
 
 class ReadOnly:
-    """A value whose arrays are read-only again when it comes out of a pickle or another process."""
+    """A dataclass whose arrays are read-only, also when it comes out of a pickle or another process."""
+
+    @classmethod
+    def owning(cls, **values: Any) -> Self:
+        """Return a value with these fields, unchecked and uncopied; arrays become read-only.
+
+        It is for what has just been computed and is known to be right.
+        """
+        self = object.__new__(cls)
+        self.__setstate__(values)
+        return self
+
+    def replaced(self, **values: Any) -> Self:
+        """Return a value with these fields in place of its own, unchecked and uncopied."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        return self.owning(**own | values)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for value in state.values():
@@ -67,18 +83,45 @@ class ReadOnly:
         self.__dict__.update(state)
 
 
+class Stored(ReadOnly):
+    """A family whose fields are arrays, kept by their names."""
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return the parameters by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Return the family that `to_arrays` described, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing or unknown, or not what the family's constructor accepts.
+        """
+        try:
+            made = cls(**arrays)
+        except TypeError as error:
+            raise ValueError(f"{cls.__name__} cannot be made of {', '.join(arrays)}: {error}") from None
+        for name, values in arrays.items():
+            own = getattr(made, name)
+            if np.allclose(values, own, rtol=1e-12, atol=0):  # scaled once more: rounding is all that changed
+                object.__setattr__(made, name, frozen(np.reshape(values, own.shape), own.dtype))
+        return made
+
+
 def is_family(value: object) -> TypeGuard[Family]:
-    """Tell whether `value` is a distribution (not a class of them)."""
+    """Whether `value` is a distribution (not a class of them)."""
     return isinstance(value, Family) and not isinstance(value, type)
 
 
 def minimum_rows(family: Family) -> int:
-    """Give the number of distinct rows that `family` needs for a proper fit (1 where it does not say)."""
+    """Return the number of distinct rows that a proper fit of `family` needs, 1 where it does not say."""
     return int(getattr(family, "minimum_rows", 1))
 
 
 def dimension(family: Family) -> int:
-    """Give the length of a candidate, asked of the family itself or of one draw from it."""
+    """Return the length of a candidate of `family`, from its `dimension` or from one draw."""
     known = getattr(family, "dimension", None)
     if known is not None:
         return int(known)
@@ -92,14 +135,20 @@ def dimension(family: Family) -> int:
 
 
 def frozen(values: ArrayLike, dtype: Any = np.float64) -> Array:
-    """Copy `values` into a read-only array."""
+    """Return a read-only copy of `values`."""
     out = np.array(values, dtype=dtype)
     out.flags.writeable = False
     return out
 
 
-def parameter_vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Check a parameter given as a non-empty vector of finite numbers; a scalar becomes a vector of one."""
+def parameter_vector(name: str, values: ArrayLike) -> Floats:
+    """Return a parameter as a vector of finite numbers, shape ``(d,)``; a scalar becomes a vector of one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no vector of numbers, is empty or has an entry that is not finite.
+    """
     try:
         out = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError):
@@ -112,17 +161,28 @@ def parameter_vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_rows(x: Array, d: int) -> Array:
-    """Check that `x` holds candidates of length `d`, one a row."""
+    """Return `x` as an array of candidates, shape ``(n, d)``, or raise `ValueError`."""
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] != d:
         raise ValueError(f"candidates must have shape (n, {d}), one a row; got {x.shape}.")
     return x
 
 
-def fit_weights(x: Array, weights: Array | None) -> NDArray[np.float64]:
-    """Check and normalise the weights of the rows of `x` to sum to one.
+def check_finite(x: Array) -> None:
+    """Raise `ValueError` where a row that is to be fitted is not finite."""
+    if not np.all(np.isfinite(x)):
+        raise ValueError("a fit needs finite rows; leave out those with NaN or infinite entries.")
 
-    Weights are scaled by their largest first, so that tiny ones do not underflow together.
+
+def fit_weights(x: Array, weights: Array | None) -> Floats:
+    """Return the weights of the rows of `x`, shape ``(n,)``, scaled to sum to one; equal where None.
+
+    They are divided by their largest first, so that tiny ones do not underflow together.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or the weights have another shape, are negative, not finite or all zero.
     """
     n = x.shape[0]
     if n == 0:
@@ -140,7 +200,7 @@ def fit_weights(x: Array, weights: Array | None) -> NDArray[np.float64]:
 
 
 def check_rate(rate: float) -> float:
-    """Check a smoothing rate in [0, 1]."""
+    """Return a smoothing rate, or raise `ValueError` where it lies outside [0, 1]."""
     if not 0 <= rate <= 1:
         raise ValueError(f"a blending rate lies in [0, 1], got {rate!r}.")
     return float(rate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,11 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, rel_entr, xlog1py, xlogy
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bernoulli(ReadOnly):
+class Bernoulli(Stored):
     """Independent Bernoulli distribution over rows of 0 and 1; immutable.
 
     Parameters
@@ -59,7 +67,7 @@ class Bernoulli(ReadOnly):
         """Draw ``len(out)`` candidates into `out`, shape ``(n, d)``."""
         np.less(rng.random(out.shape), self.p, out=out.view(np.bool_))
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
         x = check_rows(x, self.dimension)
         valid = np.all((x == 0) | (x == 1), axis=1)
@@ -69,12 +77,12 @@ class Bernoulli(ReadOnly):
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted mean of the rows."""
         x = check_rows(x, self.dimension)
-        return type(self)(np.clip(fit_weights(x, weights) @ x, 0.0, 1.0))
+        return self.owning(p=np.clip(fit_weights(x, weights) @ x, 0.0, 1.0))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the probabilities."""
         a = check_rate(rate)
-        return type(self)((1 - a) * self.p + a * other.p)
+        return self.owning(p=(1 - a) * self.p + a * other.p)
 
     def entropy(self) -> float:
         """Entropy in nats."""
@@ -85,15 +93,6 @@ class Bernoulli(ReadOnly):
         if not isinstance(other, Bernoulli) or other.dimension != self.dimension:
             raise TypeError("a closed form needs two Bernoulli families of one dimension.")
         return float(np.sum(rel_entr(self.p, other.p) + rel_entr(1 - self.p, 1 - other.p)))
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"p": self.p}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(arrays["p"])
 
     def __repr__(self) -> str:
         return f"Bernoulli(p={self.p})" if self.dimension <= 8 else f"Bernoulli({self.dimension} positions)"

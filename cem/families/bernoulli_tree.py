@@ -13,11 +13,21 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.special import entr
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BernoulliTree(ReadOnly):
+class BernoulliTree(Stored):
     """Tree-structured distribution over rows of 0 and 1; immutable.
 
     Every position depends on at most one other, its parent, which is drawn before it. `independent` makes
@@ -26,7 +36,7 @@ class BernoulliTree(ReadOnly):
     Parameters
     ----------
     parents : array_like of int, shape (d,)
-        The parent of each position, -1 for a root. There are no circles.
+        The parent of each position, -1 for a root. There are no cycles.
     conditionals : array_like, shape (d, 2)
         Probability of a 1 given a parent of 0 and of 1, in [0, 1]; both the same for a root.
     edges : array_like of int, shape (m, 2), optional
@@ -38,7 +48,7 @@ class BernoulliTree(ReadOnly):
     Raises
     ------
     ValueError
-        If a probability lies outside [0, 1], a parent or an edge is out of range, or parents form a circle.
+        If a probability lies outside [0, 1], a parent or an edge is out of range, or parents form a cycle.
 
     References
     ----------
@@ -68,11 +78,11 @@ class BernoulliTree(ReadOnly):
         object.__setattr__(self, "conditionals", frozen(tables))
         if self.edges is not None:
             object.__setattr__(self, "edges", frozen(_checked_edges(self.edges, d), np.int64))
-        self._generations  # noqa: B018 - raises where the parents form a circle
+        self._generations  # noqa: B018 - raises where the parents form a cycle
 
     @classmethod
     def independent(cls, p: ArrayLike, *, edges: ArrayLike | None = None, symmetric: bool = False) -> Self:
-        """Make a tree without dependence: position j is 1 with probability ``p[j]``.
+        """Return a tree without dependence: position j is 1 with probability ``p[j]``.
 
         Raises
         ------
@@ -90,7 +100,7 @@ class BernoulliTree(ReadOnly):
         return int(self.parents.size)
 
     @property
-    def p(self) -> NDArray[np.float64]:
+    def p(self) -> Floats:
         """Probability of a 1 in each position, shape ``(d,)``."""
         return self._marginals
 
@@ -110,11 +120,11 @@ class BernoulliTree(ReadOnly):
             low, high = self.conditionals[places].T
             out[:, places] = u[:, places] < np.where(above, high, low)
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
         x = check_rows(x, self.dimension)
         valid = np.all((x == 0) | (x == 1), axis=1)
-        ones = np.where(valid[:, None], x, 0).astype(np.intp)
+        ones = np.where(valid[:, None], x, 0).astype(np.int64)
         given = np.where(self.parents >= 0, ones[:, self.parents], 0)
         p_one = self.conditionals[np.arange(self.dimension), given]
         with np.errstate(divide="ignore"):
@@ -162,36 +172,36 @@ class BernoulliTree(ReadOnly):
         return float(np.sum((1 - above) * of_tables[:, 0] + above * of_tables[:, 1]))
 
     def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
+        """Return the parameters by name."""
         own = {"parents": self.parents, "conditionals": self.conditionals}
         own["symmetric"] = np.array(self.symmetric)
         return own if self.edges is None else {**own, "edges": self.edges}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
+        """Return the family that `to_arrays` described, bit for bit."""
         return cls(arrays["parents"], arrays["conditionals"], arrays.get("edges"), bool(arrays["symmetric"]))
 
     @cached_property
-    def _generations(self) -> list[NDArray[np.intp]]:
+    def _generations(self) -> list[Index]:
         """Positions by their distance from a root: all parents of a generation are in the one before."""
         order = np.argsort(self._depth, kind="stable")
         return np.split(order, np.cumsum(np.bincount(self._depth))[:-1])
 
     @cached_property
-    def _depth(self) -> NDArray[np.intp]:
+    def _depth(self) -> Index:
         """Number of ancestors of each position."""
-        depth = np.zeros(self.dimension, dtype=np.intp)
+        depth = np.zeros(self.dimension, dtype=np.int64)
         ancestor = self.parents
         while np.any(ancestor >= 0):
             depth += ancestor >= 0
             if depth.max() >= self.dimension:
-                raise ValueError("the parents form a circle; every position must lead up to a root.")
+                raise ValueError("the parents form a cycle; every position must lead up to a root.")
             ancestor = np.where(ancestor >= 0, self.parents[ancestor], -1)
         return depth
 
     @cached_property
-    def _marginals(self) -> NDArray[np.float64]:
+    def _marginals(self) -> Floats:
         roots, *later = self._generations
         p = np.empty(self.dimension)
         p[roots] = self.conditionals[roots, 0]
@@ -201,8 +211,8 @@ class BernoulliTree(ReadOnly):
             p[places] = (1 - above) * low + above * high
         return p
 
-    def _both_ones(self, i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give P(x_i = x_j = 1). Correlations of binary variables multiply along the path between them."""
+    def _both_ones(self, i: Index, j: Index) -> Floats:
+        """Return P(x_i = x_j = 1). Correlations of binary variables multiply along the path between them."""
         p, depth = self._marginals, self._depth
         variance = p * (1 - p)
         above = np.where(self.parents >= 0, self.parents, 0)
@@ -220,8 +230,8 @@ class BernoulliTree(ReadOnly):
             here[first], there[second] = above[here[first]], above[there[second]]
         return p[i] * p[j] + correlation * np.sqrt(variance[i] * variance[j])
 
-    def _along(self, parents: Array, p: NDArray[np.float64], both: NDArray[np.float64]) -> Self:
-        """Give the tree with these parents and marginals; `both` is P(a child and its parent are 1)."""
+    def _along(self, parents: Array, p: Floats, both: Floats) -> Self:
+        """Return the tree with these parents and marginals; `both` is P(a child and its parent are 1)."""
         tables = np.repeat(p[:, None], 2, axis=1)
         child = np.flatnonzero(parents >= 0)
         above = p[parents[child]]
@@ -229,14 +239,14 @@ class BernoulliTree(ReadOnly):
             low, high = (p[child] - both[child]) / (1 - above), both[child] / above
         tables[child, 0] = np.where(above < 1, low, p[child])
         tables[child, 1] = np.where(above > 0, high, p[child])
-        return type(self)(parents, np.clip(tables, 0.0, 1.0), self.edges, self.symmetric)
+        return self.replaced(parents=parents, conditionals=np.clip(tables, 0.0, 1.0))
 
     def __repr__(self) -> str:
         joined = int(np.sum(self.parents >= 0))
         return f"BernoulliTree({self.dimension} positions, {joined} of them with a parent)"
 
 
-def _checked_edges(edges: ArrayLike, d: int) -> NDArray[np.int64]:
+def _checked_edges(edges: ArrayLike, d: int) -> Index:
     pairs = np.asarray(edges)
     if pairs.size == 0:
         return np.empty((0, 2), dtype=np.int64)
@@ -247,19 +257,15 @@ def _checked_edges(edges: ArrayLike, d: int) -> NDArray[np.int64]:
     return pairs
 
 
-def _mutual_information(
-    p: NDArray[np.float64], q: NDArray[np.float64], both: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Give the mutual information in nats of two binary variables from P(1), P(1) and P(both 1)."""
+def _mutual_information(p: Floats, q: Floats, both: Floats) -> Floats:
+    """Return the mutual information in nats of two binary variables from P(1), P(1) and P(both 1)."""
     cells = np.stack([both, p - both, q - both, 1 - p - q + both])
     own = entr(p) + entr(1 - p) + entr(q) + entr(1 - q)
     return np.asarray(own - entr(np.maximum(cells, 0)).sum(axis=0))
 
 
-def _spanning_forest(
-    a: NDArray[np.intp], b: NDArray[np.intp], gain: NDArray[np.float64], d: int
-) -> NDArray[np.int64]:
-    """Give the parents of a maximum-gain spanning forest over the pairs (a, b)."""
+def _spanning_forest(a: Index, b: Index, gain: Floats, d: int) -> Index:
+    """Return the parents of a maximum-gain spanning forest over the pairs (a, b)."""
     if len(a) == 0:
         return np.full(d, -1)
     cost = 1 + gain.max() - gain  # positive: the graph routines take 0 for no edge
@@ -274,9 +280,7 @@ def _spanning_forest(
     return np.where(above == d, -1, above).astype(np.int64)
 
 
-def _places(
-    i: NDArray[np.intp], j: NDArray[np.intp], a: NDArray[np.intp], b: NDArray[np.intp], d: int
-) -> NDArray[np.intp]:
+def _places(i: Index, j: Index, a: Index, b: Index, d: int) -> Index:
     """Find the unordered pairs (i, j) among the pairs (a, b)."""
     keys = np.minimum(a, b) * d + np.maximum(a, b)
     order = np.argsort(keys, kind="stable")

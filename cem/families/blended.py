@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import entr
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, check_rate, check_rows, fit_weights, frozen
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.mixture import allotted, checked_shares, log_total
+from cem.families.mixture import Mixture, allot, check_shares, scale_shares, sum_in_logs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Blended(ReadOnly):
+class Blended(Mixture):
     """Mixture of any families over real rows of the same length; immutable.
 
     Parameters
@@ -29,7 +27,7 @@ class Blended(ReadOnly):
     parts: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
+        object.__setattr__(self, "shares", frozen(check_shares(self.shares)))
         object.__setattr__(self, "parts", tuple(self.parts))
 
     @property
@@ -39,31 +37,30 @@ class Blended(ReadOnly):
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Array:
         """Draw `n` rows in random order, each part its share of them."""
-        which = allotted(self.shares, n, rng)
+        which = allot(self.shares, n, rng)
         x = np.empty((n, self.dimension))
         for k, part in enumerate(self.parts):
             rows = np.flatnonzero(which == k)
             x[rows] = part.sample(len(rows), rng)
         return x
 
-    def _joint(self, x: Array) -> NDArray[np.float64]:
-        each = np.column_stack([part.log_prob(x) for part in self.parts])
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times density of each part at each row, shape ``(n, K)``."""
+        each = np.column_stack([part.log_prob(rows) for part in self.parts])
         return np.asarray(each + np.log(self.shares))
-
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
-        """Log density of each row in nats, shape ``(n,)``."""
-        return log_total(self._joint(x))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Refit each part and its share by one step of expectation maximisation."""
         w = fit_weights(check_rows(x, self.dimension), weights)
-        joint = self._joint(x)
-        r = np.exp(joint - log_total(joint)[:, None]) * w[:, None]
-        kept = [k for k, mass in enumerate(r.sum(axis=0)) if mass > 0]
-        return type(self)(r.sum(axis=0)[kept], [self.parts[k].fit(x, r[:, k]) for k in kept])
+        joint = self.joint(x)
+        r = np.exp(joint - sum_in_logs(joint)[:, None]) * w[:, None]
+        mass = r.sum(axis=0)
+        kept = np.flatnonzero(mass > 0)
+        parts = tuple(self.parts[k].fit(x, r[:, k]) for k in kept)
+        return self.owning(shares=scale_shares(mass[kept]), parts=parts)
 
     def blend(self, other: Any, rate: float, /) -> Any:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
         a = check_rate(rate)
         if a in (0.0, 1.0):
             return self if a == 0 else other
@@ -77,11 +74,11 @@ class Blended(ReadOnly):
             else:
                 shares.append(a * share)
                 parts.append(part)
-        return type(self)(shares, parts)
+        return self.owning(shares=scale_shares(np.array(shares)), parts=tuple(parts))
 
-    def entropy(self) -> float:
-        """Give an upper bound of the entropy in nats: the parts' mean plus the shares'."""
-        return float(self.shares @ [part.entropy() for part in self.parts] + entr(self.shares).sum())
+    def component_entropies(self) -> Floats:
+        """Return the entropy of each part in nats, shape ``(K,)``."""
+        return np.array([part.entropy() for part in self.parts])
 
     def __repr__(self) -> str:
         return f"Blended({', '.join(map(repr, self.parts))})"

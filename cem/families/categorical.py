@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr, rel_entr
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Categorical(ReadOnly):
+class Categorical(Stored):
     """Independent categorical distribution over rows of labels 0 … k_j - 1; immutable.
 
     Parameters
@@ -53,17 +62,8 @@ class Categorical(ReadOnly):
         padded = np.zeros((len(tables), int(categories.max())))
         for row, table in zip(padded, tables, strict=True):
             row[: table.size] = table
-        self._set(padded, categories)
-
-    def _set(self, padded: NDArray[np.float64], categories: NDArray[np.int64]) -> None:
         object.__setattr__(self, "probabilities", frozen(padded))
         object.__setattr__(self, "categories", frozen(categories, np.int64))
-
-    def _with(self, padded: NDArray[np.float64]) -> Self:
-        """Give a family with these tables and this one's numbers of categories."""
-        new = object.__new__(type(self))
-        new._set(padded, self.categories)
-        return new
 
     @property
     def dimension(self) -> int:
@@ -71,22 +71,14 @@ class Categorical(ReadOnly):
         return int(self.categories.size)
 
     @cached_property
-    def _upper_edges(self) -> NDArray[np.float64]:
-        """Cumulative tables without their last category, which takes what rounding leaves over."""
-        edges = np.cumsum(self.probabilities, axis=1)
-        last = self.probabilities.shape[1] - 1 - np.argmax(self.probabilities[:, ::-1] > 0, axis=1)
-        edges[np.arange(edges.shape[1]) >= last[:, None]] = np.inf
-        return edges[:, :-1]
+    def _edges(self) -> Floats:
+        return label_edges(self.probabilities)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.int64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Index:
         """Draw `n` candidates of labels, shape ``(n, d)``."""
-        u = rng.random((n, self.dimension))
-        labels = np.zeros(u.shape, dtype=np.int64)
-        for edge in self._upper_edges.T:
-            labels += u >= edge
-        return labels
+        return draw_labels(rng.random((n, self.dimension)), self._edges.T)
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
         x = check_rows(x, self.dimension)
         valid = np.all((x >= 0) & (x < self.categories) & (x == np.floor(x)), axis=1)
@@ -104,14 +96,14 @@ class Categorical(ReadOnly):
         d, k = self.probabilities.shape
         cells = labels + k * np.arange(d)
         counts = np.bincount(cells.ravel(), np.repeat(w, d), minlength=d * k).reshape(d, k)
-        return self._with(counts / counts.sum(axis=1, keepdims=True))
+        return self.replaced(probabilities=counts / counts.sum(axis=1, keepdims=True))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the tables."""
         a = check_rate(rate)
         if not np.array_equal(self.categories, other.categories):
             raise ValueError("blending needs the same number of categories in every position.")
-        return self._with((1 - a) * self.probabilities + a * other.probabilities)
+        return self.replaced(probabilities=(1 - a) * self.probabilities + a * other.probabilities)
 
     def entropy(self) -> float:
         """Entropy in nats."""
@@ -123,22 +115,45 @@ class Categorical(ReadOnly):
             raise TypeError("a closed form needs two Categorical families with the same categories.")
         return float(np.sum(rel_entr(self.probabilities, other.probabilities)))
 
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"probabilities": self.probabilities, "categories": self.categories}
-
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
+        """Return the family that `to_arrays` described, bit for bit."""
         padded, categories = arrays["probabilities"], arrays["categories"]
         made = cls([row[: int(k)] for row, k in zip(padded, categories, strict=True)])
-        return made._with(padded)  # exactly these, not normalised anew
+        return made.replaced(probabilities=frozen(padded))  # exactly these, not scaled once more
 
     def __repr__(self) -> str:
         if self.dimension > 4:
             return f"Categorical({self.dimension} positions)"
         tables = [row[:k].tolist() for row, k in zip(self.probabilities, self.categories, strict=True)]
         return f"Categorical(probabilities={tables})"
+
+
+def label_edges(tables: Floats) -> Floats:
+    """Return where a uniform number passes from one label to the next, shape ``(…, k - 1)``.
+
+    These are the cumulative sums of the last axis of `tables`, shape ``(…, k)``; the last possible label
+    takes what rounding leaves over.
+    """
+    edges = np.cumsum(tables, axis=-1)
+    last = tables.shape[-1] - 1 - np.argmax(tables[..., ::-1] > 0, axis=-1)
+    edges[np.arange(tables.shape[-1]) >= last[..., None]] = np.inf
+    return edges[..., :-1]
+
+
+def draw_labels(u: Floats, edges: Iterable[Floats]) -> Index:
+    """Return the label of each uniform number in `u`, given one array of edges after the other."""
+    labels = np.zeros(u.shape, dtype=np.int64)
+    for edge in edges:
+        labels += u >= edge
+    return labels
+
+
+def heat_tables(tables: Floats, heat: float) -> Floats:
+    """Return probabilities to the power `heat`, normalised along the last axis; zeros stay."""
+    possible = tables > 0
+    powers = np.where(possible, np.where(possible, tables, 1.0) ** heat, 0.0)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _rows(probabilities: Any) -> list[Any]:
@@ -156,7 +171,7 @@ def _rows(probabilities: Any) -> list[Any]:
     return rows
 
 
-def _checked_table(row: Any, position: int) -> NDArray[np.float64]:
+def _checked_table(row: Any, position: int) -> Floats:
     table = parameter_vector(f"the table of position {position}", row)
     if np.any(table < 0) or abs(table.sum() - 1) > 1e-8:
         raise ValueError(

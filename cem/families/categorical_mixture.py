@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.mixture import allotted, checked_shares, log_total, maximised
-
-Vector = NDArray[np.float64]
-ROUNDS = 100
-GAIN = 1e-6
-_IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
+from cem.families.base import Array, Floats, Index, Stored, check_rows, frozen
+from cem.families.categorical import draw_labels, heat_tables, label_edges
+from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares, scale_shares, sum_in_logs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CategoricalMixture(ReadOnly):
+class CategoricalMixture(Mixture, Stored):
     """Mixture of independent categorical distributions over rows of labels; immutable.
 
     Parameters
@@ -46,7 +40,7 @@ class CategoricalMixture(ReadOnly):
     dtype: ClassVar = np.dtype(np.int64)
 
     def __post_init__(self) -> None:
-        shares, tables = checked_shares(self.shares), np.asarray(self.tables, dtype=np.float64)
+        shares, tables = check_shares(self.shares), np.asarray(self.tables, dtype=np.float64)
         if tables.ndim != 3 or len(tables) != shares.size:
             raise ValueError(
                 f"shares and tables must have shapes (K,) and (K, d, k); got {shares.shape}, {tables.shape}."
@@ -62,85 +56,51 @@ class CategoricalMixture(ReadOnly):
         return int(self.tables.shape[1])
 
     @property
-    def mean(self) -> Vector:
+    def mean(self) -> Floats:
         """Probability of each label in each position, shape ``(d, k)``."""
         return np.asarray(np.tensordot(self.shares, self.tables, axes=1))
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.int64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Index:
         """Draw `n` candidates in random order, each component its share of them, shape ``(n, d)``."""
-        which = allotted(self.shares, n, rng)
+        which = allot(self.shares, n, rng)
         u = rng.random((n, self.dimension))
-        k = self.tables.shape[2]
-        edges = np.cumsum(self.tables, axis=2)
-        last = k - 1 - np.argmax(self.tables[..., ::-1] > 0, axis=2)
-        edges[np.arange(k) >= last[..., None]] = np.inf  # the last label takes what rounding leaves over
-        labels = np.zeros(u.shape, dtype=np.int64)
-        for j in range(k - 1):
-            labels += u >= edges[which, :, j]
-        return labels
+        edges = label_edges(self.tables)
+        return draw_labels(u, (edges[which, :, j] for j in range(edges.shape[-1])))
 
-    def indicators(self, x: Array, /) -> Vector:
-        """Give each label as k indicators, shape ``(n, d·k)``."""
+    def prepare(self, x: Array, /) -> Array:
+        """Return each label as k indicators, shape ``(n, d·k)``."""
         x = check_rows(x, self.dimension)
         return np.asarray((x[..., None] == np.arange(self.tables.shape[2])).reshape(len(x), -1), dtype=float)
 
-    def joint(self, x: Array, /) -> Vector:
-        """Log of share times mass of each component at each row, shape ``(n, K)``."""
-        return self._joint(self.indicators(x))
-
-    def _joint(self, indicators: Vector) -> Vector:
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times mass of each component at each row, shape ``(n, K)``."""
         with np.errstate(divide="ignore"):
-            logs = np.maximum(np.log(self.tables), _IMPOSSIBLE).reshape(self.shares.size, -1)
-        mass = indicators @ logs.T + np.log(self.shares)
-        return np.where(mass <= 0.5 * _IMPOSSIBLE, -np.inf, mass)
+            logs = np.maximum(np.log(self.tables), IMPOSSIBLE).reshape(self.shares.size, -1)
+        mass = rows @ logs.T + np.log(self.shares)
+        return np.where(mass <= 0.5 * IMPOSSIBLE, -np.inf, mass)
 
-    def log_prob(self, x: Array, /) -> Vector:
+    def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:
+        """Return the maximisation step: the weighted frequency of each label in each component."""
+        counts = (r.T @ rows).reshape(-1, *self.tables.shape[1:])
+        return self.owning(shares=scale_shares(mass), tables=counts / counts.sum(axis=2, keepdims=True))
+
+    def join(self, other: Self, shares: Floats, /) -> Self:
+        """Return the mixture of the components of both with these shares."""
+        return self.owning(shares=shares, tables=np.concatenate([self.tables, other.tables]))
+
+    def log_prob(self, x: Array, /) -> Floats:
         """Log mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
-        indicators = self.indicators(x)
-        known = indicators.sum(axis=1) == self.dimension
-        return np.where(known, log_total(self._joint(indicators)), -np.inf)
-
-    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
-        """Fit by weighted expectation maximisation from these components, until it gains no more."""
-        indicators = self.indicators(x)
-        w = fit_weights(x, weights)
-
-        def refit(r: Vector, mass: Vector) -> Any:
-            counts = (r.T @ indicators).reshape(-1, *self.tables.shape[1:])
-            return type(self)(mass, counts / counts.sum(axis=2, keepdims=True))
-
-        def joint(mixture: Self) -> Vector:
-            return np.maximum(mixture._joint(indicators), _IMPOSSIBLE)
-
-        return maximised(self, w, joint, refit, lambda mass: mass > 1e-12 * mass.max(), ROUNDS, GAIN)
-
-    def blend(self, other: Self, rate: float, /) -> Self:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
-        a = check_rate(rate)
-        if a in (0.0, 1.0):
-            return self if a == 0 else other
-        shares = np.concatenate([(1 - a) * self.shares, a * other.shares])
-        return type(self)(shares, np.concatenate([self.tables, other.tables]))
+        rows = self.prepare(x)
+        known = rows.sum(axis=1) == self.dimension
+        return np.where(known, sum_in_logs(self.joint(rows)), -np.inf)
 
     def heated(self, heat: float, /) -> Self:
         """Raise each component's masses to the power `heat` and normalise; impossible labels stay so."""
-        possible = self.tables > 0
-        powers = np.where(possible, np.where(possible, self.tables, 1.0) ** heat, 0.0)
-        return type(self)(self.shares, powers / powers.sum(axis=2, keepdims=True))
+        return self.replaced(tables=heat_tables(self.tables, heat))
 
-    def entropy(self) -> float:
-        """Give an upper bound of the entropy in nats: the components' mean plus the shares'."""
-        each = entr(self.tables).sum(axis=(1, 2))
-        return float(self.shares @ each + entr(self.shares).sum())
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"shares": self.shares, "tables": self.tables}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
+    def component_entropies(self) -> Floats:
+        """Return the entropy of each component in nats, shape ``(K,)``."""
+        return np.asarray(entr(self.tables).sum(axis=(1, 2)))
 
     def __repr__(self) -> str:
         return f"CategoricalMixture({self.shares.size} components, {self.dimension} positions)"

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
 _LEAST_MEAN = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Exponential(ReadOnly):
+class Exponential(Stored):
     """Independent exponential distribution over non-negative rows; immutable.
 
     Parameters
@@ -50,18 +57,18 @@ class Exponential(ReadOnly):
         """Length of a candidate."""
         return int(self.mean.size)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         out = np.empty((n, self.dimension))
         self.fill(out, rng)
         return out
 
-    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         rng.standard_exponential(out=out)
         out *= self.mean
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``; -inf where an entry is negative."""
         x = check_rows(x, self.dimension)
         with np.errstate(over="ignore"):  # far beyond a tiny mean the density is 0
@@ -71,12 +78,12 @@ class Exponential(ReadOnly):
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted mean of the rows."""
         x = check_rows(x, self.dimension)
-        return type(self)(np.maximum(fit_weights(x, weights) @ x, _LEAST_MEAN))
+        return self.owning(mean=np.maximum(fit_weights(x, weights) @ x, _LEAST_MEAN))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the means."""
         a = check_rate(rate)
-        return type(self)((1 - a) * self.mean + a * other.mean)
+        return self.owning(mean=(1 - a) * self.mean + a * other.mean)
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
@@ -88,15 +95,6 @@ class Exponential(ReadOnly):
             raise TypeError("a closed form needs two Exponential families of one dimension.")
         ratio = self.mean / other.mean
         return float(np.sum(ratio - 1 - np.log(ratio)))
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"mean": self.mean}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(arrays["mean"])
 
     def __repr__(self) -> str:
         if self.dimension > 8:

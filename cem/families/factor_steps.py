@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_ndtr, logit, ndtr, ndtri, ndtri_exp, xlog1py, xlogy
 
-from cem.families.base import Array, ReadOnly, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, Index, ReadOnly, check_rows, fit_weights, frozen
 from cem.families.blended import Blended
+from cem.families.gaussian import LOG_2PI
 from cem.families.gaussian_mixture import GaussianMixture
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
-
-_LOG_2PI = float(np.log(2 * np.pi))
 CELLS, GROUPS = 48, 16
 _FAR, _TINY = -30.0, 1e-300
 BETWEEN = (-2.0, 3.0)
@@ -82,15 +78,15 @@ class FactorSteps(ReadOnly):
         return int(self.factors.size + self.rates.size)
 
     @property
-    def others(self) -> NDArray[np.intp]:
+    def others(self) -> Index:
         """The coordinates that are no factors."""
         return np.delete(np.arange(self.dimension), self.factors)
 
-    def _edges(self, z: Matrix) -> Matrix:
-        """Give the thresholds given the factors, shape ``(n, d - k)``."""
+    def _edges(self, z: Floats) -> Floats:
+        """Return the thresholds given the factors, shape ``(n, d - k)``."""
         return np.asarray(self.thresholds - (z @ self.slopes)[:, None])
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Matrix:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` rows, shape ``(n, d)``."""
         z = self.common.sample(n, rng)
         edge = self._edges(z)
@@ -102,7 +98,7 @@ class FactorSteps(ReadOnly):
         x[:, self.others] = self.signs * np.where(over, -depth, depth)
         return x
 
-    def log_prob(self, x: Array, /) -> Vector:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         x = check_rows(x, self.dimension)
         z, e = x[:, self.factors], x[:, self.others] * self.signs
@@ -111,7 +107,7 @@ class FactorSteps(ReadOnly):
         tail = _log_tail(np.negative(edge, out=edge, where=over))
         rates = np.where(self.rates > 0, self.rates, 0.5)
         step = (over & raised) @ logit(rates) + raised @ np.log1p(-rates) - tail.sum(axis=1, where=raised)
-        normal = -0.5 * np.einsum("ij,ij->i", e, e) - 0.5 * _LOG_2PI * e.shape[1]
+        normal = -0.5 * np.einsum("ij,ij->i", e, e) - 0.5 * LOG_2PI * e.shape[1]
         return np.asarray(self.common.log_prob(z) + normal + step)
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
@@ -119,38 +115,38 @@ class FactorSteps(ReadOnly):
         x = check_rows(x, self.dimension)
         w = fit_weights(x, weights)
         common = self.common.fit(x[:, self.factors], w)
-        return replace(self, common=common).with_steps(x, w / (w @ w))
+        return self.replaced(common=common).with_steps(x, w / (w @ w))
 
-    def with_steps(self, x: Array, w: Vector) -> Self:
+    def with_steps(self, x: Array, w: Floats) -> Self:
         """Fit thresholds and rates to rows whose weights sum to their effective number."""
         steps = best_steps(x[:, self.others] * self.signs, x[:, self.factors] @ self.slopes, w)
-        return replace(self, thresholds=steps.thresholds, rates=steps.rates)
+        return self.replaced(thresholds=steps.thresholds, rates=steps.rates)
 
     def inflated(self, factor: float, /) -> Self:
-        """Multiply every standard deviation of the factors by `factor`."""
-        return replace(self, common=self.common.inflated(factor))
+        """Return it with every standard deviation of the factors times `factor`."""
+        return self.replaced(common=self.common.inflated(factor))
 
     def blend(self, other: Any, rate: float, /) -> Any:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
         return Blended([1.0], [self]).blend(other, rate)
 
     def entropy(self) -> float:
-        """Give the differential entropy in nats, with the factors at their components' means."""
+        """Return the differential entropy in nats, with the factors at their components' means."""
         edge = self._edges(self.common.means)
         own, rest = np.maximum(ndtr(-edge), _TINY), np.maximum(ndtr(edge), _TINY)
         rate = np.maximum(self.rates, own)
-        pull = np.exp(-0.5 * edge**2 - 0.5 * _LOG_2PI) * edge
+        pull = np.exp(-0.5 * edge**2 - 0.5 * LOG_2PI) * edge
         square = 1 + rate * pull / own - (1 - rate) * pull / rest
         step = xlogy(rate, rate / own) + xlog1py(1 - rate, -rate) - (1 - rate) * np.log(rest)
-        each = (0.5 * square + 0.5 * _LOG_2PI - step).sum(axis=1)
+        each = (0.5 * square + 0.5 * LOG_2PI - step).sum(axis=1)
         return float(self.common.entropy() + self.common.shares @ each)
 
     def __repr__(self) -> str:
         return f"FactorSteps({self.factors.size} factors, {self.rates.size} coordinates)"
 
 
-def _log_tail(x: Matrix) -> Matrix:
-    """Give log Φ(x), twice as fast as `log_ndtr` where x is not far below zero."""
+def _log_tail(x: Floats) -> Floats:
+    """Return log Φ(x), twice as fast as `log_ndtr` where x is not far below zero."""
     far = x < _FAR
     out = np.log(ndtr(np.maximum(x, _FAR)))
     out[far] = log_ndtr(x[far])
@@ -160,12 +156,12 @@ def _log_tail(x: Matrix) -> Matrix:
 class Steps(NamedTuple):
     """Thresholds and rates of coordinates, and what the rows' log-likelihood gains by them."""
 
-    thresholds: Vector
-    rates: Vector
+    thresholds: Floats
+    rates: Floats
     gain: float
 
 
-def best_steps(e: Matrix, shift: Vector, w: Vector) -> Steps:
+def best_steps(e: Floats, shift: Floats, w: Floats) -> Steps:
     """Fit a step to each column of `e` in rows shifted by `shift`; the weights sum to their effective number.
 
     A threshold is where the likelihood gains most, on a grid. The likelihoods of all columns shrink towards
@@ -187,16 +183,16 @@ def best_steps(e: Matrix, shift: Vector, w: Vector) -> Steps:
     return Steps(grid[best], np.where((n + prior) * most > EVIDENCE, rates, 0.0), n * float(most.sum()))
 
 
-def _gain(share: Matrix, rest: Matrix) -> Matrix:
-    """Give what a row's log-likelihood gains by a step whose upper part holds `share` of the rows."""
+def _gain(share: Floats, rest: Floats) -> Floats:
+    """Return what a row's log-likelihood gains by a step whose upper part holds `share` of the rows."""
     return xlogy(share, share) + xlog1py(1 - share, -share) - rest
 
 
-def _profiles(y: Matrix, shift: Vector, w: Vector) -> tuple[Vector, Matrix, Matrix]:
+def _profiles(y: Floats, shift: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
     """Count the rows above each threshold of a grid, those with about the same shift together.
 
-    Gives the grid ``(t,)``, the rows' share, and the mean log-likelihood of a standard normal to be above or
-    below as they are, each ``(t, d - k)``.
+    Returns the grid ``(t,)``, the rows' share, and the mean log-likelihood of a standard normal to be above
+    or below as they are, each ``(t, d - k)``.
     """
     n, m = y.shape
     middle, spread = y.mean(), y.std()

@@ -8,16 +8,14 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from cem.families.base import Array, ReadOnly, frozen, parameter_vector
-from cem.families.gaussian import Gaussian, lifted
-
-_LOG_2PI_E = float(np.log(2 * np.pi) + 1)
+from cem.families.base import Array, Floats, Stored, frozen, parameter_vector
+from cem.families.gaussian import LOG_2PI, Gaussian, lift
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FactoredGaussian(ReadOnly):
+class FactoredGaussian(Stored):
     """Normal distribution N(mean, factor @ factor.T); immutable.
 
     It spares an iteration the checks and the factorisation that a covariance asks for; for everything but
@@ -51,19 +49,8 @@ class FactoredGaussian(ReadOnly):
         object.__setattr__(self, "factor", factor)
 
     @classmethod
-    def owning(cls, mean: Array, factor: Array, log_volume: float) -> Self:
-        """Take over arrays that are known to be right, unchecked and uncopied; they become read-only.
-
-        `log_volume` is the logarithm of the factor's determinant, by magnitude.
-        """
-        mean.flags.writeable = factor.flags.writeable = False
-        self = object.__new__(cls)
-        self.__dict__.update(mean=mean, factor=factor, log_volume=log_volume)
-        return self
-
-    @classmethod
     def of(cls, other: Any) -> Self:
-        """Give a `Gaussian` (or one of this class) by a factor of its covariance."""
+        """Return a `Gaussian` (or one of this class) by a factor of its covariance."""
         if isinstance(other, cls):
             return other
         if not isinstance(other, Gaussian):
@@ -83,7 +70,7 @@ class FactoredGaussian(ReadOnly):
         return max(2, self.dimension)
 
     @cached_property
-    def std(self) -> NDArray[np.float64]:
+    def std(self) -> Floats:
         """Marginal standard deviations, shape ``(d,)``."""
         return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.factor, self.factor)))
 
@@ -95,20 +82,20 @@ class FactoredGaussian(ReadOnly):
     @cached_property
     def plain(self) -> Gaussian:
         """The same distribution, given by its covariance."""
-        return Gaussian(self.mean, covariance=lifted(self.factor @ self.factor.T))
+        return Gaussian(self.mean, covariance=lift(self.factor @ self.factor.T))
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         out = np.empty((n, self.dimension))
         self.fill(out, rng)
         return out
 
-    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         np.matmul(rng.standard_normal(out.shape), self.factor.T, out=out)
         out += self.mean
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         return self.plain.log_prob(x)
 
@@ -123,24 +110,28 @@ class FactoredGaussian(ReadOnly):
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
-        return 0.5 * self.dimension * _LOG_2PI_E + self.log_volume
+        return 0.5 * self.dimension * (1 + LOG_2PI) + self.log_volume
 
     def kl_divergence(self, other: object) -> float:
         """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
         return self.plain.kl_divergence(other.plain if isinstance(other, FactoredGaussian) else other)
 
-    def stretched(self, mean: Any, factor: Any) -> FactoredGaussian:
-        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
-        return FactoredGaussian(mean, np.asarray(factor)[:, None] * self.factor)
+    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> FactoredGaussian:
+        """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
+        scale = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.mean.shape)
+        return FactoredGaussian(mean, scale[:, None] * self.factor)
 
     def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"mean": self.mean, "factor": self.factor}
+        """Return the parameters by name, with `log_volume`, which the factor gives but to rounding."""
+        return {**super().to_arrays(), "log_volume": np.array(self.log_volume)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
+        """Return the family that `to_arrays` described, bit for bit."""
+        known = dict(arrays)
+        log_volume = known.pop("log_volume", None)
+        made = super().from_arrays(known)
+        return made if log_volume is None else made.owning(**vars(made), log_volume=float(log_volume))
 
     def __repr__(self) -> str:
         if self.dimension > 8:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, polygamma, xlogy
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
 _TINY = float(np.finfo(np.float64).tiny)
 LEAST_SHAPE, MOST_SHAPE = 1e-6, 1e10
 ROUNDS = 40
 
-Vector = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Gamma(ReadOnly):
+class Gamma(Stored):
     """Independent gamma distribution over positive rows; immutable.
 
     Parameters
@@ -55,19 +60,19 @@ class Gamma(ReadOnly):
         """Length of a candidate."""
         return int(self.shape.size)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Vector:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         out = np.empty((n, self.dimension))
         self.fill(out, rng)
         return out
 
-    def fill(self, out: Vector, rng: np.random.Generator, /) -> None:
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         rng.standard_gamma(np.broadcast_to(self.shape, out.shape), out=out)
         out *= self.scale
         np.maximum(out, _TINY, out=out)  # a small shape may round to 0, which has no density
 
-    def log_prob(self, x: Array, /) -> Vector:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``; -inf where an entry is negative."""
         x = check_rows(x, self.dimension)
         inside = np.all(x >= 0, axis=1)
@@ -82,12 +87,14 @@ class Gamma(ReadOnly):
         w = fit_weights(x, weights)
         mean = w @ x
         shape = shape_of(np.log(mean) - w @ np.log(x))
-        return type(self)(shape, np.maximum(mean / shape, _TINY))
+        return self.owning(shape=shape, scale=np.maximum(mean / shape, _TINY))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Smooth shape and scale."""
         a = check_rate(rate)
-        return type(self)((1 - a) * self.shape + a * other.shape, (1 - a) * self.scale + a * other.scale)
+        return self.owning(
+            shape=(1 - a) * self.shape + a * other.shape, scale=(1 - a) * self.scale + a * other.scale
+        )
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
@@ -103,22 +110,13 @@ class Gamma(ReadOnly):
         terms = (k - m) * digamma(k) - gammaln(k) + gammaln(m) - m * np.log(ratio) + k * (ratio - 1)
         return float(np.sum(terms))
 
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {"shape": self.shape, "scale": self.scale}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
-
     def __repr__(self) -> str:
         if self.dimension > 6:
             return f"Gamma({self.dimension} coordinates)"
         return f"Gamma(shape={self.shape.tolist()}, scale={self.scale.tolist()})"
 
 
-def shape_of(gap: Any) -> Vector:
+def shape_of(gap: Any) -> Floats:
     """Solve ``log k - ψ(k) = gap`` for the shape k, where gap is log of mean minus mean of logs.
 
     References

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_finite,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 
-_LOG_2PI = float(np.log(2 * np.pi))
-_LEAST_STD = 1e-150  # its square is still a normal float
+LOG_2PI = float(np.log(2 * np.pi))
+LEAST_STD = 1e-150  # its square is still a normal float
 _LARGEST = 1e150  # so is this one's
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Gaussian(ReadOnly):
+class Gaussian(Stored):
     """Normal distribution over real candidates; immutable.
 
-    Exactly one of `std` and `covariance` is given.
+    The density is ``exp(-(x - μ)' Σ⁻¹ (x - μ) / 2) / sqrt((2π)^d |Σ|)``, with ``Σ = diag(std²)`` where
+    the coordinates are independent. Exactly one of `std` and `covariance` is given.
 
     Parameters
     ----------
@@ -41,6 +51,16 @@ class Gaussian(ReadOnly):
     ----------
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method",
     Annals of Operations Research 134, Algorithm 3.3.
+
+    Examples
+    --------
+    >>> import cem
+    >>> start = cem.Gaussian([0.0, 0.0], std=[1.0, 2.0])
+    >>> elites = [[0.0, 1.0], [2.0, 3.0]]
+    >>> start.fit(elites)
+    Gaussian(mean=[1. 2.], std=[1. 1.])
+    >>> start.blend(start.fit(elites), 0.5)
+    Gaussian(mean=[0.5 1. ], std=[1.  1.5])
     """
 
     mean: Any
@@ -54,21 +74,13 @@ class Gaussian(ReadOnly):
         if (self.std is None) == (self.covariance is None):
             raise ValueError("give exactly one of std= (independent coordinates) and covariance=.")
         if self.covariance is None:
-            std = _checked_std(self.std, mean.size)
+            std = _check_std(self.std, mean.size)
         else:
-            covariance = _checked_covariance(self.covariance, mean.size)
+            covariance = _check_covariance(self.covariance, mean.size)
             object.__setattr__(self, "covariance", frozen(covariance))
             std = np.sqrt(np.diag(covariance))
         object.__setattr__(self, "mean", frozen(mean))
         object.__setattr__(self, "std", frozen(std))
-
-    @classmethod
-    def owning(cls, mean: Array, std: Array) -> Self:
-        """Take over arrays that are known to be right, unchecked and uncopied; they become read-only."""
-        mean.flags.writeable = std.flags.writeable = False
-        self = object.__new__(cls)
-        self.__dict__.update(mean=mean, std=std, covariance=None)
-        return self
 
     @property
     def dimension(self) -> int:
@@ -76,57 +88,41 @@ class Gaussian(ReadOnly):
         return int(self.mean.size)
 
     @property
-    def redrawable(self) -> bool:
-        """Whether rows have the same bits wherever they are drawn: a product of matrices need not."""
-        return self.diagonal
-
-    @property
     def diagonal(self) -> bool:
         """Whether the coordinates are independent."""
         return self.covariance is None
+
+    @property
+    def redrawable(self) -> bool:
+        """Whether rows have the same bits wherever they are drawn: a product of matrices need not."""
+        return self.diagonal
 
     @property
     def minimum_rows(self) -> int:
         """Rows below which a fit has no spread in some direction that smoothing could not restore."""
         return 2 if self.diagonal else max(2, self.dimension)
 
-    @cached_property
-    def _factor(self) -> NDArray[np.float64]:
-        return np.asarray(np.linalg.cholesky(self._matrix))
-
-    @property
-    def _matrix(self) -> NDArray[np.float64]:
-        matrix: NDArray[np.float64] = np.diag(self.std**2) if self.diagonal else self.covariance
-        return matrix
-
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         out = np.empty((n, self.dimension))
         self.fill(out, rng)
         return out
 
-    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         if self.diagonal:
             rng.standard_normal(out=out)
             out *= self.std
         else:
-            np.matmul(rng.standard_normal(out.shape), self._factor.T, out=out)
+            np.matmul(rng.standard_normal(out.shape), self._root.T, out=out)
         out += self.mean
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         centred = check_rows(x, self.dimension) - self.mean
-        if self.diagonal:
-            z = centred / self.std
-            log_scale = float(np.sum(np.log(self.std)))
-        else:
-            from scipy.linalg import solve_triangular
-
-            z = solve_triangular(self._factor, centred.T, lower=True).T
-            log_scale = float(np.sum(np.log(np.diag(self._factor))))
+        z = centred / self.std if self.diagonal else _solve(self._root, centred.T).T
         squares = np.einsum("ij,ij->i", z, z)
-        return np.asarray(-0.5 * (squares + self.dimension * _LOG_2PI) - log_scale)
+        return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self._log_volume)
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and (co)variance by weighted maximum likelihood (divisor: the sum of weights)."""
@@ -135,13 +131,14 @@ class Gaussian(ReadOnly):
         with np.errstate(over="ignore", invalid="ignore"):
             mean, second = self._moments(x, w)
         if not np.all(np.isfinite(second)):
+            check_finite(x)
             mean, second = self._moments(np.clip(x, -_LARGEST, _LARGEST), w)
         if self.diagonal:
-            return type(self)(mean, std=np.maximum(np.sqrt(second), _LEAST_STD))
-        return type(self)(mean, covariance=lifted(second))
+            return self.owning(mean=mean, std=np.maximum(np.sqrt(second), LEAST_STD))
+        return self._with_covariance(mean, second)
 
-    def _moments(self, x: Array, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the weighted mean, and the variances or the covariance about it."""
+    def _moments(self, x: Array, w: Floats) -> tuple[Floats, Floats]:
+        """Return the weighted mean, and the variances or the covariance about it."""
         mean = w @ x
         centred = x - mean
         if self.diagonal:
@@ -155,27 +152,30 @@ class Gaussian(ReadOnly):
         b = a if spread_rate is None else check_rate(spread_rate)
         mean = (1 - a) * self.mean + a * other.mean
         if self.diagonal and other.diagonal:
-            return type(self)(mean, std=(1 - b) * self.std + b * other.std)
-        return type(self)(mean, covariance=lifted((1 - b) * self._matrix + b * other._matrix))
+            return self.owning(mean=mean, std=(1 - b) * self.std + b * other.std)
+        return self._with_covariance(mean, (1 - b) * self._matrix + b * other._matrix)
 
     def widened(self, floor: Self, /) -> Self:
-        """Give the same mean with a covariance that nowhere falls below that of `floor`.
+        """Return the same mean with a covariance that nowhere falls below that of `floor`.
 
         Tails no lighter than the nominal distribution's keep likelihood ratios bounded where it matters.
         """
         if self.diagonal and floor.diagonal:
-            return type(self)(self.mean, std=np.maximum(self.std, floor.std))
-        from scipy.linalg import solve_triangular
+            return self.owning(mean=self.mean, std=np.maximum(self.std, floor.std))
+        directions, scales, _ = np.linalg.svd(_solve(floor._root, self._root))
+        root = floor._root @ (directions * np.maximum(scales, 1.0))
+        return self._with_covariance(self.mean, root @ root.T)
 
-        half = solve_triangular(floor._factor, self._factor, lower=True)
-        directions, scales, _ = np.linalg.svd(half)
-        root = floor._factor @ (directions * np.maximum(scales, 1.0))
-        return type(self)(self.mean, covariance=lifted(root @ root.T))
+    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> Gaussian:
+        """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
+        scale = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.mean.shape)
+        if self.diagonal:
+            return Gaussian(mean, std=self.std * scale)
+        return Gaussian(mean, covariance=self.covariance * np.multiply.outer(scale, scale))
 
     def entropy(self) -> float:
-        """Differential entropy in nats."""
-        scale = self.std if self.diagonal else np.diag(self._factor)
-        return float(0.5 * self.dimension * (1 + _LOG_2PI) + np.sum(np.log(scale)))
+        """Differential entropy in nats, ``d/2 (1 + log 2π) + log |Σ| / 2``."""
+        return float(0.5 * self.dimension * (1 + LOG_2PI) + self._log_volume)
 
     def kl_divergence(self, other: object) -> float:
         """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
@@ -185,31 +185,14 @@ class Gaussian(ReadOnly):
         if self.diagonal and other.diagonal:
             ratio = (self.std / other.std) ** 2
             return float(0.5 * np.sum(ratio - 1 - np.log(ratio) + (shift / other.std) ** 2))
-        from scipy.linalg import solve_triangular
-
-        mixed = solve_triangular(other._factor, self._factor, lower=True)
-        moved = solve_triangular(other._factor, shift, lower=True)
-        log_det = np.sum(np.log(np.diag(other._factor))) - np.sum(np.log(np.diag(self._factor)))
-        return float(0.5 * (np.sum(mixed**2) + moved @ moved - self.dimension) + log_det)
-
-    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> Gaussian:
-        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
-        scale = np.asarray(factor, dtype=np.float64)
-        if self.diagonal:
-            return Gaussian(mean, std=self.std * scale)
-        return Gaussian(mean, covariance=self.covariance * np.multiply.outer(scale, scale))
+        mixed, moved = _solve(other._root, self._root), _solve(other._root, shift)
+        log_ratio = other._log_volume - self._log_volume
+        return float(0.5 * (np.sum(mixed**2) + moved @ moved - self.dimension) + log_ratio)
 
     def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {
-            "mean": self.mean,
-            **({"std": self.std} if self.diagonal else {"covariance": self.covariance}),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
+        """Return the parameters by name."""
+        spread = {"std": self.std} if self.diagonal else {"covariance": self.covariance}
+        return {"mean": self.mean, **spread}
 
     def __repr__(self) -> str:
         spread = f"std={self.std}" if self.diagonal else f"covariance={self.covariance}"
@@ -218,8 +201,50 @@ class Gaussian(ReadOnly):
             return f"Gaussian({self.dimension} coordinates, {spread})"
         return f"Gaussian(mean={self.mean}, {spread})"
 
+    @cached_property
+    def _root(self) -> Floats:
+        """Lower triangular root of the covariance, shape ``(d, d)``."""
+        return np.asarray(np.linalg.cholesky(self._matrix))
 
-def _checked_std(std: ArrayLike, d: int) -> NDArray[np.float64]:
+    @property
+    def _matrix(self) -> Floats:
+        matrix: Floats = np.diag(self.std**2) if self.diagonal else self.covariance
+        return matrix
+
+    @property
+    def _log_volume(self) -> float:
+        """Half the logarithm of the covariance's determinant."""
+        return float(np.sum(np.log(self.std if self.diagonal else np.diag(self._root))))
+
+    def _with_covariance(self, mean: Floats, covariance: Floats) -> Self:
+        """Return the Gaussian with this covariance, lifted where rounding has left it singular."""
+        matrix = lift(covariance)
+        return self.owning(mean=mean, std=np.sqrt(np.diag(matrix)), covariance=matrix)
+
+
+def lift(covariance: Floats) -> Floats:
+    """Return a fitted covariance made positive definite by the smallest sufficient relative ridge."""
+    symmetric = (covariance + covariance.T) / 2
+    ridge = 0.0
+    scale = np.maximum(np.diag(symmetric), LEAST_STD**2)
+    for power in range(-14, 1):
+        matrix = symmetric + np.diag(ridge * scale) if ridge else symmetric
+        try:
+            np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            ridge = 10.0**power
+        else:
+            return matrix
+    return np.diag(scale)
+
+
+def _solve(root: Floats, right: Floats) -> Floats:
+    from scipy.linalg import solve_triangular
+
+    return np.asarray(solve_triangular(root, right, lower=True))
+
+
+def _check_std(std: ArrayLike, d: int) -> Floats:
     out = parameter_vector("std", std)
     if out.size not in {d, 1}:
         raise ValueError(f"std has {out.size} entries, the mean {d}.")
@@ -228,7 +253,7 @@ def _checked_std(std: ArrayLike, d: int) -> NDArray[np.float64]:
     return out if out.size == d else np.full(d, out[0])
 
 
-def _checked_covariance(covariance: ArrayLike, d: int) -> NDArray[np.float64]:
+def _check_covariance(covariance: ArrayLike, d: int) -> Floats:
     matrix = np.asarray(covariance, dtype=np.float64)
     if matrix.shape != (d, d):
         raise ValueError(f"covariance must have shape ({d}, {d}) for this mean, got {matrix.shape}.")
@@ -243,19 +268,3 @@ def _checked_covariance(covariance: ArrayLike, d: int) -> NDArray[np.float64]:
             f"{np.linalg.eigvalsh(matrix)[0]:.3g}."
         ) from None
     return matrix
-
-
-def lifted(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make a fitted covariance positive definite by the smallest sufficient relative ridge."""
-    symmetric = (covariance + covariance.T) / 2
-    ridge = 0.0
-    scale = np.maximum(np.diag(symmetric), _LEAST_STD**2)
-    for power in range(-14, 1):
-        matrix = symmetric + np.diag(ridge * scale) if ridge else symmetric
-        try:
-            np.linalg.cholesky(matrix)
-        except np.linalg.LinAlgError:
-            ridge = 10.0**power
-        else:
-            return matrix
-    return np.diag(scale)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import entr
+from numpy.typing import ArrayLike
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.mixture import allotted, checked_shares, log_total, maximised
+from cem.families.base import Array, Floats, Stored, check_rows, frozen
+from cem.families.gaussian import LOG_2PI
+from cem.families.mixture import Mixture, allot, check_shares, scale_shares
 
-_LOG_2PI = float(np.log(2 * np.pi))
 _LEAST_VARIANCE = 1e-12
-ROUNDS = 100
-GAIN = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GaussianMixture(ReadOnly):
+class GaussianMixture(Mixture, Stored):
     """Mixture of normal distributions over real candidates; immutable.
 
     A component draws ``mean + std * (z + axes @ ((stretches - 1) * (axes.T @ z)))`` with standard normal z.
@@ -46,6 +42,15 @@ class GaussianMixture(ReadOnly):
     References
     ----------
     McLachlan & Peel (2000), "Finite Mixture Models", Wiley.
+
+    Examples
+    --------
+    >>> import cem
+    >>> two = cem.GaussianMixture([1.0, 3.0], means=[[-2.0], [2.0]], stds=[[1.0], [1.0]])
+    >>> two.shares
+    array([0.25, 0.75])
+    >>> [[-2.1], [-1.9], [1.9], [2.1]] @ two.fit([[-2.1], [-1.9], [1.9], [2.1]]).means.T @ [1.0, 0.0] > 0
+    array([ True,  True, False, False])
     """
 
     shares: Any
@@ -57,7 +62,7 @@ class GaussianMixture(ReadOnly):
     dtype: ClassVar = np.dtype(np.float64)
 
     def __post_init__(self) -> None:
-        shares = checked_shares(self.shares)
+        shares = check_shares(self.shares)
         means, stds = np.atleast_2d(frozen(self.means)), np.atleast_2d(frozen(self.stds))
         axes = np.zeros((*means.shape, 0)) if self.axes is None else frozen(self.axes)
         stretches = np.ones((len(shares), 0)) if self.stretches is None else frozen(self.stretches)
@@ -76,12 +81,15 @@ class GaussianMixture(ReadOnly):
         for name, values in (("stds", stds), ("stretches", stretches)):
             if not np.all((values > 0) & np.isfinite(values)):
                 raise ValueError(f"{name} must be positive and finite.")
-        for name, value in zip(
-            ("shares", "means", "stds", "axes", "stretches"),
-            (shares, means, stds, axes, stretches),
-            strict=True,
-        ):
-            object.__setattr__(self, name, frozen(value))
+        self.__setstate__(
+            {
+                "shares": shares,
+                "means": means,
+                "stds": stds,
+                "axes": axes,
+                "stretches": stretches,
+            }
+        )
 
     @classmethod
     def from_covariances(cls, shares: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Self:
@@ -104,16 +112,16 @@ class GaussianMixture(ReadOnly):
         return int(self.means.shape[1])
 
     @property
-    def covariances(self) -> NDArray[np.float64]:
+    def covariances(self) -> Floats:
         """Covariance of each component, shape ``(K, d, d)``."""
         inner = np.eye(self.dimension) + np.einsum(
             "kir,kr,kjr->kij", self.axes, self.stretches**2 - 1, self.axes
         )
         return np.asarray(self.stds[:, :, None] * inner * self.stds[:, None, :])
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates in random order, each component its share of them, shape ``(n, d)``."""
-        which = allotted(self.shares, n, rng)
+        which = allot(self.shares, n, rng)
         x = rng.standard_normal((n, self.dimension))
         for k in np.unique(which):
             rows = which == k
@@ -122,86 +130,56 @@ class GaussianMixture(ReadOnly):
             x[rows] = self.means[k] + self.stds[k] * z
         return x
 
-    def joint(self, x: Array, /) -> NDArray[np.float64]:
-        """Log of share times density of each component at each row, shape ``(n, K)``."""
-        x = check_rows(x, self.dimension)
-        out = np.empty((len(x), self.shares.size))
+    def prepare(self, x: Array, /) -> Array:
+        """Return the rows of `x`, shape ``(n, d)``, checked."""
+        return check_rows(x, self.dimension)
+
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times density of each component at each row, shape ``(n, K)``."""
+        out = np.empty((len(rows), self.shares.size))
         for k in range(self.shares.size):
-            z = (x - self.means[k]) / self.stds[k]
+            z = (rows - self.means[k]) / self.stds[k]
             along = z @ self.axes[k]
             square = np.einsum("ij,ij->i", z, z) - along**2 @ (1 - self.stretches[k] ** -2.0)
             out[:, k] = -0.5 * square - np.log(self.stds[k]).sum() - np.log(self.stretches[k]).sum()
-        return np.asarray(out + np.log(self.shares) - 0.5 * self.dimension * _LOG_2PI)
+        return np.asarray(out + np.log(self.shares) - 0.5 * self.dimension * LOG_2PI)
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
-        """Log density of each row in nats, shape ``(n,)``."""
-        return log_total(self.joint(x))
-
-    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
-        """Fit by weighted expectation maximisation from these components, until it gains no more.
-
-        Components without axes stay diagonal, others become full covariances; one that no row belongs to
-        any more is dropped.
-        """
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
-        return maximised(
-            self,
-            w,
-            lambda mixture: mixture.joint(x),
-            lambda r, mass: self._refit(x, r / mass, mass),
-            lambda mass: mass > 1e-12 * mass.max(),
-            ROUNDS,
-            GAIN,
-        )
-
-    def _refit(self, x: Array, r: NDArray[np.float64], mass: NDArray[np.float64]) -> Self:
-        """Make the maximisation step, given responsibilities that sum to one and the components' masses."""
-        means = r.T @ x
+    def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:
+        """Return the maximisation step; components without axes stay diagonal, others become full."""
+        each = r / mass
+        means, d = each.T @ rows, self.dimension
         if self.axes.shape[2] == 0:
-            second = np.stack([r[:, k] @ (x - means[k]) ** 2 for k in range(len(mass))])
-            return type(self)(mass, means, np.sqrt(np.maximum(second, _LEAST_VARIANCE)))
-        pairs = (np.linalg.eigh(((x - m) * c[:, None]).T @ (x - m)) for m, c in zip(means, r.T, strict=True))
-        values, axes = zip(*pairs, strict=True)
-        stretches = np.sqrt(np.maximum(np.stack(values), _LEAST_VARIANCE))
-        return type(self)(mass, means, np.ones_like(means), np.stack(axes), stretches)
+            second = [c @ (rows - m) ** 2 for m, c in zip(means, each.T, strict=True)]
+            stds = np.sqrt(np.maximum(np.stack(second), _LEAST_VARIANCE))
+            axes, stretches = np.zeros((len(mass), d, 0)), np.ones((len(mass), 0))
+        else:
+            second = [((rows - m) * c[:, None]).T @ (rows - m) for m, c in zip(means, each.T, strict=True)]
+            values, axes = np.linalg.eigh(np.stack(second))
+            stds, stretches = np.ones_like(means), np.sqrt(np.maximum(values, _LEAST_VARIANCE))
+        return self.owning(shares=scale_shares(mass), means=means, stds=stds, axes=axes, stretches=stretches)
 
-    def blend(self, other: Self, rate: float, /) -> Self:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
-        a = check_rate(rate)
-        if a in (0.0, 1.0):
-            return self if a == 0 else other
+    def join(self, other: Self, shares: Floats, /) -> Self:
+        """Return the mixture of the components of both with these shares."""
         r = max(self.axes.shape[2], other.axes.shape[2])
-        mine, theirs = self._padded(r), other._padded(r)
-        return type(self)(
-            np.concatenate([(1 - a) * self.shares, a * other.shares]),
-            *(np.concatenate(pair) for pair in zip(mine, theirs, strict=True)),
-        )
+        pairs = zip(self._padded(r), other._padded(r), strict=True)
+        means, stds, axes, stretches = (np.concatenate(pair) for pair in pairs)
+        return self.owning(shares=shares, means=means, stds=stds, axes=axes, stretches=stretches)
 
     def _padded(self, r: int) -> tuple[Array, Array, Array, Array]:
-        """Give means, stds, axes and stretches with `r` axes; those added are zero and stretch nothing."""
+        """Return means, stds, axes and stretches with `r` axes; those added are zero and stretch nothing."""
         gap = r - self.axes.shape[2]
         axes = np.pad(self.axes, ((0, 0), (0, 0), (0, gap)))
         return self.means, self.stds, axes, np.pad(self.stretches, ((0, 0), (0, gap)), constant_values=1.0)
 
     def inflated(self, factor: float, /) -> Self:
-        """Multiply every standard deviation by `factor`."""
-        return type(self)(self.shares, self.means, self.stds * factor, self.axes, self.stretches)
+        """Return it with every standard deviation times `factor`."""
+        return self.replaced(shares=scale_shares(self.shares), stds=self.stds * factor)
 
-    def entropy(self) -> float:
-        """Give an upper bound of the differential entropy in nats: the components' mean plus the shares'."""
+    def component_entropies(self) -> Floats:
+        """Return the differential entropy of each component in nats, shape ``(K,)``."""
         each = np.log(self.stds).sum(axis=1) + np.log(self.stretches).sum(axis=1)
-        each += 0.5 * self.dimension * (1 + _LOG_2PI)
-        return float(self.shares @ each + entr(self.shares).sum())
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {name: getattr(self, name) for name in ("shares", "means", "stds", "axes", "stretches")}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
+        each += 0.5 * self.dimension * (1 + LOG_2PI)
+        return np.asarray(each)
 
     def __repr__(self) -> str:
         return f"GaussianMixture({self.shares.size} components, {self.dimension} coordinates)"

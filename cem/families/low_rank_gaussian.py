@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
-from cem.families.gaussian import Gaussian
-
-_LOG_2PI = float(np.log(2 * np.pi))
-_LEAST_STD = 1e-150
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
+from cem.families.gaussian import LEAST_STD, LOG_2PI, Gaussian
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LowRankGaussian(ReadOnly):
+class LowRankGaussian(Stored):
     """Normal distribution of ``mean + std * A z`` for a standard normal z; immutable.
 
     ``A = (I + r_k v_k v_k') … (I + r_1 v_1 v_1')`` stretches the unit vectors v_i by 1 + r_i, one after
@@ -62,7 +67,7 @@ class LowRankGaussian(ReadOnly):
 
     @classmethod
     def of(cls, other: Any) -> Self:
-        """Give a diagonal `Gaussian` (or the marginals of another) without stretches."""
+        """Return a diagonal `Gaussian` (or the marginals of another) without stretches."""
         if isinstance(other, cls):
             return other
         return cls(other.mean, other.std, np.zeros((0, other.mean.size)), np.zeros(0))
@@ -72,13 +77,13 @@ class LowRankGaussian(ReadOnly):
         """Length of a candidate."""
         return int(self.mean.size)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         out = np.empty((n, self.dimension))
         self.fill(out, rng)
         return out
 
-    def fill(self, out: NDArray[np.float64], rng: np.random.Generator, /) -> None:
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         rng.standard_normal(out=out)
         for v, r in zip(self.vectors, self.stretches, strict=True):
@@ -86,8 +91,8 @@ class LowRankGaussian(ReadOnly):
         out *= self.std
         out += self.mean
 
-    def whiten(self, x: Array) -> NDArray[np.float64]:
-        """Give the standard normal deviates of the rows of `x`: what `sample` made them of."""
+    def whiten(self, x: Array) -> Floats:
+        """Return the standard normal deviates that `sample` made the rows of `x` of, shape ``(n, d)``."""
         z = np.asarray((x - self.mean) / self.std)
         for v, r in zip(self.vectors[::-1], self.stretches[::-1], strict=True):
             z -= np.multiply.outer(r / (1 + r) * (z @ v), v)
@@ -96,11 +101,11 @@ class LowRankGaussian(ReadOnly):
     def _log_volume(self) -> float:
         return float(np.sum(np.log(self.std)) + np.sum(np.log1p(self.stretches)))
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         z = self.whiten(check_rows(x, self.dimension))
         squares = np.einsum("ij,ij->i", z, z)
-        return np.asarray(-0.5 * (squares + self.dimension * _LOG_2PI) - self._log_volume())
+        return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self._log_volume())
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and size by weighted maximum likelihood; the shape stays, it has no closed form."""
@@ -109,7 +114,7 @@ class LowRankGaussian(ReadOnly):
         mean = w @ x
         z = self.whiten(x - mean + self.mean)
         size = float(np.sqrt(w @ np.einsum("ij,ij->i", z, z) / self.dimension))
-        return type(self)(mean, np.maximum(size * self.std, _LEAST_STD), self.vectors, self.stretches)
+        return self.replaced(mean=mean, std=np.maximum(size * self.std, LEAST_STD))
 
     def blend(self, other: Gaussian | Self, rate: float, /) -> Self:
         """Mix mean, std and stretches; directions that only one of the two has fade in or out."""
@@ -117,33 +122,21 @@ class LowRankGaussian(ReadOnly):
         other = type(self).of(other)
         mean = (1 - a) * self.mean + a * other.mean
         std = (1 - a) * self.std + a * other.std
-        if np.array_equal(self.vectors, other.vectors):
-            return type(self)(mean, std, self.vectors, (1 - a) * self.stretches + a * other.stretches)
-        vectors = np.concatenate([self.vectors, other.vectors])
-        stretches = np.concatenate([(1 - a) * self.stretches, a * other.stretches])
-        return type(self)(mean, std, vectors, stretches)
+        vectors, stretches = self.vectors, (1 - a) * self.stretches
+        if np.array_equal(vectors, other.vectors):
+            stretches = stretches + a * other.stretches
+        else:
+            vectors = np.concatenate([vectors, other.vectors])
+            stretches = np.concatenate([stretches, a * other.stretches])
+        return self.owning(mean=mean, std=std, vectors=vectors, stretches=stretches)
 
     def entropy(self) -> float:
         """Differential entropy in nats."""
-        return 0.5 * self.dimension * (1 + _LOG_2PI) + self._log_volume()
+        return 0.5 * self.dimension * (1 + LOG_2PI) + self._log_volume()
 
-    def stretched(self, mean: Any, factor: Any) -> LowRankGaussian:
-        """Move the centre to `mean` and multiply each coordinate's spread by its `factor`, shape ``(d,)``."""
+    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> LowRankGaussian:
+        """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
         return LowRankGaussian(mean, np.asarray(factor) * self.std, self.vectors, self.stretches)
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {
-            "mean": self.mean,
-            "std": self.std,
-            "vectors": self.vectors,
-            "stretches": self.stretches,
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
 
     def __repr__(self) -> str:
         return f"LowRankGaussian({self.dimension} coordinates, {len(self.stretches)} directions)"

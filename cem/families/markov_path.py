@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen
-from cem.families.mixture import allotted, checked_shares, log_total
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    Mask,
+    ReadOnly,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+)
+from cem.families.categorical import heat_tables, label_edges
+from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares
 
-_IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
 _ENTROPY_PATHS = 64
 
-Labels = NDArray[np.int64]
-Step = Callable[[Labels, Labels], Any]
-Look = Callable[[Labels], Any]
+Step = Callable[[Index, Index], Any]
+Look = Callable[[Index], Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,31 +125,31 @@ class MarkovPath(ReadOnly):
         """Length of a row."""
         return int(self.start.size + 1 + self.probabilities.size)
 
-    def classes_of(self, states: Labels) -> Labels:
+    def classes_of(self, states: Index) -> Index:
         """Give the class of each state, shape ``(n,)``."""
         if self.classes is None:
             return np.zeros(len(states), dtype=np.int64)
         return np.asarray(self.classes(states)).astype(np.int64)
 
-    def last_states(self, x: Array, /) -> Labels:
+    def last_states(self, x: Array, /) -> Index:
         """Give the state in which each path ended, shape ``(n, k)``."""
         states = np.asarray(x)[:, : self.start.size]
         states.flags.writeable = False
         return states
 
-    def cut(self, x: Array, /) -> NDArray[np.bool_]:
+    def cut(self, x: Array, /) -> Mask:
         """Tell which paths were cut at `longest` steps, shape ``(n,)``."""
         return np.asarray(x)[:, self.start.size] > 0
 
-    def counts(self, x: Array, /) -> NDArray[np.float64]:
+    def counts(self, x: Array, /) -> Floats:
         """Give how often each path made each move in each class, shape ``(n, c·m)``."""
         return check_rows(x, self.dimension)[:, self.start.size + 1 :].astype(np.float64)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Labels:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Index:
         """Draw `n` paths, one a row, shape ``(n, dimension)``."""
-        return walked(self, self.probabilities[None], np.zeros(n, dtype=np.intp), rng)
+        return walk(self, self.probabilities[None], np.zeros(n, dtype=np.int64), rng)
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log probability of each path in nats, shape ``(n,)``; -inf where it is impossible."""
         return log_masses(self.counts(x), self.probabilities[None])[:, 0]
 
@@ -154,9 +162,9 @@ class MarkovPath(ReadOnly):
         table[met] = counts[met] / counts[met].sum(axis=1, keepdims=True)
         return self.with_table(table)
 
-    def with_table(self, table: NDArray[np.float64]) -> Self:
-        """Give the same chain with other probabilities of its moves."""
-        return replace(self, probabilities=table)
+    def with_table(self, table: Floats) -> Self:
+        """Return the same chain with other probabilities of its moves, shape ``(c, m)``; rows are scaled."""
+        return self.replaced(probabilities=table / table.sum(axis=1, keepdims=True))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the probabilities of the moves."""
@@ -165,7 +173,7 @@ class MarkovPath(ReadOnly):
 
     def heated(self, heat: float, /) -> Self:
         """Raise the probabilities of the moves to the power `heat` and normalise; impossible ones stay so."""
-        return self.with_table(heated_table(self.probabilities, heat))
+        return self.with_table(heat_tables(self.probabilities, heat))
 
     def entropy(self) -> float:
         """Entropy of a path in nats: the mean surprise of a few paths of a stream of its own."""
@@ -182,7 +190,7 @@ class MarkovPath(ReadOnly):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarkovPathMixture(ReadOnly):
+class MarkovPathMixture(Mixture):
     """Mixture of chains that differ in the probabilities of their moves; a path keeps to one of them.
 
     Parameters
@@ -205,7 +213,7 @@ class MarkovPathMixture(ReadOnly):
     tables: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
+        object.__setattr__(self, "shares", frozen(check_shares(self.shares)))
         object.__setattr__(self, "tables", frozen(self.tables))
 
     @property
@@ -213,30 +221,30 @@ class MarkovPathMixture(ReadOnly):
         """Length of a row."""
         return self.path.dimension
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Labels:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Index:
         """Draw `n` paths, each component its share of them, shape ``(n, dimension)``."""
-        return walked(self.path, self.tables, allotted(self.shares, n, rng), rng)
+        return walk(self.path, self.tables, allot(self.shares, n, rng), rng)
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
-        """Log probability of each path in nats, shape ``(n,)``."""
-        return log_total(log_masses(self.path.counts(x), self.tables) + np.log(self.shares))
+    def prepare(self, x: Array, /) -> Array:
+        """Return how often each path made each move in each class, shape ``(n, c·m)``."""
+        return self.path.counts(x)
+
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times probability of each component at each path, shape ``(n, K)``."""
+        return np.asarray(log_masses(rows, self.tables) + np.log(self.shares))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit one component by weighted maximum likelihood."""
         table = self.path.with_table(self.shares @ self.tables.swapaxes(0, 1)).fit(x, weights).probabilities
-        return type(self)(self.path, [1.0], table[None])
+        return self.owning(path=self.path, shares=np.ones(1), tables=table[None])
 
-    def blend(self, other: Self, rate: float, /) -> Self:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
-        a = check_rate(rate)
-        if a in (0.0, 1.0):
-            return self if a == 0 else other
-        shares = np.concatenate([(1 - a) * self.shares, a * other.shares])
-        return type(self)(self.path, shares, np.concatenate([self.tables, other.tables]))
+    def join(self, other: Self, shares: Floats, /) -> Self:
+        """Return the mixture of the components of both with these shares."""
+        return self.replaced(shares=shares, tables=np.concatenate([self.tables, other.tables]))
 
     def heated(self, heat: float, /) -> Self:
-        """Heat every component."""
-        return type(self)(self.path, self.shares, heated_table(self.tables, heat))
+        """Return it with the moves' probabilities to the power `heat`, normalised."""
+        return self.replaced(tables=heat_tables(self.tables, heat))
 
     def entropy(self) -> float:
         """Entropy of a path in nats: the mean surprise of a few paths of a stream of its own."""
@@ -247,33 +255,21 @@ class MarkovPathMixture(ReadOnly):
         return f"MarkovPathMixture({self.shares.size} components of {self.path!r})"
 
 
-def heated_table(table: NDArray[np.float64], heat: float) -> NDArray[np.float64]:
-    """Raise probabilities to the power `heat` and normalise the last axis; zeros stay."""
-    possible = table > 0
-    powers = np.where(possible, np.where(possible, table, 1.0) ** heat, 0.0)
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def log_masses(counts: NDArray[np.float64], tables: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_masses(counts: Floats, tables: Floats) -> Floats:
     """Log probability of paths with these counts under each table, shape ``(n, K)``."""
     with np.errstate(divide="ignore"):
-        logs = np.maximum(np.log(tables), _IMPOSSIBLE).reshape(len(tables), -1)
+        logs = np.maximum(np.log(tables), IMPOSSIBLE).reshape(len(tables), -1)
     mass = counts @ logs.T
-    return np.where(mass <= 0.5 * _IMPOSSIBLE, -np.inf, mass)
+    return np.where(mass <= 0.5 * IMPOSSIBLE, -np.inf, mass)
 
 
-def walked(
-    path: MarkovPath, tables: NDArray[np.float64], which: NDArray[np.intp], rng: np.random.Generator
-) -> Labels:
+def walk(path: MarkovPath, tables: Floats, which: Index, rng: np.random.Generator) -> Index:
     """Let ``len(which)`` paths run to their ends, each by the table that `which` names."""
     n, k = len(which), path.start.size
     m = tables.shape[-1]
     rows = np.zeros((n, path.dimension), dtype=np.int64)
     counts = rows[:, k + 1 :]
-    edges = np.cumsum(tables, axis=-1)
-    last = m - 1 - np.argmax(tables[..., ::-1] > 0, axis=-1)
-    edges[np.arange(m) >= last[..., None]] = np.inf  # the last possible move takes what rounding leaves
-    edges = edges[..., :-1]
+    edges = label_edges(tables)
     going, states = np.arange(n), np.tile(path.start, (n, 1))
     for _ in range(path.longest):
         over = np.asarray(path.ended(states), dtype=bool)

@@ -1,20 +1,98 @@
-"""Shares of a mixture's components: their check, and how many rows each gets."""
+"""What mixtures share: density, smoothing, entropy, stratified sampling and expectation maximisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.special import entr
 
-from cem.families.base import parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    ReadOnly,
+    check_rate,
+    check_rows,
+    fit_weights,
+    parameter_vector,
+)
 
-M = TypeVar("M")
+ROUNDS = 100
+GAIN = 1e-6  # nats a row: what it takes to go on is far below what a proposal could show
+LEAST_MASS = 1e-12  # of the largest component's: what is left of one that no row belongs to
+IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
 
 
-def checked_shares(shares: ArrayLike) -> NDArray[np.float64]:
-    """Check shares of components and scale them to sum to one.
+class Mixture(ReadOnly):
+    """A mixture of K components, ``q(x) = Σ_k shares[k] q_k(x)``.
+
+    A subclass has the field `shares` and the methods that raise `NotImplementedError` here.
+
+    References
+    ----------
+    McLachlan & Peel (2000), "Finite Mixture Models", Wiley.
+    """
+
+    shares: Any
+
+    @property
+    def dimension(self) -> int:
+        """Length of a candidate."""
+        raise NotImplementedError
+
+    def prepare(self, x: Array, /) -> Array:
+        """Return the rows of `x`, shape ``(n, d)``, checked and in the form that `joint` takes."""
+        return check_rows(x, self.dimension)
+
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times density of each component at prepared rows, shape ``(n, K)``."""
+        raise NotImplementedError
+
+    def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:
+        """Return the maximisation step, from weighted responsibilities ``(n, K)`` and their sums ``(K,)``."""
+        raise NotImplementedError
+
+    def join(self, other: Self, shares: Floats, /) -> Self:
+        """Return the mixture of the components of both with these shares."""
+        raise NotImplementedError
+
+    def component_entropies(self) -> Floats:
+        """Return the entropy of each component in nats, shape ``(K,)``."""
+        raise NotImplementedError
+
+    def log_prob(self, x: Array, /) -> Floats:
+        """Log density or mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
+        return sum_in_logs(self.joint(self.prepare(x)))
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit by weighted expectation maximisation from these components, until it gains no more.
+
+        A component that no row belongs to any more is dropped.
+        """
+        rows = self.prepare(x)
+        return maximize_likelihood(self, rows, fit_weights(rows, weights), self._refit_kept)
+
+    def _refit_kept(self, rows: Array, r: Floats, mass: Floats) -> Self:
+        kept = mass > LEAST_MASS * mass.max()
+        return self.refit(rows, r[:, kept], mass[kept])
+
+    def blend(self, other: Self, rate: float, /) -> Self:
+        """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        a = check_rate(rate)
+        if a in (0.0, 1.0):
+            return self if a == 0 else other
+        return self.join(other, scale_shares(np.concatenate([(1 - a) * self.shares, a * other.shares])))
+
+    def entropy(self) -> float:
+        """Return an upper bound of the entropy in nats: the components' mean plus the shares'."""
+        return float(self.shares @ self.component_entropies() + entr(self.shares).sum())
+
+
+def check_shares(shares: ArrayLike) -> Floats:
+    """Return shares of components scaled to sum to one, shape ``(K,)``.
 
     Raises
     ------
@@ -24,43 +102,53 @@ def checked_shares(shares: ArrayLike) -> NDArray[np.float64]:
     out = parameter_vector("shares", shares)
     if np.any(out <= 0):
         raise ValueError(f"shares must be positive, got a smallest of {out.min()!r}.")
-    return np.asarray(out / out.sum())
+    return scale_shares(out)
 
 
-def log_total(joint: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the logarithm of the sum of exponentials of each row."""
+def scale_shares(shares: Floats) -> Floats:
+    """Return positive shares divided by their sum."""
+    return np.asarray(shares / shares.sum())
+
+
+def sum_in_logs(joint: Floats) -> Floats:
+    """Return the logarithm of the sum of exponentials of each row of `joint`, shape ``(n,)``."""
     top = joint.max(axis=1)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.exp(joint - top[:, None]).sum(axis=1)) + top)
 
 
-def maximised(
+class _HasJoint(Protocol):
+    def joint(self, rows: Array, /) -> Floats: ...
+
+
+M = TypeVar("M", bound=_HasJoint)
+
+
+def maximize_likelihood(
     mixture: M,
-    w: NDArray[np.float64],
-    joint: Callable[[M], NDArray[np.float64]],
-    refit: Callable[[NDArray[np.float64], NDArray[np.float64]], M],
-    kept: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
-    rounds: int,
-    gain: float,
+    rows: Array,
+    weights: Floats,
+    refit: Callable[[Array, Floats, Floats], M],
+    rounds: int = ROUNDS,
+    gain: float = GAIN,
 ) -> M:
-    """Maximise the weighted log-likelihood by expectation maximisation, until a round gains less than `gain`.
+    """Maximise the weighted log-likelihood of prepared rows by expectation maximisation.
 
     Parameters
     ----------
-    mixture : family
+    mixture : Mixture
         Where to begin.
-    w : ndarray, shape (n,)
-        Weights of the rows.
-    joint : callable
-        From a mixture to the log of share times mass of each component at each row, shape ``(n, K)``.
+    rows : ndarray, shape (n, …)
+        As `Mixture.prepare` returns them.
+    weights : ndarray, shape (n,)
     refit : callable
-        From weighted responsibilities, shape ``(n, K)``, and their sums to a mixture.
-    kept : callable
-        From the sums to the components that stay.
+        The maximisation step: from rows, responsibilities times weights ``(n, K)`` and their sums ``(K,)``
+        to a mixture.
     rounds : int
-        At most.
+        At most so many.
     gain : float
+        A round that raises the weighted log-likelihood by less is the last.
 
     References
     ----------
@@ -69,21 +157,23 @@ def maximised(
     """
     before = -np.inf
     for _ in range(rounds):
-        each = joint(mixture)
-        total = log_total(each)
-        r = np.exp(each - total[:, None]) * w[:, None]
-        mass = r.sum(axis=0)
-        some = kept(mass)
-        mixture = refit(r[:, some], mass[some])
-        now = float(w @ total)
+        joint = mixture.joint(rows)
+        total = sum_in_logs(joint)
+        lost = np.isneginf(total)
+        total[lost] = IMPOSSIBLE
+        r = np.exp(joint - total[:, None])
+        r[lost] = 1 / r.shape[1]  # no component can have made these rows: each takes its part of them
+        r *= weights[:, None]
+        mixture = refit(rows, np.asfortranarray(r), r.sum(axis=0))  # it is read component by component
+        now = float(weights @ total)
         if now - before < gain:
             break
         before = now
     return mixture
 
 
-def allotted(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Give a component to each of `n` rows, in random order, as many to each as its share rounds to.
+def allot(shares: Floats, n: int, rng: np.random.Generator) -> Index:
+    """Return a component for each of `n` rows, in random order, as many to each as its share rounds to.
 
     What rounding leaves over is drawn, so that each row has every component with its share.
 
@@ -93,7 +183,7 @@ def allotted(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> N
     Technometrics 37.
     """
     quota = n * shares
-    counts = np.floor(quota).astype(np.intp)
+    counts = np.floor(quota).astype(np.int64)
     rest = quota - counts
     if (short := n - int(counts.sum())) > 0:
         counts += rng.multinomial(short, rest / rest.sum())

@@ -6,24 +6,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr
 
-from cem.families.base import Array, ReadOnly, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, Index, Stored, check_rows, fit_weights, frozen
 from cem.families.blended import Blended
-from cem.families.mixture import allotted, checked_shares, log_total, maximised
+from cem.families.gaussian import LOG_2PI
+from cem.families.mixture import Mixture, allot, check_shares, maximize_likelihood, scale_shares
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
-
-_LOG_2PI = float(np.log(2 * np.pi))
 OWN, COMMON, PRIOR = 5.0, 20.0, 0.1
 LEAST_STD = 1e-4
 ROUNDS, GAIN = 20, 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OneLarge(ReadOnly):
+class OneLarge(Mixture, Stored):
     """Mixture of diagonal normals, each of which differs from the others in a single coordinate; immutable.
 
     It is sampled and scored at the cost of a row and its components, not of their product.
@@ -58,7 +54,7 @@ class OneLarge(ReadOnly):
     dtype: ClassVar = np.dtype(np.float64)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", frozen(checked_shares(self.shares)))
+        object.__setattr__(self, "shares", frozen(check_shares(self.shares)))
         for name in ("means", "stds", "centre", "spread"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         k, d = self.shares.size, self.centre.size
@@ -75,55 +71,49 @@ class OneLarge(ReadOnly):
         return int(self.centre.size)
 
     @property
-    def at(self) -> NDArray[np.intp]:
+    def at(self) -> Index:
         """The coordinate in which each component differs, shape ``(K,)``."""
         return np.arange(self.shares.size) % self.dimension
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Matrix:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` rows in random order, each component its share of them, shape ``(n, d)``."""
-        which, rows = allotted(self.shares, n, rng), np.arange(n)
+        which, rows = allot(self.shares, n, rng), np.arange(n)
         z = rng.standard_normal((n, self.dimension))
         x = np.asarray(self.centre + self.spread * z)
         at = self.at[which]
         x[rows, at] = self.means[which] + self.stds[which] * z[rows, at]
         return x
 
-    def joint(self, x: Array, /) -> Matrix:
-        """Log of share times density of each component at each row, shape ``(n, K)``."""
-        x = check_rows(x, self.dimension)
-        common = -0.5 * ((x - self.centre) / self.spread) ** 2 - np.log(self.spread)
-        own = -0.5 * ((x[:, self.at] - self.means) / self.stds) ** 2 - np.log(self.stds)
-        whole = common.sum(axis=1)[:, None] - 0.5 * self.dimension * _LOG_2PI
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times density of each component at each row, shape ``(n, K)``."""
+        common = -0.5 * ((rows - self.centre) / self.spread) ** 2 - np.log(self.spread)
+        own = -0.5 * ((rows[:, self.at] - self.means) / self.stds) ** 2 - np.log(self.stds)
+        whole = common.sum(axis=1)[:, None] - 0.5 * self.dimension * LOG_2PI
         return np.asarray(whole - common[:, self.at] + own + np.log(self.shares))
-
-    def log_prob(self, x: Array, /) -> Vector:
-        """Log density of each row in nats, shape ``(n,)``."""
-        return log_total(self.joint(x))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, shrunk as `improved` says."""
         w = fit_weights(check_rows(x, self.dimension), weights)
         return self.improved(x, w / (w @ w))
 
-    def improved(self, x: Matrix, w: Vector) -> Self:
+    def improved(self, x: Floats, w: Floats) -> Self:
         """Raise the likelihood of rows whose weights sum to their effective number.
 
         A component's mean and spread shrink by `OWN` pseudo-rows towards those of all components, the others'
         by `COMMON` pseudo-rows towards a single mean and spread: even a coordinate that was hardly seen
         large has its component.
         """
-        return maximised(
+        return maximize_likelihood(
             self,
+            x,
             w,
-            lambda fitted: fitted.joint(x),
-            lambda r, mass: self.refitted(x, w, r, mass),
-            lambda mass: np.full(mass.shape, True),
+            lambda rows, r, mass: self.refitted(rows, w, r, mass),
             ROUNDS,
             GAIN * float(w.sum()),
         )
 
-    def refitted(self, x: Matrix, w: Vector, r: Matrix, mass: Vector) -> Self:
-        """Make the maximisation step, given weighted responsibilities ``(n, K)`` and their sums."""
+    def refitted(self, x: Floats, w: Floats, r: Floats, mass: Floats) -> Self:
+        """Return the maximisation step, given weighted responsibilities ``(n, K)`` and their sums."""
         (n, d), own, sign = x.shape, x[:, self.at], np.where(self.means >= 0, 1.0, -1.0)
         first, second = (r * own).sum(axis=0), (r * own**2).sum(axis=0)
         mean_all = float((sign * first).sum() / max(mass.sum(), 1e-300))
@@ -133,31 +123,36 @@ class OneLarge(ReadOnly):
         spread = (gaps + OWN * max(spread_all, 0.0) + PRIOR) / (mass + OWN)
         rest = w[:, None] - r.reshape(n, -1, d).sum(axis=1)
         centre, scatter = _shrunk((rest * x).sum(axis=0), (rest * x**2).sum(axis=0), rest.sum(axis=0))
-        return type(self)(
-            mass + 1, means, np.sqrt(np.maximum(spread, LEAST_STD**2)), centre, np.sqrt(scatter)
+        return self.owning(
+            shares=scale_shares(mass + 1),
+            means=means,
+            stds=np.sqrt(np.maximum(spread, LEAST_STD**2)),
+            centre=centre,
+            spread=np.sqrt(scatter),
         )
 
     def blend(self, other: Any, rate: float, /) -> Any:
-        """Give the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
         return Blended([1.0], [self]).blend(other, rate)
 
     def inflated(self, factor: float, /) -> Self:
-        """Multiply every standard deviation by `factor`."""
-        stds, spread = self.stds * factor, self.spread * factor
-        return type(self)(self.shares, self.means, stds, self.centre, spread)
+        """Return it with every standard deviation times `factor`."""
+        return self.replaced(
+            shares=scale_shares(self.shares), stds=self.stds * factor, spread=self.spread * factor
+        )
 
     def entropy(self) -> float:
-        """Give an upper bound of the differential entropy in nats: the components' mean plus the shares'."""
+        """Return an upper bound of the entropy in nats: the components' mean plus the shares'."""
         each = np.log(self.spread).sum() - np.log(self.spread[self.at]) + np.log(self.stds)
-        normal = 0.5 * self.dimension * (1 + _LOG_2PI)
+        normal = 0.5 * self.dimension * (1 + LOG_2PI)
         return float(self.shares @ each + normal + entr(self.shares).sum())
 
     def __repr__(self) -> str:
         return f"OneLarge({self.shares.size} components, {self.dimension} coordinates)"
 
 
-def _shrunk(first: Vector, second: Vector, rows: Vector) -> tuple[Vector, Vector]:
-    """Give means and variances of the coordinates that are not the large one."""
+def _shrunk(first: Floats, second: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    """Return means and variances of the coordinates that are not the large one."""
     mean_all = float(first.sum() / rows.sum())
     centre = (first + COMMON * mean_all) / (rows + COMMON)
     square = second - 2 * centre * first + rows * centre**2

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, ive, logsumexp
 
-from cem.families.base import Array, ReadOnly, check_rate, check_rows, fit_weights, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    frozen,
+    parameter_vector,
+)
 from cem.families.gamma import shape_of
 
-Vector = NDArray[np.float64]
 _TINY = float(np.finfo(np.float64).tiny)
 MOST_CONCENTRATION = 1e10
 ROUNDS = 50
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VonMisesFisherNakagami(ReadOnly):
+class VonMisesFisherNakagami(Stored):
     """Rows whose direction is von Mises-Fisher and whose length is Nakagami, independently; immutable.
 
     Parameters
@@ -76,7 +82,7 @@ class VonMisesFisherNakagami(ReadOnly):
         """Length of the mean of the unit vectors, A(κ)."""
         return mean_resultant(self.dimension, float(self.concentration))
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Vector:
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
         d = self.dimension
         along = _cosines(n, d, float(self.concentration), rng)[:, None]
@@ -87,7 +93,7 @@ class VonMisesFisherNakagami(ReadOnly):
         unit = along * self.direction + np.sqrt(np.maximum(1 - along**2, 0)) * across
         return np.asarray(np.maximum(length, _TINY) * unit)
 
-    def log_prob(self, x: Array, /) -> Vector:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         x = check_rows(x, self.dimension)
         r = np.maximum(np.linalg.norm(x, axis=1), _TINY)
@@ -104,8 +110,8 @@ class VonMisesFisherNakagami(ReadOnly):
         r = np.maximum(np.linalg.norm(x, axis=1), _TINY)
         return self._from_means(w @ (x / r[:, None]), float(w @ r**2), float(2 * w @ np.log(r)))
 
-    def _from_means(self, mean: Vector, square: float, log_square: float) -> Self:
-        """Give the member with this mean unit vector, mean square and mean logarithm of the square."""
+    def _from_means(self, mean: Floats, square: float, log_square: float) -> Self:
+        """Return the member with this mean unit vector, mean square and mean logarithm of the square."""
         rho = float(np.linalg.norm(mean))
         direction = mean if rho > 1e-12 else self.direction
         square = max(square, _TINY)
@@ -113,12 +119,12 @@ class VonMisesFisherNakagami(ReadOnly):
         return type(self)(direction, concentration_of(self.dimension, rho), shape, square)
 
     @property
-    def _means(self) -> tuple[Vector, float, float]:
+    def _means(self) -> tuple[Floats, float, float]:
         log_square = float(digamma(self.shape) + np.log(self.spread / self.shape))
         return np.asarray(self.resultant * self.direction), float(self.spread), log_square
 
     def blend(self, other: Self, rate: float, /) -> Self:
-        """Give the member nearest to the mixture of the two: sufficient statistics are averaged."""
+        """Return the member nearest to the mixture of the two: sufficient statistics are averaged."""
         a = check_rate(rate)
         if other.dimension != self.dimension:
             raise ValueError(f"the families have {self.dimension} and {other.dimension} coordinates.")
@@ -150,15 +156,6 @@ class VonMisesFisherNakagami(ReadOnly):
         if not isinstance(other, type(self)) or other.dimension != self.dimension:
             raise TypeError("a closed form needs two of this family, of the same dimension.")
         return self._mean_log_prob(self) - self._mean_log_prob(other)
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Give the parameters by name."""
-        return {name: getattr(self, name) for name in ("direction", "concentration", "shape", "spread")}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Rebuild the family from what `to_arrays` gave."""
-        return cls(**arrays)
 
     def __repr__(self) -> str:
         return (
@@ -219,7 +216,7 @@ def concentration_of(d: int, resultant: float) -> float:
     return float(kappa)
 
 
-def _cosines(n: int, d: int, concentration: float, rng: np.random.Generator) -> Vector:
+def _cosines(n: int, d: int, concentration: float, rng: np.random.Generator) -> Floats:
     """Draw the cosine of the angle to the mean direction, by Wood's rejection from a beta."""
     k = concentration
     b = (d - 1) / (np.sqrt(4 * k * k + (d - 1) ** 2) + 2 * k)

@@ -186,7 +186,8 @@ def _move(state: State, ranked: Ranked, r: Rates) -> tuple[FactoredGaussian, dic
         axes = np.sqrt(np.maximum(values, 1e-14 * values[-1]))
         log_axes = np.array(np.log(axes).sum())
     volume = d * log(sigma) + float(log_axes)
-    return FactoredGaussian.owning(new_mean, basis * (sigma * axes), volume), {
+    moved = FactoredGaussian.owning(mean=new_mean, factor=basis * (sigma * axes), log_volume=volume)
+    return moved, {
         "sigma": np.array(sigma),
         "shape": shape,
         "basis": basis,

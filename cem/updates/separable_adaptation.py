@@ -55,7 +55,7 @@ def move(state: State, ranked: Ranked, r: Rates) -> tuple[Gaussian, dict[str, An
     keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * ranked.total
     variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu / sigma**2 * (w @ y), _LEAST)  # (47)
     sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
-    return Gaussian.owning(new_mean, sigma * np.sqrt(variances)), {
+    return Gaussian.owning(mean=new_mean, std=sigma * np.sqrt(variances)), {
         "sigma": np.array(sigma),
         "variances": variances,
         "path_sigma": path_sigma,

@@ -166,8 +166,8 @@ def test_finds_a_dependent_optimum():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (([0, 0], np.full((2, 2), 0.5)), "circle"),
-        (([1, 0], np.full((2, 2), 0.5)), "circle"),
+        (([0, 0], np.full((2, 2), 0.5)), "cycle"),
+        (([1, 0], np.full((2, 2), 0.5)), "cycle"),
         (([-1, 2], np.full((2, 2), 0.5)), "parents"),
         (([-1, 0], np.full((2, 2), 1.5)), "probabilities"),
         (([-1, 0], np.full((3, 2), 0.5)), "shape"),

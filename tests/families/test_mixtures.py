@@ -9,7 +9,7 @@ from scipy import stats
 
 import cem
 from cem.families import BernoulliMixture
-from cem.families.mixture import allotted
+from cem.families.mixture import allot
 
 RNG = np.random.default_rng
 COVARIANCES = [[[1.0, 0.5], [0.5, 2.0]], [[0.3, 0.0], [0.0, 0.2]]]
@@ -108,7 +108,7 @@ def test_heat_keeps_certain_bits():
 
 def test_shares_are_allotted_exactly_and_without_bias():
     shares = np.array([0.5, 0.3, 0.2])
-    counts = np.array([np.bincount(allotted(shares, 7, RNG(s)), minlength=3) for s in range(2000)])
+    counts = np.array([np.bincount(allot(shares, 7, RNG(s)), minlength=3) for s in range(2000)])
     assert np.all(counts >= np.floor(7 * shares))
     np.testing.assert_allclose(counts.mean(axis=0), 7 * shares, atol=0.06)
 

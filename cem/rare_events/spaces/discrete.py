@@ -15,7 +15,7 @@ from cem.core.loop import Batch, Request, Rows
 from cem.families.base import Array, Family
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.categorical_mixture import CategoricalMixture
-from cem.families.mixture import maximised
+from cem.families.mixture import maximize_likelihood
 from cem.rare_events.spaces.choice import Candidate, choose
 
 Vector = NDArray[np.float64]
@@ -102,8 +102,8 @@ class BitSpace(DiscreteSpace):
         seeds, nominal = _far_apart(x, w, k, rng), self.nominal.mean
         centres = np.clip(0.8 * x[seeds] + 0.2 * (w @ x / w.sum()), 0.02, 0.98)
 
-        def refit(r: Vector, mass: Vector) -> BernoulliMixture:
-            p = (r.T @ x + 0.5 * nominal) / (mass + 0.5)[:, None]
+        def refit(rows: Array, r: Vector, mass: Vector) -> BernoulliMixture:
+            p = (r.T @ rows + 0.5 * nominal) / (mass + 0.5)[:, None]
             return BernoulliMixture(mass, np.clip(p, 1e-12, 1 - 1e-12))
 
         return _settled(BernoulliMixture(np.ones(len(seeds)), centres), x, w, k, refit)
@@ -130,36 +130,34 @@ class LabelSpace(DiscreteSpace):
     def about(self, points: Array, /) -> CategoricalMixture:
         """Give components that hold each point's unlikely labels with .9 and else follow the nominal."""
         points, shares = leading(points, self.nominal.log_prob(points))
-        indicators = self.nominal.indicators(points).reshape(len(points), *self.nominal.mean.shape)
+        indicators = self.nominal.prepare(points).reshape(len(points), *self.nominal.mean.shape)
         held = HELD * indicators + (1 - HELD) * self.nominal.mean
         return CategoricalMixture(
             shares, np.where((points != self.likely)[..., None], held, self.nominal.mean)
         )
 
     def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> CategoricalMixture:
-        indicators, nominal = self.nominal.indicators(x), self.nominal.mean
+        indicators, nominal = self.nominal.prepare(x), self.nominal.mean
         everywhere = (w @ indicators / w.sum()).reshape(nominal.shape)
         seeds = indicators[_far_apart(x, w, k, rng)].reshape(-1, *nominal.shape)
         first = CategoricalMixture(np.ones(len(seeds)), 0.7 * seeds + 0.2 * everywhere + 0.1 * nominal)
 
-        def refit(r: Vector, mass: Vector) -> CategoricalMixture:
-            counts = (r.T @ indicators).reshape(-1, *nominal.shape) + 0.5 * nominal
+        def refit(rows: Array, r: Vector, mass: Vector) -> CategoricalMixture:
+            counts = (r.T @ rows).reshape(-1, *nominal.shape) + 0.5 * nominal
             return CategoricalMixture(mass, counts / counts.sum(axis=2, keepdims=True))
 
         return _settled(first, x, w, k, refit)
 
 
-def _settled(mixture: M, x: Array, w: Vector, k: int, refit: Callable[[Vector, Vector], M]) -> M:
+def _settled(mixture: M, x: Array, w: Vector, k: int, refit: Callable[[Array, Vector, Vector], M]) -> M:
     """Refit until the mean log-likelihood gains no more; components of less than half a row go."""
-    return maximised(
-        mixture,
-        w,
-        lambda each: each.joint(x),
-        refit,
-        lambda mass: (mass > 0.5) | (mass == mass.max()),
-        30 if k > 1 else 1,
-        1e-3 * float(w.sum()),
-    )
+
+    def refit_kept(rows: Array, r: Vector, mass: Vector) -> M:
+        kept = (mass > 0.5) | (mass == mass.max())
+        return refit(rows, r[:, kept], mass[kept])
+
+    rows = mixture.prepare(x)
+    return maximize_likelihood(mixture, rows, w, refit_kept, 30 if k > 1 else 1, 1e-3 * float(w.sum()))
 
 
 def _far_apart(x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[int]:

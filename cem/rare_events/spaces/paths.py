@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.base import Array, Family
-from cem.families.markov_path import MarkovPath, MarkovPathMixture, heated_table
+from cem.families.categorical import heat_tables
+from cem.families.markov_path import MarkovPath, MarkovPathMixture
 from cem.rare_events.spaces.choice import Candidate, choose
 
 Vector = NDArray[np.float64]
@@ -57,7 +58,7 @@ class PathSpace:
         """Move the tilt a fifth of the way back to the nominal, in logarithms."""
         with np.errstate(divide="ignore"):
             logs = 0.8 * np.log(fitted.tables) + 0.2 * np.log(self.path.probabilities)
-        return MarkovPathMixture(self.path, fitted.shares, heated_table(np.exp(logs), 1.0))
+        return MarkovPathMixture(self.path, fitted.shares, heat_tables(np.exp(logs), 1.0))
 
     def slope(self, x: Array, y: Vector, /) -> Vector | None:
         """Give None: paths need no direction."""

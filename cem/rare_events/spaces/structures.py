@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.mixture import maximised
+from cem.families.mixture import maximize_likelihood
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -161,12 +161,11 @@ def seeded(structure: Structure, x: Matrix, w: Vector, k: int, rng: np.random.Ge
     gaps = np.array([((x - c) ** 2).sum(axis=1) for c in spread_out(x, w, k, rng)]).T
     nearest = gaps == gaps.min(axis=1, keepdims=True)
     mixture = _refit(structure, x, (nearest / nearest.sum(axis=1, keepdims=True)) * w[:, None])
-    return maximised(
+    return maximize_likelihood(
         mixture,
+        x,
         w,
-        lambda fitted: fitted.joint(x),
-        lambda r, _: _refit(structure, x, r),
-        lambda mass: np.full(mass.shape, True),
+        lambda rows, r, _: _refit(structure, rows, r),
         ROUNDS,
         GAIN * float(w.sum()),
     )
