@@ -6,22 +6,23 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cem.families.base import Mask
 
 SLICE = 0.25  # seconds after which scores are shown at the latest
 LEAST = 0.002  # seconds of work below which a piece is not worth its dispatch
 
 
-def unknown_runs(done: NDArray[np.bool_]) -> list[slice]:
-    """Give the runs of rows that are not done, in order."""
+def unknown_runs(done: Mask) -> list[slice]:
+    """Return the runs of rows that are not done, in order."""
     if not done.any():
         return [slice(0, len(done))]
     edges = np.flatnonzero(np.diff(done, prepend=True, append=True)).tolist()
     return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def fixed_parts(done: NDArray[np.bool_], rows: int) -> list[slice]:
-    """Give the calls of `rows` rows each that are not wholly done."""
+def fixed_parts(done: Mask, rows: int) -> list[slice]:
+    """Return the calls of `rows` rows each that are not wholly done."""
     starts = range(0, len(done), rows)
     return [slice(i, min(i + rows, len(done))) for i in starts if len(done) and not done[i : i + rows].all()]
 

@@ -9,17 +9,15 @@ from numbers import Integral
 
 import joblib
 import numpy as np
-from joblib._parallel_backends import LokyBackend
-from numpy.typing import NDArray
 
 from cem.core.budget import real_number
 from cem.core.sampling import Recipe
 from cem.evaluation.chunks import SLICE, Chunks, Pace, Parts, fixed_parts, unknown_runs
-from cem.evaluation.joblib_pool import Arrival, JoblibPool
+from cem.evaluation.joblib_pool import Arrival, JoblibPool, configured_backend, inner_threads, is_default
 from cem.evaluation.objective import Failure, Objective
 from cem.evaluation.process_pool import ProcessPool
-from cem.evaluation.transport import Redrawn, Shipped, Source, worth_redrawing
-from cem.families.base import Array
+from cem.evaluation.transport import choose_source
+from cem.families.base import Array, Floats, Mask
 
 VECTORISED_NUMBERS = 2**18
 LEAST_BY_JOBLIB = 0.02  # seconds of work below which a task of joblib's is not worth its dispatch
@@ -50,7 +48,7 @@ class Evaluator:
         self._joblib: JoblibPool | None = None
         self._n_jobs, self._timeout = n_jobs, timeout
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
-        self._backend = joblib.Parallel(n_jobs=n_jobs)._backend
+        self._backend = configured_backend(n_jobs)
         self._pace = Pace()
         if timeout is not None and not self._own_processes:
             raise ValueError(
@@ -68,14 +66,14 @@ class Evaluator:
 
     @property
     def _own_processes(self) -> bool:
-        return self._n_jobs == 1 or isinstance(self._backend, LokyBackend)
+        return self._n_jobs == 1 or is_default(self._backend)
 
     def score(
         self,
         x: Array,
         batch: int,
-        out: NDArray[np.float64],
-        done: NDArray[np.bool_],
+        out: Floats,
+        done: Mask,
         deadline: float = np.inf,
         recipe: Recipe | None = None,
     ) -> Iterator[Failure | None]:
@@ -112,8 +110,8 @@ class Evaluator:
         self,
         x: Array,
         batch: int,
-        out: NDArray[np.float64],
-        done: NDArray[np.bool_],
+        out: Floats,
+        done: Mask,
         deadline: float,
         parts: list[slice],
     ) -> Iterator[Failure | None]:
@@ -133,8 +131,8 @@ class Evaluator:
         self,
         x: Array,
         batch: int,
-        out: NDArray[np.float64],
-        done: NDArray[np.bool_],
+        out: Floats,
+        done: Mask,
         deadline: float,
         parts: list[slice],
         recipe: Recipe | None,
@@ -175,10 +173,7 @@ class Evaluator:
             self._joblib = self._joblib or JoblibPool(self.objective, self._n_jobs)
             return self._joblib.results(chunks, x, batch, deadline)
         if self.processes is None:
-            threads = getattr(self._backend, "inner_max_num_threads", None)
-            threads = threads or max(1, joblib.cpu_count() // self._workers)
+            threads = inner_threads(self._backend) or max(1, joblib.cpu_count() // self._workers)
             self.processes = ProcessPool(self.objective, self._workers, self._timeout, threads)
-        source: Source = Shipped(x)
-        if recipe is not None and worth_redrawing(recipe, x):
-            source = Redrawn(recipe, self.objective.vectorized)
+        source = choose_source(x, recipe, self.objective.vectorized)
         return self.processes.results(chunks, source, x, batch, deadline)

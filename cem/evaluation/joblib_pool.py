@@ -1,22 +1,22 @@
-"""Workers that joblib keeps: threads, clusters, and whatever else is registered with it."""
+"""Workers that joblib keeps, and all that is known here of joblib's insides, one function each."""
 
 from __future__ import annotations
 
 import pickle
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple
 
 import joblib
-import numpy as np
-from numpy.typing import NDArray
+from joblib._parallel_backends import LokyBackend, ParallelBackendBase
+from joblib.externals.loky.backend import get_context
+from joblib.externals.loky.cloudpickle_wrapper import dumps
 
 from cem.evaluation.chunks import Chunks
-from cem.evaluation.objective import Failure, Objective
-from cem.evaluation.worker import score_chunk
-from cem.families.base import Array
+from cem.evaluation.objective import Failure, Objective, score_chunk
+from cem.families.base import Array, Floats
 
 CANNOT_BE_SENT = (
     "the objective (or its args) cannot be sent to another process: {}. Define it at module level and keep "
@@ -24,11 +24,40 @@ CANNOT_BE_SENT = (
 )
 
 
+def configured_backend(n_jobs: int | None) -> ParallelBackendBase:
+    """Return the backend that ``joblib.parallel_config`` chooses for `n_jobs`."""
+    return joblib.Parallel(n_jobs=n_jobs)._backend
+
+
+def is_default(backend: ParallelBackendBase) -> bool:
+    """Whether a backend is loky, in whose place the package has worker processes of its own."""
+    return isinstance(backend, LokyBackend)
+
+
+def inner_threads(backend: ParallelBackendBase) -> int | None:
+    """Return how many threads ``parallel_config(inner_max_num_threads=...)`` grants a worker, if it does."""
+    threads: int | None = getattr(backend, "inner_max_num_threads", None)
+    return threads
+
+
+def start_process(target: Callable[..., None], args: tuple[Any, ...], env: Mapping[str, str]) -> Any:
+    """Start a process of loky's, which imports no ``__main__`` and sees `env`; return it."""
+    process = get_context("loky").Process(target=target, args=args, env=dict(env))
+    process.start()
+    return process
+
+
+def pickle_by_value(value: Any, buffers: Callable[[pickle.PickleBuffer], Any]) -> bytes:
+    """Pickle with cloudpickle, which takes lambdas and ``__main__``; large arrays go to `buffers`."""
+    data: bytes = dumps(value, protocol=5, buffer_callback=buffers)
+    return data
+
+
 class Arrival(NamedTuple):
     """Scores of the rows from `first` on, what failed at the next one, and the seconds that all that took."""
 
     first: int
-    values: NDArray[np.float64]
+    values: Floats
     failure: Failure | None
     seconds: float
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.streams import Purpose, Streams
-from cem.families.base import Array
+from cem.families.base import Array, Floats
 
 
 def widen(x: Array) -> Array:
-    """Give integer candidates as read-only int64, so that arithmetic on them does not wrap."""
+    """Return integer candidates as read-only int64, so that arithmetic on them does not wrap."""
     if x.dtype.kind in "iub" and x.dtype != np.int64:
         x = x.astype(np.int64)
         x.flags.writeable = False
@@ -54,7 +56,7 @@ class Objective:
     def score(
         self, x: Array, batch: int, first: int, out: Array, deadline: float
     ) -> tuple[int, Failure | None]:
-        """Score the rows of `x` into `out` until `deadline`; tell how many were done, and what failed.
+        """Score the rows of `x` into `out` until `deadline`; return how many were done, and what failed.
 
         `batch` and `first` (the number of the first row in its batch) name the candidates' streams.
         """
@@ -134,7 +136,7 @@ def as_score(value: Any) -> float:
         raise TypeError(f"the objective must return a real number, got {value!r}.") from None
 
 
-def as_scores(values: Any, n: int, d: int) -> NDArray[np.float64]:
+def as_scores(values: Any, n: int, d: int) -> Floats:
     """Read the scores of `n` rows as a vectorised objective returned them.
 
     Raises
@@ -153,3 +155,26 @@ def as_scores(values: Any, n: int, d: int) -> NDArray[np.float64]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a vectorized objective must return real numbers, got dtype {array.dtype}.")
     return array.astype(np.float64)
+
+
+def score_chunk(
+    objective: Objective, x: Array, batch: int, first: int, seconds: float
+) -> tuple[int, Floats, Failure | None, float]:
+    """Score one chunk in any worker; return its first row, the scores done, what failed, and the seconds."""
+    began = time.monotonic()
+    out = np.empty(len(x))
+    done, failure = objective.score(x, batch, first, out, began + seconds)
+    failure = failure and failure._replace(error=portable(failure.error))
+    return first, out[:done], failure, time.monotonic() - began
+
+
+def portable(error: Any) -> Any:
+    """Return an exception that survives the way between processes, with its traceback as a note."""
+    trace = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    with contextlib.suppress(AttributeError):
+        error.add_note(f"In the worker:\n{trace}")
+    return error

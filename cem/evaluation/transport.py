@@ -1,4 +1,8 @@
-"""Objects on their way to worker processes; large arrays go through memory that all of them map."""
+"""What travels to worker processes: the objective, and a batch as rows or as the recipe to draw them.
+
+An object is pickled into a `Parcel`, whose large arrays lie in memory that all workers map. The rows of a
+batch are a `Source`: they are `Shipped`, or, where that takes longer than drawing them, `Redrawn`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,55 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any, BinaryIO, Protocol
 
-from joblib.externals.loky.cloudpickle_wrapper import dumps
-
 from cem.core.sampling import Recipe
+from cem.evaluation.joblib_pool import pickle_by_value
 from cem.families.base import Array
 
-MAPPED_BYTES = 2**16
+MAPPED_BYTES = 2**16  # of arrays, above which they are mapped: what a Linux pipe holds
 MAPS = bool(getattr(reduction, "HAVE_SEND_HANDLE", False)) and os.name == "posix"
+REDRAW_BYTES = 2**21  # of a batch, and its dimension, from which on drawing again is the faster way:
+REDRAW_DIMENSION = 2000  # scripts/benchmarks/worker_schemes.py
+
+
+class Source(Protocol):
+    """The rows of a batch as a worker gets at them."""
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Yield the rows from `start` to `stop`, each piece of shape ``(k, d)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shipped:
+    """Rows that were sent, shape ``(n, d)``."""
+
+    x: Array
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Yield the rows from `start` to `stop`."""
+        yield self.x[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Rows that a worker draws for itself, a few at a time unless they are wanted `together`."""
+
+    recipe: Recipe
+    together: bool
+
+    def pieces(self, start: int, stop: int) -> Iterator[Array]:
+        """Yield the rows from `start` to `stop`."""
+        if self.together:
+            yield self.recipe.rows(start, stop)
+        else:
+            yield from self.recipe.blocks(start, stop)
+
+
+def choose_source(x: Array, recipe: Recipe | None, together: bool) -> Source:
+    """Return how the rows of `x`, shape ``(n, d)``, get to the workers soonest."""
+    large = x.nbytes >= REDRAW_BYTES and x.shape[1] >= REDRAW_DIMENSION
+    if recipe is not None and recipe.redrawable and large:
+        return Redrawn(recipe, together)
+    return Shipped(x)
 
 
 @dataclass(frozen=True)
@@ -44,10 +90,10 @@ class Parcel:
     file: BinaryIO | None = None
 
     @classmethod
-    def of(cls, value: Any) -> Parcel:
+    def of(cls, value: object) -> Parcel:
         """Pack an object."""
         buffers: list[pickle.PickleBuffer] = []
-        data = dumps(value, protocol=5, buffer_callback=buffers.append)
+        data = pickle_by_value(value, buffers.append)
         arrays = [buffer.raw() for buffer in buffers]
         sizes = tuple(array.nbytes for array in arrays)
         file = _written(arrays) if MAPS and sum(sizes) >= MAPPED_BYTES else None
@@ -58,8 +104,8 @@ class Parcel:
         """Bytes in the file."""
         return sum(self.sizes) if self.file else 0
 
-    def send(self, pipe: Connection, *label: Any) -> int:
-        """Send it behind a label; give the bytes that went through the pipe."""
+    def send(self, pipe: Connection, *label: object) -> int:
+        """Send it behind a label; return the bytes that went through the pipe."""
         head = pickle.dumps((*label, self.data, self.sizes, self.file is not None))
         pipe.send_bytes(head)
         for array in self.arrays:
@@ -74,8 +120,10 @@ class Parcel:
             self.file.close()
 
 
-def receive(pipe: Connection, data: bytes, sizes: tuple[int, ...], in_file: bool) -> tuple[bytes, list[Any]]:
-    """Take what comes behind a parcel's head; give what `pickle.loads` makes the object of."""
+def receive(
+    pipe: Connection, data: bytes, sizes: tuple[int, ...], in_file: bool
+) -> tuple[bytes, list[bytearray] | list[memoryview]]:
+    """Take what comes behind a parcel's head; return what `pickle.loads` makes the object of."""
     if not in_file:
         return data, [bytearray(pipe.recv_bytes()) for _ in sizes]
     handle = reduction.recv_handle(pipe)
@@ -104,50 +152,3 @@ def _written(arrays: list[memoryview]) -> BinaryIO | None:
                 raise
             return file  # type: ignore[no-any-return]
     return None
-
-
-REDRAW_BYTES = 2**21
-REDRAW_DIMENSION = 2000
-
-
-class Source(Protocol):
-    """A batch as a worker sees it."""
-
-    def pieces(self, start: int, stop: int) -> Iterator[Array]:
-        """Give the rows from `start` to `stop`, one piece after another."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shipped:
-    """Rows that were sent."""
-
-    x: Array
-
-    def pieces(self, start: int, stop: int) -> Iterator[Array]:
-        """Give the rows from `start` to `stop`."""
-        yield self.x[start:stop]
-
-
-@dataclass(frozen=True, eq=False)
-class Redrawn:
-    """Rows that a worker draws for itself, a few at a time unless they are wanted `together`."""
-
-    recipe: Recipe
-    together: bool
-
-    def pieces(self, start: int, stop: int) -> Iterator[Array]:
-        """Give the rows from `start` to `stop`."""
-        if self.together:
-            yield self.recipe.rows(start, stop)
-        else:
-            yield from self.recipe.blocks(start, stop)
-
-
-def worth_redrawing(recipe: Recipe | None, x: Array) -> bool:
-    """Tell whether drawing the rows again costs less than sending them."""
-    return (
-        recipe is not None
-        and recipe.redrawable
-        and x.nbytes >= REDRAW_BYTES
-        and x.shape[1] >= REDRAW_DIMENSION
-    )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import queue
 import signal
 import threading
 import time
-import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,7 +15,7 @@ import joblib
 import numpy as np
 
 from cem.evaluation.chunks import SLICE
-from cem.evaluation.objective import Failure, Objective
+from cem.evaluation.objective import Objective, portable
 from cem.evaluation.transport import Source, receive
 
 IDLE_SECONDS = 60.0
@@ -98,26 +96,3 @@ def _work(
             pipe.send(("scores", out[:done], failure, over, took))
         if failure is not None or seconds <= 0:
             return
-
-
-def portable(error: Any) -> Any:
-    """Give an exception that survives the way between processes, with its traceback as a note."""
-    trace = "".join(traceback.format_exception(error))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    with contextlib.suppress(AttributeError):
-        error.add_note(f"In the worker:\n{trace}")
-    return error
-
-
-def score_chunk(
-    objective: Objective, x: Any, batch: int, first: int, seconds: float
-) -> tuple[int, Any, Failure | None, float]:
-    """Score one chunk in any worker; give its first row, the scores done, what failed, and the seconds."""
-    began = time.monotonic()
-    out = np.empty(len(x))
-    done, failure = objective.score(x, batch, first, out, began + seconds)
-    failure = failure and failure._replace(error=portable(failure.error))
-    return first, out[:done], failure, time.monotonic() - began

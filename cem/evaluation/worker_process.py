@@ -11,10 +11,9 @@ import signal
 import time
 from typing import Any, NamedTuple
 
-from joblib.externals.loky.backend import get_context
-
 from cem.evaluation import worker as worker_side
 from cem.evaluation.chunks import SLICE
+from cem.evaluation.joblib_pool import start_process
 from cem.evaluation.transport import Parcel
 
 THREAD_LIMITS = (
@@ -54,8 +53,7 @@ class WorkerProcess:
         self.owner = os.getpid()
         self.pipe, theirs = multiprocessing.Pipe()
         limits = {name: os.environ.get(name, str(threads)) for name in THREAD_LIMITS}
-        self._process = get_context("loky").Process(target=worker_side.main, args=(theirs,), env=limits)
-        self._process.start()
+        self._process = start_process(worker_side.main, (theirs,), limits)
         theirs.close()
         self.ready = False
         self.task: Task | None = None
@@ -81,12 +79,12 @@ class WorkerProcess:
         return f"signal {-code}"
 
     def take(self, objective: Parcel) -> int:
-        """Be given the objective; give the bytes sent."""
+        """Be given the objective; return the bytes sent."""
         self.ready = False
         return self._send(objective, "objective")
 
     def give(self, task: Task, source: Parcel, batch: int, seconds: float) -> int:
-        """Be given a task of a batch; give the bytes sent."""
+        """Be given a task of a batch; return the bytes sent."""
         sent = 0
         if self._parcel is not source:
             sent = self._send(source, "batch", batch)
@@ -98,7 +96,7 @@ class WorkerProcess:
         return sent + len(message)
 
     def hear(self) -> tuple[int, Any]:
-        """Give a message that has come, and its bytes; EOFError where there will be none."""
+        """Return a message that has come, and its bytes; EOFError where there will be none."""
         data = self.pipe.recv_bytes()
         message = pickle.loads(data)
         self.ready = self.ready or message[0] == "ready"
@@ -114,7 +112,7 @@ class WorkerProcess:
         return first
 
     def overdue(self, timeout: float) -> float:
-        """Give when (``time.monotonic``) the evaluation in flight must have taken more than `timeout`.
+        """Return when (``time.monotonic``) the evaluation in flight must have taken more than `timeout`.
 
         Of several rows, only every quarter of a second is it known which one is in flight.
         """
@@ -149,7 +147,7 @@ _resting: list[WorkerProcess] = []
 
 
 def borrowed(threads: int) -> WorkerProcess:
-    """Give a process that rests, or a new one; `threads` limits those of numerical libraries."""
+    """Return a process that rests, or a new one; `threads` limits those of numerical libraries."""
     while _resting:
         worker = _resting.pop()
         if worker.owner == os.getpid() and worker.alive and worker.threads == threads:
