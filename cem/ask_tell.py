@@ -15,7 +15,7 @@ from cem import families, updates
 from cem.checkpoint import file as checkpoint
 from cem.core.budget import positive_count
 from cem.core.domain import Domain
-from cem.core.history import History, Row
+from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, State, Update, advance
 from cem.core.sampling import draw
 from cem.core.stopping import Stopping
@@ -142,7 +142,8 @@ class CrossEntropyMethod:
             raise ValueError(
                 f"fitting this {type(self.family).__name__} takes at least {needed} rows, got {len(x)}."
             )
-        signed = self._sign * as_scores(values, len(x), d)
+        values = as_scores(values, len(x), d)
+        signed = self._sign * values
         number = len(self.history)
         batch = Batch(x, signed, lambda: self._streams.generator(Purpose.UPDATE, number))
         previous = self._state.best
@@ -150,19 +151,19 @@ class CrossEntropyMethod:
         if self._state.best > previous:
             self.best_x = np.array(x[int(np.nanargmax(signed))])
         self._nfev += len(x)
-        self.history.append(self._row(values.astype(np.float64)))
+        self.history.append(self._row(values))
 
     def _row(self, values: NDArray[np.float64]) -> Row:
-        finite = values[np.isfinite(values)]
+        mean, nans = summary(values)
         return Row(
             stage="sampling",
             level=self._sign * self._state.level,
             best=self._sign * self._state.best,
-            mean=float(finite.mean()) if finite.size else np.nan,
+            mean=mean,
             elites=self._state.elites,
             entropy=float(self.family.entropy()),
             nfev=self._nfev,
-            nan_count=int(np.isnan(values).sum()),
+            nan_count=nans,
             seconds=self._before + time.monotonic() - self._began,
         )
 

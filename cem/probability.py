@@ -78,28 +78,11 @@ def estimate_probability(
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
         Coefficient of variation (standard error over probability) to reach, in (0, 1).
-    vectorized : bool
-        `performance` takes ``X`` of shape ``(n, d)``, one candidate a row, and returns ``(n,)``.
-    args : tuple
-        Further arguments of `performance`.
-    pass_rng : bool
-        Call ``performance(x, rng, *args)`` with a generator of the candidate's own.
     max_evaluations : int, optional
         Exact. Default 1,000,000.
-    max_time : float, optional
-        Seconds.
-    evaluation_timeout : float, optional
-        Seconds that one call of `performance` may take, in a worker process (one, where `n_jobs` is 1). A
-        candidate that takes longer twice is scored as NaN, and so is one that ends its process twice.
-    n_jobs : int, optional
-        Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``.
-    callback : callable, optional
-        ``callback(intermediate_result)`` after every iteration, with the `population` and `scores` of its
-        batch. Returning True or raising StopIteration stops.
-    rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
-        The same int gives the same result, bit for bit.
-    progress, checkpoint, resume
-        As in `optimize`.
+    vectorized, args, pass_rng, max_time, evaluation_timeout, n_jobs, callback, progress, checkpoint, \
+resume, rng
+        As in `optimize`, with `performance` in the place of `fun`.
 
     Returns
     -------

@@ -43,8 +43,7 @@ def estimate_quantile(
 
     Parameters
     ----------
-    performance, tail, vectorized, args, pass_rng, max_evaluations, max_time, evaluation_timeout, n_jobs, \
-callback, progress, checkpoint, resume, rng
+    performance, tail, max_evaluations
         As in `estimate_probability`.
     inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
         A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
@@ -52,6 +51,9 @@ callback, progress, checkpoint, resume, rng
         The q with P(performance >= q) = probability is sought (`tail="lower"`: <=); in (0, 1).
     target_cv : float
         Coefficient of variation of the tail's probability to reach, in (0, 1).
+    vectorized, args, pass_rng, max_time, evaluation_timeout, n_jobs, callback, progress, checkpoint, \
+resume, rng
+        As in `optimize`, with `performance` in the place of `fun`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
-from cem.families.base import Array
+from cem.families.base import Array, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,19 @@ class Row(NamedTuple):
     nan_count: int
     seconds: float
     note: str = ""
+
+
+def summary(scores: Floats) -> tuple[float, int]:
+    """Return the mean of the finite scores of shape ``(n,)``, and how many are NaN.
+
+    The mean is NaN where there are none, and infinite where their sum is.
+    """
+    usable, nans = np.isfinite(scores), 0
+    if not usable.all():
+        nans = int(np.isnan(scores).sum())
+        scores = scores[usable]
+    with np.errstate(over="ignore"):
+        return float(np.add.reduce(scores)) / scores.size if scores.size else np.nan, nans
 
 
 class History:

@@ -25,6 +25,9 @@ def best_rows(scores: Scores, k: int) -> NDArray[np.intp]:
     if k >= n:
         return np.arange(n)
     threshold = np.partition(ranked, n - k)[n - k]
+    rows: NDArray[np.intp] = (ranked >= threshold).nonzero()[0]
+    if rows.size == k:
+        return rows
     chosen = ranked > threshold
     ties = np.flatnonzero(ranked == threshold)
     chosen[ties[: k - int(chosen.sum())]] = True
@@ -37,7 +40,8 @@ def elite_rows(scores: Scores, fraction: float) -> NDArray[np.intp]:
     Scores of NaN or -inf never teach; where nothing else is there, no row is an elite.
     """
     rows = best_rows(scores, elite_count(scores.size, fraction))
-    return rows[scores[rows] > -np.inf]
+    teaches = scores[rows] > -np.inf
+    return rows if teaches.all() else rows[teaches]
 
 
 def elite_level(scores: Scores, fraction: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from cem.checkpoint.journal import Entry
 from cem.core.budget import Budget
 from cem.core.ending import NoFiniteScoreError, Status
-from cem.core.history import History, Row
+from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, Ended, Request, Rows, State, Step, as_ended
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
@@ -219,16 +219,14 @@ class Driver:
         state = step.state
         self.state = state or self.state
         values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
-        finite, nans = values, 0
-        if not (usable := np.isfinite(values)).all():
-            finite, nans = values[usable], int(np.isnan(values).sum())
+        mean, nans = summary(values)
         ranked = self.best.feasible or self.setting.constraints is None
         self.history.append(
             Row(
                 stage=step.stage,
                 level=self.sign * state.level if state else np.nan,
                 best=self.sign * self.best.score if ranked else np.nan,
-                mean=float(finite.mean()) if finite.size else np.nan,
+                mean=mean,
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,

@@ -79,12 +79,15 @@ class SmoothedFit:
             return replace(state, elites=0)
         scores = batch.scores[elites]
         fitted = state.family.fit(batch.x[elites])
-        return replace(
-            state,
-            family=self._blend(state, fitted),
+        return State(
+            self._blend(state, fitted),
+            state.iteration,
             level=float(scores.min()),
             elite_best=float(scores.max()),
             elites=int(elites.size),
+            best=state.best,
+            quiet=state.quiet,
+            memory=state.memory,
         )
 
     def _blend(self, state: State, fitted: Family) -> Family:
