@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.families.base import Array, Floats, Stored, frozen, parameter_vector
-from cem.families.gaussian import LOG_2PI, Gaussian, lift
+from cem.families.base import Array, Floats, frozen, parameter_vector
+from cem.families.gaussian import Gaussian, GaussianLike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FactoredGaussian(Stored):
+class FactoredGaussian(GaussianLike):
     """Normal distribution N(mean, factor @ factor.T); immutable.
 
     It spares an iteration the checks and the factorisation that a covariance asks for; for everything but
@@ -36,8 +36,6 @@ class FactoredGaussian(Stored):
     mean: Any
     factor: Any
 
-    dtype: ClassVar = np.dtype(np.float64)
-
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)
         factor = frozen(self.factor)
@@ -50,19 +48,13 @@ class FactoredGaussian(Stored):
 
     @classmethod
     def of(cls, other: Any) -> Self:
-        """Return a `Gaussian` (or one of this class) by a factor of its covariance."""
+        """Return any Gaussian by a factor of its covariance."""
         if isinstance(other, cls):
             return other
-        if not isinstance(other, Gaussian):
+        if not isinstance(other, GaussianLike):
             raise TypeError(f"a factor needs a Gaussian, got {type(other).__name__}.")
-        if other.diagonal:
-            return cls(other.mean, np.diag(other.std))
-        return cls(other.mean, np.linalg.cholesky(other.covariance))
-
-    @property
-    def dimension(self) -> int:
-        """Length of a candidate."""
-        return int(self.mean.size)
+        plain = other.plain
+        return cls(plain.mean, np.diag(plain.std) if plain.diagonal else plain.root)
 
     @property
     def minimum_rows(self) -> int:
@@ -82,13 +74,7 @@ class FactoredGaussian(Stored):
     @cached_property
     def plain(self) -> Gaussian:
         """The same distribution, given by its covariance."""
-        return Gaussian(self.mean, covariance=lift(self.factor @ self.factor.T))
-
-    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
-        """Draw `n` candidates, shape ``(n, d)``."""
-        out = np.empty((n, self.dimension))
-        self.fill(out, rng)
-        return out
+        return Gaussian.with_covariance(self.mean, self.factor @ self.factor.T)
 
     def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
@@ -101,20 +87,11 @@ class FactoredGaussian(Stored):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and covariance by weighted maximum likelihood."""
-        return type(self).of(self.plain.fit(x, weights))
+        return self.of(self.plain.fit(x, weights))
 
-    def blend(self, other: Gaussian | Self, rate: float, spread_rate: float | None = None, /) -> Self:
+    def blend(self, other: GaussianLike, rate: float, spread_rate: float | None = None, /) -> Self:
         """Mix mean and covariance as `Gaussian.blend` does."""
-        plain = other if isinstance(other, Gaussian) else other.plain
-        return type(self).of(self.plain.blend(plain, rate, spread_rate))
-
-    def entropy(self) -> float:
-        """Differential entropy in nats."""
-        return 0.5 * self.dimension * (1 + LOG_2PI) + self.log_volume
-
-    def kl_divergence(self, other: object) -> float:
-        """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
-        return self.plain.kl_divergence(other.plain if isinstance(other, FactoredGaussian) else other)
+        return self.of(self.plain.blend(other.plain, rate, spread_rate))
 
     def stretched(self, mean: ArrayLike, factor: ArrayLike) -> FactoredGaussian:
         """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""

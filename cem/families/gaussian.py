@@ -26,8 +26,97 @@ LEAST_STD = 1e-150  # its square is still a normal float
 _LARGEST = 1e150  # so is this one's
 
 
+class GaussianLike(Stored):
+    """A normal distribution, however its covariance is given: what moves one of them moves them all.
+
+    A subclass has `mean` and `std`, each of shape ``(d,)`` (`std` is marginal), and the methods that raise
+    `NotImplementedError` here.
+    """
+
+    mean: Any
+    std: Any
+
+    dtype: ClassVar = np.dtype(np.float64)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a candidate."""
+        return int(self.mean.size)
+
+    @property
+    def plain(self) -> Gaussian:
+        """The same distribution as a `Gaussian`."""
+        raise NotImplementedError
+
+    @property
+    def log_volume(self) -> float:
+        """Half the logarithm of the covariance's determinant."""
+        raise NotImplementedError
+
+    def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
+        """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
+        raise NotImplementedError
+
+    def whiten(self, x: Array, /) -> Floats:
+        """Return the standard normal deviates that the rows of `x` are made of, shape ``(n, d)``."""
+        raise NotImplementedError
+
+    def fit(self, x: Array, weights: Array | None = None, /) -> Self:
+        """Fit by weighted maximum likelihood."""
+        raise NotImplementedError
+
+    def blend(self, other: Self, rate: float, /) -> Self:
+        """Return the Gaussian between this one and `other`, parameter by parameter."""
+        raise NotImplementedError
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
+        """Draw `n` candidates, shape ``(n, d)``."""
+        out = np.empty((n, self.dimension))
+        self.fill(out, rng)
+        return out
+
+    def log_prob(self, x: Array, /) -> Floats:
+        """Log density of each row in nats, shape ``(n,)``."""
+        z = self.whiten(check_rows(x, self.dimension))
+        squares = np.einsum("ij,ij->i", z, z)
+        return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self.log_volume)
+
+    def entropy(self) -> float:
+        """Differential entropy in nats, ``d/2 (1 + log 2π) + log |Σ| / 2``."""
+        return float(0.5 * self.dimension * (1 + LOG_2PI) + self.log_volume)
+
+    def stretched(self, mean: ArrayLike, factor: ArrayLike) -> GaussianLike:
+        """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
+        raise NotImplementedError
+
+    def widened(self, floor: GaussianLike, /) -> Gaussian:
+        """Return the same mean with a covariance that nowhere falls below that of `floor`.
+
+        Tails no lighter than the nominal distribution's keep likelihood ratios bounded where it matters.
+        """
+        mine, least = self.plain, floor.plain
+        if mine.diagonal and least.diagonal:
+            return mine.owning(mean=mine.mean, std=np.maximum(mine.std, least.std))
+        directions, scales, _ = np.linalg.svd(_solve(least.root, mine.root))
+        root = least.root @ (directions * np.maximum(scales, 1.0))
+        return mine.with_covariance(mine.mean, root @ root.T)
+
+    def kl_divergence(self, other: object) -> float:
+        """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
+        if not isinstance(other, GaussianLike) or other.dimension != self.dimension:
+            raise TypeError("a closed form needs two Gaussians of one dimension.")
+        p, q = self.plain, other.plain
+        shift = q.mean - p.mean
+        if p.diagonal and q.diagonal:
+            ratio = (p.std / q.std) ** 2
+            return float(0.5 * np.sum(ratio - 1 - np.log(ratio) + (shift / q.std) ** 2))
+        mixed, moved = _solve(q.root, p.root), _solve(q.root, shift)
+        log_ratio = q.log_volume - p.log_volume
+        return float(0.5 * (np.sum(mixed**2) + moved @ moved - p.dimension) + log_ratio)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Gaussian(Stored):
+class Gaussian(GaussianLike):
     """Normal distribution over real candidates; immutable.
 
     The density is ``exp(-(x - μ)' Σ⁻¹ (x - μ) / 2) / sqrt((2π)^d |Σ|)``, with ``Σ = diag(std²)`` where
@@ -67,8 +156,6 @@ class Gaussian(Stored):
     std: Any = None
     covariance: Any = None
 
-    dtype: ClassVar = np.dtype(np.float64)
-
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)
         if (self.std is None) == (self.covariance is None):
@@ -83,9 +170,9 @@ class Gaussian(Stored):
         object.__setattr__(self, "std", frozen(std))
 
     @property
-    def dimension(self) -> int:
-        """Length of a candidate."""
-        return int(self.mean.size)
+    def plain(self) -> Gaussian:
+        """Itself."""
+        return self
 
     @property
     def diagonal(self) -> bool:
@@ -102,27 +189,19 @@ class Gaussian(Stored):
         """Rows below which a fit has no spread in some direction that smoothing could not restore."""
         return 2 if self.diagonal else max(2, self.dimension)
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
-        """Draw `n` candidates, shape ``(n, d)``."""
-        out = np.empty((n, self.dimension))
-        self.fill(out, rng)
-        return out
-
     def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
         if self.diagonal:
             rng.standard_normal(out=out)
             out *= self.std
         else:
-            np.matmul(rng.standard_normal(out.shape), self._root.T, out=out)
+            np.matmul(rng.standard_normal(out.shape), self.root.T, out=out)
         out += self.mean
 
-    def log_prob(self, x: Array, /) -> Floats:
-        """Log density of each row in nats, shape ``(n,)``."""
-        centred = check_rows(x, self.dimension) - self.mean
-        z = centred / self.std if self.diagonal else _solve(self._root, centred.T).T
-        squares = np.einsum("ij,ij->i", z, z)
-        return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self._log_volume)
+    def whiten(self, x: Array, /) -> Floats:
+        """Return the standard normal deviates that the rows of `x` are made of, shape ``(n, d)``."""
+        centred = x - self.mean
+        return centred / self.std if self.diagonal else _solve(self.root, centred.T).T
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and (co)variance by weighted maximum likelihood (divisor: the sum of weights)."""
@@ -135,7 +214,7 @@ class Gaussian(Stored):
             mean, second = self._moments(np.clip(x, -_LARGEST, _LARGEST), w)
         if self.diagonal:
             return self.owning(mean=mean, std=np.maximum(np.sqrt(second), LEAST_STD))
-        return self._with_covariance(mean, second)
+        return self.with_covariance(mean, second)
 
     def _moments(self, x: Array, w: Floats) -> tuple[Floats, Floats]:
         """Return the weighted mean, and the variances or the covariance about it."""
@@ -153,18 +232,7 @@ class Gaussian(Stored):
         mean = (1 - a) * self.mean + a * other.mean
         if self.diagonal and other.diagonal:
             return self.owning(mean=mean, std=(1 - b) * self.std + b * other.std)
-        return self._with_covariance(mean, (1 - b) * self._matrix + b * other._matrix)
-
-    def widened(self, floor: Self, /) -> Self:
-        """Return the same mean with a covariance that nowhere falls below that of `floor`.
-
-        Tails no lighter than the nominal distribution's keep likelihood ratios bounded where it matters.
-        """
-        if self.diagonal and floor.diagonal:
-            return self.owning(mean=self.mean, std=np.maximum(self.std, floor.std))
-        directions, scales, _ = np.linalg.svd(_solve(floor._root, self._root))
-        root = floor._root @ (directions * np.maximum(scales, 1.0))
-        return self._with_covariance(self.mean, root @ root.T)
+        return self.with_covariance(mean, (1 - b) * self._matrix + b * other._matrix)
 
     def stretched(self, mean: ArrayLike, factor: ArrayLike) -> Gaussian:
         """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
@@ -172,22 +240,6 @@ class Gaussian(Stored):
         if self.diagonal:
             return Gaussian(mean, std=self.std * scale)
         return Gaussian(mean, covariance=self.covariance * np.multiply.outer(scale, scale))
-
-    def entropy(self) -> float:
-        """Differential entropy in nats, ``d/2 (1 + log 2π) + log |Σ| / 2``."""
-        return float(0.5 * self.dimension * (1 + LOG_2PI) + self._log_volume)
-
-    def kl_divergence(self, other: object) -> float:
-        """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
-        if not isinstance(other, Gaussian) or other.dimension != self.dimension:
-            raise TypeError("a closed form needs two Gaussians of one dimension.")
-        shift = other.mean - self.mean
-        if self.diagonal and other.diagonal:
-            ratio = (self.std / other.std) ** 2
-            return float(0.5 * np.sum(ratio - 1 - np.log(ratio) + (shift / other.std) ** 2))
-        mixed, moved = _solve(other._root, self._root), _solve(other._root, shift)
-        log_ratio = other._log_volume - self._log_volume
-        return float(0.5 * (np.sum(mixed**2) + moved @ moved - self.dimension) + log_ratio)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters by name."""
@@ -202,7 +254,7 @@ class Gaussian(Stored):
         return f"Gaussian(mean={self.mean}, {spread})"
 
     @cached_property
-    def _root(self) -> Floats:
+    def root(self) -> Floats:
         """Lower triangular root of the covariance, shape ``(d, d)``."""
         return np.asarray(np.linalg.cholesky(self._matrix))
 
@@ -212,14 +264,15 @@ class Gaussian(Stored):
         return matrix
 
     @property
-    def _log_volume(self) -> float:
+    def log_volume(self) -> float:
         """Half the logarithm of the covariance's determinant."""
-        return float(np.sum(np.log(self.std if self.diagonal else np.diag(self._root))))
+        return float(np.sum(np.log(self.std if self.diagonal else np.diag(self.root))))
 
-    def _with_covariance(self, mean: Floats, covariance: Floats) -> Self:
-        """Return the Gaussian with this covariance, lifted where rounding has left it singular."""
+    @classmethod
+    def with_covariance(cls, mean: Floats, covariance: Floats) -> Self:
+        """Return the Gaussian with a computed covariance, lifted where rounding has left it singular."""
         matrix = lift(covariance)
-        return self.owning(mean=mean, std=np.sqrt(np.diag(matrix)), covariance=matrix)
+        return cls.owning(mean=mean, std=np.sqrt(np.diag(matrix)), covariance=matrix)
 
 
 def lift(covariance: Floats) -> Floats:

@@ -93,7 +93,7 @@ class GaussianMixture(Mixture, Stored):
 
     @classmethod
     def from_covariances(cls, shares: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Self:
-        """Make a mixture of components with the given covariances, shape ``(K, d, d)``.
+        """Return a mixture of components with the given covariances, shape ``(K, d, d)``.
 
         Raises
         ------

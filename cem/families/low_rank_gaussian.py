@@ -11,18 +11,17 @@ from numpy.typing import ArrayLike
 from cem.families.base import (
     Array,
     Floats,
-    Stored,
     check_rate,
     check_rows,
     fit_weights,
     frozen,
     parameter_vector,
 )
-from cem.families.gaussian import LEAST_STD, LOG_2PI, Gaussian
+from cem.families.gaussian import LEAST_STD, Gaussian, GaussianLike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LowRankGaussian(Stored):
+class LowRankGaussian(GaussianLike):
     """Normal distribution of ``mean + std * A z`` for a standard normal z; immutable.
 
     ``A = (I + r_k v_k v_k') … (I + r_1 v_1 v_1')`` stretches the unit vectors v_i by 1 + r_i, one after
@@ -49,7 +48,6 @@ class LowRankGaussian(Stored):
     vectors: Any
     stretches: Any
 
-    dtype: ClassVar = np.dtype(np.float64)
     minimum_rows: ClassVar = 2
 
     def __post_init__(self) -> None:
@@ -73,15 +71,12 @@ class LowRankGaussian(Stored):
         return cls(other.mean, other.std, np.zeros((0, other.mean.size)), np.zeros(0))
 
     @property
-    def dimension(self) -> int:
-        """Length of a candidate."""
-        return int(self.mean.size)
-
-    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
-        """Draw `n` candidates, shape ``(n, d)``."""
-        out = np.empty((n, self.dimension))
-        self.fill(out, rng)
-        return out
+    def plain(self) -> Gaussian:
+        """The same distribution, given by its covariance in ``O(k d²)``."""
+        root = np.diag(self.std)
+        for v, r in zip(self.vectors[::-1], self.stretches[::-1], strict=True):
+            root += np.multiply.outer(root @ v, r * v)
+        return Gaussian.with_covariance(self.mean, root @ root.T)
 
     def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
@@ -91,21 +86,17 @@ class LowRankGaussian(Stored):
         out *= self.std
         out += self.mean
 
-    def whiten(self, x: Array) -> Floats:
-        """Return the standard normal deviates that `sample` made the rows of `x` of, shape ``(n, d)``."""
+    def whiten(self, x: Array, /) -> Floats:
+        """Return the standard normal deviates that the rows of `x` are made of, shape ``(n, d)``."""
         z = np.asarray((x - self.mean) / self.std)
         for v, r in zip(self.vectors[::-1], self.stretches[::-1], strict=True):
             z -= np.multiply.outer(r / (1 + r) * (z @ v), v)
         return z
 
-    def _log_volume(self) -> float:
+    @property
+    def log_volume(self) -> float:
+        """Half the logarithm of the covariance's determinant."""
         return float(np.sum(np.log(self.std)) + np.sum(np.log1p(self.stretches)))
-
-    def log_prob(self, x: Array, /) -> Floats:
-        """Log density of each row in nats, shape ``(n,)``."""
-        z = self.whiten(check_rows(x, self.dimension))
-        squares = np.einsum("ij,ij->i", z, z)
-        return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self._log_volume())
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and size by weighted maximum likelihood; the shape stays, it has no closed form."""
@@ -119,7 +110,7 @@ class LowRankGaussian(Stored):
     def blend(self, other: Gaussian | Self, rate: float, /) -> Self:
         """Mix mean, std and stretches; directions that only one of the two has fade in or out."""
         a = check_rate(rate)
-        other = type(self).of(other)
+        other = self.of(other)
         mean = (1 - a) * self.mean + a * other.mean
         std = (1 - a) * self.std + a * other.std
         vectors, stretches = self.vectors, (1 - a) * self.stretches
@@ -129,10 +120,6 @@ class LowRankGaussian(Stored):
             vectors = np.concatenate([vectors, other.vectors])
             stretches = np.concatenate([stretches, a * other.stretches])
         return self.owning(mean=mean, std=std, vectors=vectors, stretches=stretches)
-
-    def entropy(self) -> float:
-        """Differential entropy in nats."""
-        return 0.5 * self.dimension * (1 + LOG_2PI) + self._log_volume()
 
     def stretched(self, mean: ArrayLike, factor: ArrayLike) -> LowRankGaussian:
         """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""

@@ -126,23 +126,23 @@ class MarkovPath(ReadOnly):
         return int(self.start.size + 1 + self.probabilities.size)
 
     def classes_of(self, states: Index) -> Index:
-        """Give the class of each state, shape ``(n,)``."""
+        """Return the class of each state, shape ``(n,)``."""
         if self.classes is None:
             return np.zeros(len(states), dtype=np.int64)
         return np.asarray(self.classes(states)).astype(np.int64)
 
     def last_states(self, x: Array, /) -> Index:
-        """Give the state in which each path ended, shape ``(n, k)``."""
+        """Return the state in which each path ended, shape ``(n, k)``."""
         states = np.asarray(x)[:, : self.start.size]
         states.flags.writeable = False
         return states
 
     def cut(self, x: Array, /) -> Mask:
-        """Tell which paths were cut at `longest` steps, shape ``(n,)``."""
+        """Return which paths were cut at `longest` steps, shape ``(n,)``."""
         return np.asarray(x)[:, self.start.size] > 0
 
     def counts(self, x: Array, /) -> Floats:
-        """Give how often each path made each move in each class, shape ``(n, c·m)``."""
+        """Return how often each path made each move in each class, shape ``(n, c·m)``."""
         return check_rows(x, self.dimension)[:, self.start.size + 1 :].astype(np.float64)
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Index:
@@ -172,7 +172,7 @@ class MarkovPath(ReadOnly):
         return self.with_table((1 - a) * self.probabilities + a * other.probabilities)
 
     def heated(self, heat: float, /) -> Self:
-        """Raise the probabilities of the moves to the power `heat` and normalise; impossible ones stay so."""
+        """Return it with the moves' probabilities to the power `heat`, normalised; zeros stay."""
         return self.with_table(heat_tables(self.probabilities, heat))
 
     def entropy(self) -> float:
@@ -264,7 +264,7 @@ def log_masses(counts: Floats, tables: Floats) -> Floats:
 
 
 def walk(path: MarkovPath, tables: Floats, which: Index, rng: np.random.Generator) -> Index:
-    """Let ``len(which)`` paths run to their ends, each by the table that `which` names."""
+    """Return the rows of ``len(which)`` paths run to their ends, each by the table that `which` names."""
     n, k = len(which), path.start.size
     m = tables.shape[-1]
     rows = np.zeros((n, path.dimension), dtype=np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cem.core.ending import Ending
 from cem.core.loop import Batch, Request, Update
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
+from cem.families.gaussian import GaussianLike
 from cem.plans.constrained import feasible_runs
 from cem.plans.continuous import ContinuousSearch, is_gaussian
 from cem.plans.integers import IntegerMargin, integer_runs
@@ -132,7 +133,15 @@ def plan_for(asked: Asked) -> tuple[Plan, Budget]:
         if asked.best_known and polish and asked.population is None:
             n = int(POLISHED_POPULATION * least)
         search = ContinuousSearch(
-            update, asked.start, n, least, asked.domain, polish, restarts, asked.tol, asked.rng
+            update,
+            cast(GaussianLike, asked.start),
+            n,
+            least,
+            asked.domain,
+            polish,
+            restarts,
+            asked.tol,
+            asked.rng,
         )
         return search.plan(), budget
     return single(asked.start), budget

@@ -19,8 +19,7 @@ from cem.core.loop import Batch, Ended, Request, Rule, State, Update, run
 from cem.core.stopping import Stopping, Watch
 from cem.families.base import Family, dimension
 from cem.families.factored_gaussian import FactoredGaussian
-from cem.families.gaussian import Gaussian
-from cem.families.low_rank_gaussian import LowRankGaussian
+from cem.families.gaussian import Gaussian, GaussianLike
 from cem.local_search.curvature import DenseCurvature
 from cem.local_search.local_stage import Polished, local_stage
 from cem.local_search.noise_level import NoiseLevel
@@ -47,7 +46,7 @@ def convincing(agreed: int, runs: int) -> bool:
 
 def is_gaussian(family: Family) -> bool:
     """Tell whether the plan can start from `family`."""
-    return isinstance(family, Gaussian | FactoredGaussian | LowRankGaussian)
+    return isinstance(family, GaussianLike)
 
 
 @dataclass(eq=False)
@@ -57,7 +56,7 @@ class ContinuousSearch:
     Parameters
     ----------
     update : Update
-    start : Gaussian, FactoredGaussian or LowRankGaussian
+    start : GaussianLike
     n : int
         Population of the first sampling run.
     least : int
@@ -74,7 +73,7 @@ class ContinuousSearch:
     """
 
     update: Update
-    start: Any
+    start: GaussianLike
     n: int
     least: int
     domain: Domain | None
@@ -176,9 +175,9 @@ class ContinuousSearch:
     def _beginning(self, kind: Kind) -> Family:
         """Start a large run as the first one, a small run anywhere in the region."""
         if kind.large:
-            return moved(self.start, self.start.mean, 1.0)
+            return self.start.stretched(self.start.mean, 1.0)
         mean = self.box.project(self.low + self.span * self.rng.random(self.span.size))
-        return moved(self.start, mean, kind.narrower)
+        return self.start.stretched(mean, kind.narrower)
 
     def _run(
         self, update: Update, start: Family, n: int, stage: str, note: str
@@ -215,8 +214,8 @@ class ContinuousSearch:
         family = self.ledger.family
         if family is None:
             if self.ledger.best_x is None:
-                return moved(self.start, self.start.mean, 1.0)
-            family = moved(self.start, self.ledger.best_x, _JITTER)
+                return self.start.stretched(self.start.mean, 1.0)
+            family = self.start.stretched(self.ledger.best_x, _JITTER)
         return family.plain if isinstance(family, FactoredGaussian) else family
 
 
@@ -234,17 +233,6 @@ def _plain_run(
 ) -> Generator[Request, Batch, tuple[str, State]]:
     outcome = yield from run(update, state, n, rule, domain, stage)
     return outcome.why, outcome.state
-
-
-def moved(start: Any, mean: Vector, factor: float) -> Family:
-    """Give the start about another mean, with `factor` times its spread."""
-    if isinstance(start, FactoredGaussian):
-        return FactoredGaussian(mean, factor * start.factor)
-    if isinstance(start, LowRankGaussian):
-        return LowRankGaussian(mean, factor * start.std, start.vectors, start.stretches)
-    if start.diagonal:
-        return Gaussian(mean, std=factor * start.std)
-    return Gaussian(mean, covariance=factor**2 * start.covariance)
 
 
 def _capped(start: Any, span: Vector) -> Any:

@@ -14,7 +14,7 @@ from cem.core.loop import Batch, Draw, Ended, Request, State, Step, advance, as_
 from cem.core.selection import elite_level
 from cem.core.stopping import LevelReached
 from cem.families.base import Family, dimension
-from cem.families.gaussian import Gaussian
+from cem.families.gaussian import GaussianLike
 from cem.rare_events.importance import Nominal, Tally, log_ratio
 from cem.rare_events.working_space import Inputs
 
@@ -199,7 +199,7 @@ class LevelFit:
         if not np.isfinite(top):
             return family
         fitted = family.fit(x, np.exp(log_weights - top))
-        if isinstance(fitted, Gaussian) and isinstance(self.nominal, Gaussian):
+        if isinstance(fitted, GaussianLike) and isinstance(self.nominal, GaussianLike):
             return fitted.widened(self.nominal)
         if x.dtype.kind not in "iub":
             return fitted

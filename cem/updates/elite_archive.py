@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.loop import Batch, State
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ class EliteArchive:
             )
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch: an empty archive."""
+        """Return the state before the first batch: an empty archive."""
         kinds = max(1, len(self.kinds))
         memory = {
             "offered": np.array(0),
@@ -106,10 +105,8 @@ class EliteArchive:
         differing = (chosen != chosen[0]).sum(axis=1)
         return np.where((2 * differing > x.shape[1])[:, None], 1 - chosen, chosen)
 
-    def _admit(
-        self, x: Array, scores: NDArray[np.float64], row: Array, score: float
-    ) -> tuple[Array, NDArray[np.float64]]:
-        """Let a candidate in that is not there yet and no worse than some elite, for the nearest such one."""
+    def _admit(self, x: Array, scores: Floats, row: Array, score: float) -> tuple[Array, Floats]:
+        """Admit a candidate that is new and no worse than some elite, in place of the nearest such one."""
         distance = (x != row).sum(axis=1)
         if self.symmetric:
             distance = np.minimum(distance, row.size - distance)

@@ -1,4 +1,4 @@
-"""Path adaptation with a few vectors in place of a matrix: O(d ln d) a candidate.
+"""Path adaptation with a few vectors in place of a matrix: O(d ln d) per candidate.
 
 Line numbers are those of Algorithm 1 in Loshchilov, Glasmachers & Beyer (2019), "Large Scale Black-Box
 Optimization by Limited-Memory Matrix Adaptation", IEEE TEVC 23 (arXiv:1705.06693). The vectors are paths on
@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from cem.core.loop import State
+from cem.families.gaussian import GaussianLike
 from cem.families.low_rank_gaussian import LowRankGaussian
-from cem.updates.recombination import Ranked, Rates, resized, smallest_population
-
-_LEAST = 1e-300
+from cem.updates.recombination import LEAST_SQUARE, Ranked, Rates, resize, smallest_population
 
 
-def begin(start: Any) -> State:
+def begin(start: GaussianLike) -> State:
     """Begin with the start's scales and, where it has them, its directions as paths."""
-    d = start.mean.size
+    d = start.dimension
     k = smallest_population(d)
     family = LowRankGaussian.of(start)
     c_d = _stretch_rates(k, d)
@@ -59,14 +58,14 @@ def move(state: State, ranked: Ranked, r: Rates) -> tuple[LowRankGaussian, dict[
     gains = np.sqrt(r.mass * c_c * (2 - c_c))
     paths = (1 - c_c)[:, None] * paths + gains[:, None] * deviate  # line 16
     change = 0.5 * c_sigma * (float(path_sigma @ path_sigma) / d - 1)
-    sigma = resized(float(memory["sigma"]), change)  # line 17
+    sigma = resize(float(memory["sigma"]), change)  # line 17
 
     squares = np.einsum("ij,ij->i", paths, paths)
     shrink = float(np.prod(1 - c_d))  # line 10: the part that all directions share
     moved = LowRankGaussian(
         mean,
         (sigma * shrink) * memory["scales"],
-        paths / np.sqrt(np.maximum(squares, _LEAST))[:, None],
+        paths / np.sqrt(np.maximum(squares, LEAST_SQUARE))[:, None],
         c_d / (1 - c_d) * squares,
     )
     return moved, {

@@ -11,12 +11,12 @@ from functools import cache, cached_property
 from math import exp, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.loop import Batch
-from cem.families.base import Array
+from cem.families.base import Array, Floats
 
-_LEAST_SIZE = 1e-140
+LEAST_SQUARE = 1e-300  # keeps a quotient finite where a squared length has underflowed
+_LEAST_SIZE = 1e-140  # its square is still a normal float
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Rates:
         Expected length of a standard normal vector.
     """
 
-    weights: NDArray[np.float64]
+    weights: Floats
     mass: float
     c_sigma: float
     d_sigma: float
@@ -66,7 +66,7 @@ class Rates:
 
 
 def smallest_population(d: int) -> int:
-    """Give ``4 + floor(3 ln d)`` (48)."""
+    """Return the default population, ``4 + floor(3 ln d)`` (48)."""
     return 4 + int(3 * np.log(d))
 
 
@@ -103,8 +103,8 @@ class Ranked:
     """A batch, best first, with the weight of each row; what has no rank is left out of the best half."""
 
     x: Array
-    scores: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    scores: Floats
+    weights: Floats
     parents: int
     total: float  # of all weights
 
@@ -124,12 +124,12 @@ class Ranked:
         return cls(batch.x[order], scores, weights, parents, total)
 
 
-def settled(length: float, iteration: int, d: int, r: Rates) -> float:
-    """Give h: 0 while the step-size path is still too long for the shape to learn from its own, else 1."""
+def is_settled(length: float, iteration: int, d: int, r: Rates) -> float:
+    """Return h: 0 while the step-size path is still too long for the shape to learn from its own, else 1."""
     decayed = sqrt(1 - (1 - r.c_sigma) ** (2 * iteration))
     return 1.0 if length < decayed * (1.4 + 2 / (d + 1)) * r.length else 0.0
 
 
-def resized(sigma: float, change: float) -> float:
-    """Give ``sigma * exp(change)`` (44), by at most e at once and within what squares to a normal float."""
+def resize(sigma: float, change: float) -> float:
+    """Return ``sigma * exp(change)`` (44), by at most e at once and within what squares to a normal float."""
     return min(max(sigma * exp(min(1.0, change)), _LEAST_SIZE), 1 / _LEAST_SIZE)

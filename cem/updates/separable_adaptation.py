@@ -1,4 +1,4 @@
-"""Path adaptation of independent coordinates: O(d) a candidate.
+"""Path adaptation of independent coordinates: O(d) per candidate.
 
 Ros & Hansen (2008), "A Simple Modification in CMA-ES Achieving Linear Time and Space Complexity", PPSN X.
 Equation numbers are those of Hansen's tutorial (arXiv:1604.00772), Appendix A, read coordinate by coordinate.
@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from cem.core.loop import State
-from cem.families.gaussian import Gaussian
-from cem.updates.recombination import Ranked, Rates, resized, settled
-
-_LEAST = 1e-300
+from cem.families.gaussian import Gaussian, GaussianLike
+from cem.updates.recombination import LEAST_SQUARE, Ranked, Rates, is_settled, resize
 
 
-def begin(start: Any) -> State:
+def begin(start: GaussianLike) -> State:
     """Split the standard deviations into the size σ, their geometric mean, and variances about it."""
     sigma = float(np.exp(np.mean(np.log(start.std))))
     memory = {
@@ -44,17 +42,19 @@ def move(state: State, ranked: Ranked, r: Rates) -> tuple[Gaussian, dict[str, An
     path_sigma = (1 - r.c_sigma) * memory["path_sigma"]
     path_sigma += r.gain_sigma * step / np.sqrt(variances)  # (43)
     length = sqrt(path_sigma @ path_sigma)
-    h = settled(length, state.iteration + 1, d, r)
+    h = is_settled(length, state.iteration + 1, d, r)
     path_c = (1 - r.c_c) * memory["path_c"]
     path_c += h * r.gain_c * step  # (45)
 
     np.square(y, out=y)
     w = np.array(ranked.weights)
-    w[mu:] *= d / np.maximum((y[mu:] @ (1 / variances)) / sigma**2, _LEAST)  # (46)
+    w[mu:] *= d / np.maximum((y[mu:] @ (1 / variances)) / sigma**2, LEAST_SQUARE)  # (46)
     lost = (1 - h) * r.c_c * (2 - r.c_c)
     keep = 1 + r.c_1 * lost - r.c_1 - r.c_mu * ranked.total
-    variances = np.maximum(keep * variances + r.c_1 * path_c**2 + r.c_mu / sigma**2 * (w @ y), _LEAST)  # (47)
-    sigma = resized(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
+    variances = np.maximum(
+        keep * variances + r.c_1 * path_c**2 + r.c_mu / sigma**2 * (w @ y), LEAST_SQUARE
+    )  # (47)
+    sigma = resize(sigma, (r.c_sigma / r.d_sigma) * (length / r.length - 1))  # (44)
     return Gaussian.owning(mean=new_mean, std=sigma * np.sqrt(variances)), {
         "sigma": np.array(sigma),
         "variances": variances,

@@ -13,15 +13,17 @@ from cem.families.base import Family
 class SmoothedFit:
     """Maximum-likelihood fit to the elites, blended with the present distribution.
 
+    ``q_{t+1} = (1 - α) q_t + α fit(elites)``, parameter by parameter.
+
     Parameters
     ----------
     rate : float
         Smoothing rate α in (0, 1]: the share of the new fit. 1 does not smooth.
     spread_rate : float, optional
-        A rate β of its own for the spread (std or covariance); for families that tell the two apart.
+        A rate β of its own for the spread (std or covariance), for families that tell the two apart.
     decay : float, optional
-        Exponent q of Rubinstein's dynamic smoothing: iteration t uses ``β - β (1 - 1/t)^q`` for the
-        spread (β is `spread_rate`, or `rate`), which keeps it from shrinking exponentially fast.
+        Exponent q of dynamic smoothing: iteration t = 1, 2, … uses ``β - β (1 - 1/t)^q`` for the spread (β is
+        `spread_rate`, or `rate`), which keeps it from shrinking exponentially fast.
     elite_fraction : float
         Fraction ρ of a batch that teaches, in (0, 1).
 
@@ -35,6 +37,15 @@ class SmoothedFit:
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method", Annals of
     Operations Research 134, Algorithm 2.2 and Remark 2.1; Kroese, Porotsky & Rubinstein (2006), "The
     Cross-Entropy Method for Continuous Multi-Extremal Optimization", Equation (11) (dynamic smoothing).
+
+    Examples
+    --------
+    >>> import cem
+    >>> def f(x):
+    ...     return ((x - 3) ** 2).sum()
+    >>> r = cem.optimize(f, bounds=[(-9, 9)] * 2, update=cem.updates.SmoothedFit(0.8), restarts=0, rng=1)
+    >>> [round(float(v), 4) for v in r.x]
+    [3.0, 3.0]
     """
 
     rate: float = 0.7
@@ -53,7 +64,7 @@ class SmoothedFit:
             raise ValueError(f"elite_fraction lies in (0, 1), got {self.elite_fraction!r}.")
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch.
+        """Return the state before the first batch.
 
         Raises
         ------
@@ -61,15 +72,14 @@ class SmoothedFit:
             If a rate for the spread is asked for and the family does not tell its spread apart.
         """
         state = State(start)
-        try:
-            self._blend(state, start)
-        except TypeError:
-            if self._spread_rate(1) is None:
-                raise
-            raise TypeError(
-                f"{type(start).__name__} has no spread apart from its other parameters; "
-                "leave spread_rate and decay out."
-            ) from None
+        if self._rates(1)[1:]:
+            try:
+                self._blend(state, start)
+            except TypeError:
+                raise TypeError(
+                    f"{type(start).__name__} has no spread apart from its other parameters; "
+                    "leave spread_rate and decay out."
+                ) from None
         return state
 
     def step(self, state: State, batch: Batch, /) -> State:
@@ -90,15 +100,12 @@ class SmoothedFit:
             memory=state.memory,
         )
 
-    def _blend(self, state: State, fitted: Family) -> Family:
-        spread_rate = self._spread_rate(state.iteration + 1)
-        if spread_rate is None:
-            return state.family.blend(fitted, self.rate)
-        return state.family.blend(fitted, self.rate, spread_rate)  # type: ignore[call-arg]
-
-    def _spread_rate(self, t: int) -> float | None:
-        """Give the rate for the spread in iteration `t`, counted from 1; None for the common one."""
+    def _rates(self, t: int) -> tuple[float, ...]:
+        """Return the smoothing rates of iteration `t`, from 1: one for all, or those of mean and spread."""
         if self.decay is None:
-            return self.spread_rate
+            return (self.rate,) if self.spread_rate is None else (self.rate, self.spread_rate)
         beta = self.rate if self.spread_rate is None else self.spread_rate
-        return float(beta - beta * (1 - 1 / t) ** self.decay)
+        return self.rate, float(beta - beta * (1 - 1 / t) ** self.decay)
+
+    def _blend(self, state: State, fitted: Family) -> Family:
+        return state.family.blend(fitted, *self._rates(state.iteration + 1))

@@ -93,3 +93,37 @@ def test_the_divergence_is_the_plain_ones():
 def test_bad_parameters_are_told(make):
     with pytest.raises(ValueError, match=r"must|differ"):
         make()
+
+
+@each
+def test_it_is_the_gaussian_with_its_covariance(family):
+    np.testing.assert_allclose(family.plain.covariance, covariance(family), rtol=1e-12)
+    np.testing.assert_allclose(family.plain.mean, family.mean)
+    assert family.kl_divergence(family.plain) == pytest.approx(0, abs=1e-12)
+
+
+@each
+def test_stretching_takes_one_factor_or_one_for_each_coordinate(family):
+    for factor in (2.0, np.array([2.0, 0.5, 1.0])):
+        moved = family.stretched(np.ones(3), factor)
+        scale = np.broadcast_to(factor, 3)
+        np.testing.assert_allclose(covariance(moved), covariance(family) * np.outer(scale, scale), rtol=1e-12)
+        np.testing.assert_array_equal(moved.mean, np.ones(3))
+
+
+@each
+def test_widening_falls_below_neither(family):
+    """``A - B`` is positive semidefinite where A falls nowhere below B."""
+    floor = cem.Gaussian(np.zeros(3), std=1.0)
+    wide = family.widened(floor)
+    for least in (np.eye(3), covariance(family)):
+        assert np.linalg.eigvalsh(wide.covariance - least)[0] > -1e-12
+    assert np.linalg.det(wide.covariance) < np.linalg.det(np.eye(3) + covariance(family))
+
+
+@pytest.mark.parametrize(
+    "family", [FACTORED, LOW_RANK, FACTORED.plain], ids=["factored", "low rank", "plain"]
+)
+def test_a_full_adaptation_begins_with_its_covariance(family):
+    state = cem.updates.PathAdaptation("full").init(family)
+    np.testing.assert_allclose(covariance(state.family), family.plain.covariance, rtol=1e-12)
