@@ -277,6 +277,7 @@ def test_large_graphs_begin_with_anneals_of_the_same_work(engine, effort):
         none = np.empty(2 * edges, np.int8)
         return improvement.anneal_sweeps(engine, CutGraph(none, none, none, 1.0, 0.1), effort)
 
-    small = engine.SHARE * improvement.SWEEPS * 2 ** (effort - 1)
+    whole = CutGraph(np.empty(1001), *[np.empty(0)] * 2, 1.0, 0.1)
+    small = engine.share(whole) * improvement.SWEEPS * 2 ** (effort - 1)
     assert sweeps(0) == sweeps(improvement.LARGE) == small
     assert sweeps(4 * improvement.LARGE) == small / 4
