@@ -23,7 +23,7 @@ State: TypeAlias = dense_sweeps.State | sparse_sweeps.State
 
 def share(graph: CutGraph) -> float:
     """Tell what share of the usual sweeps an anneal takes; small graphs need less."""
-    return SHARE * min(1.0, graph.n / FULL)
+    return SHARE * min(1.0, graph.n / FULL) ** 1.5
 
 
 def prepare(graph: CutGraph) -> Layout:
