@@ -90,7 +90,11 @@ class LevelReached:
 
 @dataclass(frozen=True)
 class ArchiveSettled:
-    """A full archive of elites has not been bettered for `patience` batches running."""
+    """An archive of elites has not been bettered for `patience` batches, or all candidates are one.
+
+    Every candidate is let into an archive that is not full: one that holds a single elite after more than
+    `patience` with a score were offered has seen nothing else.
+    """
 
     patience: int = 16
 
@@ -100,6 +104,9 @@ class ArchiveSettled:
 
     def reason(self, state: State) -> str | None:
         """Say why the run should stop, or None."""
+        scored = int(state.memory.get("scored", 0))
+        if state.elites == 1 and scored > self.patience:
+            return f"all {scored} candidates are the same"
         if state.quiet >= self.patience:
             return f"the archive has not been bettered for {self.patience} batches"
         return None

@@ -37,6 +37,8 @@ class Setting:
         Asked about every candidate after the objective.
     any_score : bool
         Whether infinitely bad scores are as good a beginning as any (they are for estimates).
+    optimum : float, optional
+        The best score there is, in the user's sign, where it is known.
     """
 
     start: Family
@@ -45,6 +47,7 @@ class Setting:
     improve: Improve | None = None
     constraints: Constraints | None = None
     any_score: bool = False
+    optimum: float | None = None
 
 
 class Scored(NamedTuple):

@@ -176,6 +176,22 @@ def test_another_elite_of_the_same_score_betters_nothing():
     assert rule.reason(archived(state, rule, (1, 1), 1)) is not None
 
 
+def test_an_archive_of_one_has_settled_when_many_have_come_to_the_same():
+    rule = ArchiveSettled(patience=3)
+    update = EliteArchive(symmetric=True)
+    start = update.init(cem.Bernoulli([0.5, 0.5]))
+
+    def offered(rows, scores):
+        x = np.array(rows, dtype=np.uint8)
+        return advance(update, start, Batch(x, np.array(scores), lambda: np.random.default_rng(0)), rule)
+
+    same = [(0, 1), (1, 0), (0, 1), (0, 1)]  # a candidate and its complement are one
+    assert rule.reason(offered(same, [1.0] * 4)) == "all 4 candidates are the same"
+    assert rule.reason(offered(same[:3], [1.0] * 3)) is None
+    assert rule.reason(offered([*same, (0, 0)], [1.0] * 4 + [0.0])) is None
+    assert rule.reason(offered(same, [1.0] * 3 + [-np.inf])) is None  # the last one counts for nothing
+
+
 def test_an_empty_archive_is_quiet():
     rule = ArchiveSettled(patience=1)
     state = EliteArchive(capacity=2, most=2).init(cem.Bernoulli([0.5, 0.5]))

@@ -3,8 +3,8 @@
 Blocks of vertices are taken one after the other. One product of a block's dense rows with the spins of all
 candidates gives the block's fields h_v = Σ_u w_uv s_u, less what its own vertices contribute once they have
 been drawn. Inside the block, colour after colour (one vertex each in a complete graph) adds that and draws
-spins anew by the heat bath: s_v = sign(T·L - h_v) with L logistic, so that P(s_v = 1) = 1 / (1 + exp(h_v / T)).
-This is Gibbs sampling one colour at a time; the interpreter is called twice a colour and seven times a block.
+spins anew by the heat bath: s_v = sign(T·L - h_v) with L logistic is 1 with probability 1 / (1 + exp(h_v/T)).
+This is Gibbs sampling, one colour at a time; numpy is called twice a colour and seven times a block.
 
 Weights and noise are whole multiples of a unit so small that single precision adds them without rounding: the
 same seed gives the same bits in whatever order the linear algebra adds.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,7 +126,7 @@ def _grouped(ends: list[int]) -> Iterator[list[int]]:
 def _block(negated: NDArray[np.float32], bounds: list[int]) -> Block:
     first, last = bounds[0], bounds[-1]
     size, rows, colours = last - first, negated[first:last].copy(), []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True) if len(bounds) > 2 else ():
+    for start, stop in pairwise(bounds) if len(bounds) > 2 else ():
         a, b = start - first, stop - first
         inner = np.zeros((b - a, 2 * size), np.float32)
         inner[:, a:b] = np.eye(b - a)
@@ -212,9 +213,7 @@ def _block_update(
     for colour in block.colours:
         a, b = colour.start, colour.stop
         narrow = 0 if b - a == 1 else slice(None)  # a vector's product is the faster one
-        inner.append(
-            (colour.rows[narrow].dot, noise[a:b][narrow], ones[a:b][narrow], drawn[a:b][narrow])
-        )
+        inner.append((colour.rows[narrow].dot, noise[a:b][narrow], ones[a:b][narrow], drawn[a:b][narrow]))
 
     def update(temperature: np.float32, offset: int) -> None:
         rows.dot(spins, fields)
@@ -233,7 +232,7 @@ def _block_update(
 
 
 def _descend(layout: Layout, state: State) -> int:
-    """Flip the best vertex of each candidate while that gains; return the number of flips one after another."""
+    """Flip the best vertex of each candidate while that gains; return how many times."""
     flips = 0
     while True:
         gains = state.spins * state.fields
@@ -271,4 +270,4 @@ def _accept_components(
     flipped = taken[label]
     state.spins[row[flipped], place[flipped]] *= -1
     state.fields = state.spins @ layout.weights
-    return np.bincount(row[flipped], halves[flipped], candidates)
+    return np.asarray(np.bincount(row[flipped], halves[flipped], candidates), dtype=np.float64)

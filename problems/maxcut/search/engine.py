@@ -10,29 +10,15 @@ from numpy.typing import NDArray
 from problems.maxcut.search.graph import CutGraph
 
 
-class Engine(Protocol):
-    """Anneals and reheats rows of spins; a module serves.
+class Sweeps(Protocol):
+    """Anneals and reheats rows of spins on a layout; a module serves.
 
-    What `prepare` and `load` return is the engine's own; a layout has the attribute `graph`. Everything random
-    comes from the seeds, one for each row. Work is an estimate of time, of any unit as long as it is the same
-    for all layouts of the engine, and the same for the same arguments on every machine.
+    A layout and its states are the module's own; a layout has the attribute `graph`. Everything random comes
+    from the seeds, one for each row.
 
-    Attributes
-    ----------
-    NAME : str
-        What histories call it.
-    REPLICAS : int
-        Rows that are worth annealing at once.
+    *Work* is an estimate of time: of any unit, as long as it is the same for all layouts of an engine, and
+    counted, not timed, so that the same arguments give the same number on every machine.
     """
-
-    NAME: str
-    REPLICAS: int
-
-    def share(self, graph: CutGraph) -> float:
-        """Tell what share of the usual sweeps an anneal of the graph takes."""
-
-    def prepare(self, graph: CutGraph) -> Any:
-        """Arrange the graph for sweeps: give its layout."""
 
     def load(self, layout: Any, spins: NDArray[np.int8]) -> Any:
         """Make states from rows of spins (-1, 1) in the graph's own order."""
@@ -46,4 +32,25 @@ class Engine(Protocol):
     def reheat(
         self, layout: Any, state: Any, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
     ) -> tuple[NDArray[np.float64], float]:
-        """Reheat, cool and let what improves in place; return each row's gain, and the work done."""
+        """Reheat copies, cool them, let what improves into each row; return their gains, and the work."""
+
+
+class Engine(Sweeps, Protocol):
+    """Chooses layouts, and how much to do.
+
+    Attributes
+    ----------
+    NAME : str
+        What histories call it.
+    REPLICAS : int
+        Rows that are worth annealing at once.
+    """
+
+    NAME: str
+    REPLICAS: int
+
+    def share(self, graph: CutGraph) -> float:
+        """Return the share of the usual sweeps that an anneal of the graph takes."""
+
+    def prepare(self, graph: CutGraph) -> Any:
+        """Arrange the graph for sweeps: return its layout."""

@@ -111,7 +111,9 @@ def anneal_sweeps(engine: Engine, graph: CutGraph, effort: int) -> int:
     short; later ones take a small part of the time that the run has taken already.
     """
     edges = len(graph.indices) // 2
-    sweeps = engine.share(graph) * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
+    sweeps = (
+        engine.share(graph) * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
+    )
     return max(20, int(sweeps))
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from problems.maxcut.search import dense_sweeps, sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
+from problems.maxcut.search.engine import Sweeps
 from problems.maxcut.search.graph import CutGraph
 
 NAME = "numpy"
@@ -18,12 +19,11 @@ FULL = 800  # vertices from which anneals have all of that share
 PER_COLOUR, PER_EDGE = 9_000, 12  # vertex pairs that a dense sweep takes in the same time, see `dense_pays`
 
 Layout: TypeAlias = dense_sweeps.Layout | sparse_sweeps.Layout
-State: TypeAlias = dense_sweeps.State | sparse_sweeps.State
 
 
 def share(graph: CutGraph) -> float:
-    """Tell what share of the usual sweeps an anneal takes; small graphs need less."""
-    return SHARE * min(1.0, graph.n / FULL) ** 1.5
+    """Return the share of the usual sweeps that an anneal of the graph takes; small ones need fewer."""
+    return SHARE * float(min(1.0, graph.n / FULL) ** 1.5)
 
 
 def prepare(graph: CutGraph) -> Layout:
@@ -35,7 +35,7 @@ def prepare(graph: CutGraph) -> Layout:
 
 
 def dense_pays(graph: CutGraph, colours: int) -> bool:
-    """Tell whether dense sweeps are the faster ones.
+    """Whether dense sweeps are the faster ones.
 
     With 32 candidates a dense sweep takes 1 µs a colour and 1.5 ns a pair of vertices, a sparse one 15 µs a
     colour and 19 ns an edge (``scripts/benchmarks/maxcut/densities.py --both``).
@@ -43,27 +43,27 @@ def dense_pays(graph: CutGraph, colours: int) -> bool:
     return graph.n**2 <= PER_COLOUR * colours + PER_EDGE * (len(graph.indices) // 2)
 
 
-def load(layout: Layout, spins: NDArray[np.int8]) -> State:
+def load(layout: Layout, spins: NDArray[np.int8]) -> Any:
     """Make states from rows of spins (-1, 1) in the graph's own order."""
     return _sweeps(layout).load(layout, spins)
 
 
-def unload(layout: Layout, state: State) -> NDArray[np.int8]:
+def unload(layout: Layout, state: Any) -> NDArray[np.int8]:
     """Return rows of spins (-1, 1) in the graph's own order."""
     return _sweeps(layout).unload(layout, state)
 
 
-def anneal(layout: Layout, state: State, sweeps: int, seeds: NDArray[np.uint64]) -> float:
+def anneal(layout: Layout, state: Any, sweeps: int, seeds: NDArray[np.uint64]) -> float:
     """Cool all candidates in place over ``sweeps`` sweeps, then descend; return the work done."""
     return _sweeps(layout).anneal(layout, state, sweeps, seeds)
 
 
 def reheat(
-    layout: Layout, state: State, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
+    layout: Layout, state: Any, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
 ) -> tuple[NDArray[np.float64], float]:
     """Reheat copies to ``temperature``, cool them, and take from their ends what improves."""
     return _sweeps(layout).reheat(layout, state, temperature, sweeps, seeds)
 
 
-def _sweeps(layout: Layout) -> Any:
+def _sweeps(layout: Layout) -> Sweeps:
     return dense_sweeps if isinstance(layout, dense_sweeps.Layout) else sparse_sweeps
