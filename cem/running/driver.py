@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from cem.checkpoint.journal import Entry
+from cem.checkpoint.entries import Entry
 from cem.core.budget import Budget
 from cem.core.ending import NoFiniteScoreError, Status
 from cem.core.history import History, Row, summary
