@@ -285,12 +285,16 @@ class CrossEntropyMethod:
             raise ValueError(f"domain has the shape {self._domain.low.shape}, its family {d} variables")
         if self.best_x is not None and self.best_x.shape != (d,):
             raise ValueError(f"best_x has the shape {self.best_x.shape}, its family {d} variables")
-        fresh = self._update.init(self.family).memory
-        for name in fresh.keys() - self._state.memory.keys():
-            raise ValueError(f"memory/{name} is missing")
-        for name, array in fresh.items():
-            if np.ndim(array) != self._state.memory[name].ndim:
-                raise ValueError(f"memory/{name} has the shape {self._state.memory[name].shape}")
+        if not isinstance(self._update, tuple(getattr(updates, name) for name in updates.__all__)):
+            return  # a user's own answers for its memory
+        for name, fresh in self._update.init(self.family).memory.items():
+            if name not in self._state.memory:
+                raise ValueError(f"memory/{name} is missing")
+            kept = self._state.memory[name]
+            if kept.shape != np.shape(fresh):
+                raise ValueError(f"memory/{name} has the shape {kept.shape}, not {np.shape(fresh)}")
+            if not np.isfinite(kept).all():
+                raise ValueError(f"memory/{name} is not finite")
 
     def __repr__(self) -> str:
         return (
@@ -322,7 +326,7 @@ class _Kept(NamedTuple):
         """
         entry = checkpoint.check_entry
         update, state = entry(header, "update", dict), entry(header, "state", dict)
-        numbers = {name: _count(state, name) for name in ("iteration", "elites", "quiet")}
+        numbers: dict[str, Any] = {name: _count(state, name) for name in ("iteration", "elites", "quiet")}
         numbers |= {name: float(entry(state, name, (int, float))) for name in ("level", "elite_best", "best")}
         seconds = float(entry(header, "seconds", (int, float)))
         if not 0 <= seconds < np.inf:
