@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 import functools
 import hashlib
 import inspect
@@ -11,30 +10,17 @@ import random
 import sys
 import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cem.checkpoint.code import OUTSIDE, code_text, leave_process, loaded_names
+from cem.checkpoint.ownership import TRUSTED, is_library, is_library_module, stands_by_name, top_package
+
 QUANTILES = (1e-9, 1e-4, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1 - 1e-4, 1 - 1e-9)
-_TRUSTED = {"numpy", "scipy", "joblib", "cem", *sys.stdlib_module_names}
 _OPEN = {"numba", "functools"}  # their wrappers do what the function inside says
-# What asks something outside the process: the same code may answer otherwise tomorrow.
-_OUTSIDE = {
-    *("aiohttp", "boto3", "cffi", "ctypes", "ftplib", "grpc", "http", "httpx", "mmap", "multiprocessing"),
-    *("paramiko", "pexpect", "popen", "ray", "requests", "rpyc", "shelve", "socket", "sqlite3", "subprocess"),
-    *("system", "urllib", "urllib3", "websocket", "websockets", "xmlrpc", "zmq", "_ctypes", "_io", "_socket"),
-    *("open", "fromfile", "genfromtxt", "loadtxt", "memmap", "read_bytes", "read_csv", "read_text"),
-}
-_KEPT_FLAGS = (
-    inspect.CO_VARARGS
-    | inspect.CO_VARKEYWORDS
-    | inspect.CO_GENERATOR
-    | inspect.CO_COROUTINE
-    | inspect.CO_ASYNC_GENERATOR
-)
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented))
 _WRAPPERS = (staticmethod, classmethod, property, functools.cached_property, types.FunctionType)
 
@@ -82,7 +68,7 @@ def take_apart(value: Any) -> Contents:
     """
     if type(value) in _SCALARS:
         return _leaf(repr(value))
-    if callable(value) and _top(value) in _TRUSTED and _by_name(value):
+    if callable(value) and top_package(value) in TRUSTED and stands_by_name(value):
         return _leaf(value.__qualname__, f"{value.__module__}.{value.__qualname__}")
     source = getattr(value, "py_func", None) or getattr(value, "__wrapped__", None)
     if isinstance(source, types.FunctionType) and is_library(type(value)):
@@ -93,7 +79,7 @@ def take_apart(value: Any) -> Contents:
     name = getattr(value, "__name__", None)
     text = name if isinstance(name, str) else type(value).__name__
     if attributes is None:
-        outside = callable(value) or type(value).__module__ in _OUTSIDE or not is_library(type(value))
+        outside = callable(value) or type(value).__module__ in OUTSIDE or not is_library(type(value))
         return Contents(text, text, {"class": type(value), **_by_hand(value)}, hidden=text if outside else "")
     if callable(getattr(value, "ppf", None)) and hasattr(value, "dist"):
         attributes["quantile function"] = _quantiles(value)
@@ -224,8 +210,8 @@ def _as_object(value: Any) -> Contents:
 @take_apart.register
 def _(value: types.FunctionType) -> Contents:
     members: dict[str, Any]
-    if is_library(value) and _by_name(value):
-        members = {} if _top(value) in _TRUSTED else {"(code)": value.__code__}
+    if is_library(value) and stands_by_name(value):
+        members = {} if top_package(value) in TRUSTED else {"(code)": value.__code__}
         return Contents(value.__qualname__, f"{value.__module__}.{value.__qualname__}", members)
     members = {"(code)": value.__code__}
     if value.__defaults__ or value.__kwdefaults__:
@@ -249,13 +235,7 @@ def _globals(function: types.FunctionType) -> dict[str, Any]:
 
     Of a module of the user's own these are the attributes that the code names.
     """
-    loaded, attributes = set(), set()
-    for code in _codes(function.__code__):
-        for step in dis.get_instructions(code):
-            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                loaded.add(step.argval)
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                attributes.add(step.argval)
+    loaded, attributes = loaded_names(function.__code__)
     found: dict[str, Any] = {}
     for name in sorted(loaded & function.__globals__.keys()):
         value = function.__globals__[name]
@@ -267,7 +247,7 @@ def _globals(function: types.FunctionType) -> dict[str, Any]:
 
 def _named_in(name: str, module: types.ModuleType, attributes: set[str], seen: set[str]) -> dict[str, Any]:
     """Return the attributes of a user's own module that code names, and those of its modules."""
-    if module.__name__ in seen or _is_library_module(module.__name__):
+    if module.__name__ in seen or is_library_module(module.__name__):
         return {}
     seen.add(module.__name__)
     found: dict[str, Any] = {}
@@ -279,59 +259,16 @@ def _named_in(name: str, module: types.ModuleType, attributes: set[str], seen: s
     return found
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
 @take_apart.register
 def _(value: types.CodeType) -> Contents:
-    names, imported = set(), set()
-    for code in _codes(value):
-        names |= set(code.co_names)
-        imported |= {each.argval for each in dis.get_instructions(code) if each.opname == "IMPORT_NAME"}
-    outside = sorted(names & _OUTSIDE | {each for each in imported if each.partition(".")[0] not in _TRUSTED})
-    hidden = f"a use of {outside[0]}" if outside else ""
-    return Contents("code", _code_text(value), code=True, hidden=hidden)
-
-
-def _code_text(code: types.CodeType) -> str:
-    """Return what code does, without its name, place, comments and documentation."""
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("NOP", "EXTENDED_ARG")]
-    offsets = np.array([step.offset for step in steps])
-
-    def place(offset: int) -> int:  # counted in steps, of which a line that does nothing is none
-        return int(np.searchsorted(offsets, offset))
-
-    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    lines = [f"{code.co_argcount} {code.co_posonlyargcount} {code.co_flags & _KEPT_FLAGS} {named}"]
-    for entry in dis.Bytecode(code).exception_entries:  # type: ignore[attr-defined]
-        lines.append(f"{[place(offset) for offset in entry[:3]]} {entry.depth} {entry.lasti}")
-    for step in steps:
-        if step.opcode in dis.hasconst:
-            lines.append(f"{step.opname} {_constant(step.argval)}")
-        elif step.opcode in dis.hasjrel or step.opcode in dis.hasjabs:
-            lines.append(f"{step.opname} {place(step.argval)}")
-        else:
-            lines.append(f"{step.opname} {step.argval!r} {'NULL' in step.argrepr}")
-    return "\n".join(lines)
-
-
-def _constant(value: Any) -> str:
-    if isinstance(value, types.CodeType):
-        return f"({_code_text(value)})"
-    if isinstance(value, frozenset):
-        return f"{{{', '.join(sorted(map(_constant, value)))}}}"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_constant, value))})"
-    return repr(value)
+    outside = leave_process(value)
+    hidden = f"a use of {outside}" if outside else ""
+    return Contents("code", code_text(value), code=True, hidden=hidden)
 
 
 @take_apart.register
 def _(value: type) -> Contents:
-    if is_library(value) and _by_name(value):
+    if is_library(value) and stands_by_name(value):
         return _leaf(value.__qualname__, f"{value.__module__}.{value.__qualname__}")
     members = {
         name: each
@@ -387,7 +324,7 @@ def _(value: Any) -> Contents:
     if owner is not None and not isinstance(owner, types.ModuleType):
         return Contents(value.__qualname__, f"method {value.__name__}", {"object": owner})
     name = f"{value.__module__}.{value.__qualname__}"
-    return _leaf(value.__qualname__, name, hidden="" if _top(value) in _TRUSTED else name)
+    return _leaf(value.__qualname__, name, hidden="" if top_package(value) in TRUSTED else name)
 
 
 @take_apart.register(types.MethodDescriptorType)
@@ -420,47 +357,3 @@ def _(value: Any) -> Contents:
 def _(value: Any) -> Contents:
     """What draws is known by its kind: its state says how often it was asked."""
     return _leaf(type(value).__name__)
-
-
-def is_library(value: Any) -> bool:
-    """Whether a function or class belongs to an installed package, and is not the user's own."""
-    return _is_library_module(_module(value))
-
-
-def _module(value: Any) -> str:
-    name = getattr(value, "__module__", None)
-    return name if isinstance(name, str) else ""
-
-
-def _top(value: Any) -> str:
-    name = _module(value).partition(".")[0]
-    return "cem" if name == "problems" and _is_library_module(name) else name
-
-
-@functools.cache
-def _is_library_module(name: str) -> bool:
-    top = name.partition(".")[0]
-    if top == "__main__" or not top:
-        return False
-    if top in _TRUSTED:
-        return True
-    place = getattr(sys.modules.get(top), "__file__", None) or getattr(
-        sys.modules.get(name), "__file__", None
-    )
-    if place is None:
-        return False
-    home = Path(place)
-    if top == "problems" and home.parents[1] == Path(__file__).parents[2]:
-        return True
-    return not {"site-packages", "dist-packages"}.isdisjoint(home.parts)
-
-
-def _by_name(value: Any) -> bool:
-    """Whether a function or class is what its module has under its name."""
-    module, names = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not (isinstance(module, str) and isinstance(names, str)):
-        return False
-    found: Any = sys.modules.get(module)
-    for name in names.split("."):
-        found = getattr(found, name, None)
-    return found is value
