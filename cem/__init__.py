@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Gamma,
         Gaussian,
         GaussianMixture,
+        LinkageTree,
         MarkovPath,
         VonMisesFisherNakagami,
     )
@@ -41,6 +42,7 @@ _HOMES = {
     "Gaussian": "cem.families",
     "GaussianMixture": "cem.families",
     "JointInputs": "cem.rare_events.inputs",
+    "LinkageTree": "cem.families",
     "MarkovPath": "cem.families",
     "ObjectiveError": "cem.core.ending",
     "OptimizeResult": "cem.running.results",
@@ -66,6 +68,7 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "JointInputs",
+    "LinkageTree",
     "MarkovPath",
     "ObjectiveError",
     "OptimizeResult",

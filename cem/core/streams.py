@@ -41,11 +41,10 @@ class Streams:
 
     @classmethod
     def from_rng(cls, rng: RngLike) -> Streams:
-        """Make the streams from what a user gives as `rng`.
+        """Make the streams from what a user gives as `rng` (SPEC 7).
 
         An int or `SeedSequence` names the run; a `Generator` gives fresh entropy at each call;
-        None takes it from the operating system. The name and the meaning of the argument are those of
-        https://scientific-python.org/specs/spec-0007/.
+        None takes it from the operating system.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.linkage_tree import LinkageTree
 from cem.families.low_rank_gaussian import LowRankGaussian
 from cem.families.markov_path import MarkovPath
 from cem.families.von_mises_fisher_nakagami import VonMisesFisherNakagami
@@ -27,6 +28,7 @@ __all__ = [
     "Gamma",
     "Gaussian",
     "GaussianMixture",
+    "LinkageTree",
     "LowRankGaussian",
     "MarkovPath",
     "VonMisesFisherNakagami",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from cem.core.budget import Budget
+from cem.core.budget import Budget, positive_count
 from cem.core.constraints import Constraints
 from cem.core.domain import Domain
 from cem.core.ending import Ending
@@ -17,18 +16,19 @@ from cem.core.loop import Batch, Request, Update
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
 from cem.families.gaussian import GaussianLike
-from cem.plans.constrained import FeasibleSearch
+from cem.plans.constrained import feasible_runs
 from cem.plans.continuous import ContinuousSearch, is_gaussian
 from cem.plans.integers import IntegerMargin, integer_runs
 from cem.plans.noisy import noisy_run
 from cem.plans.problem_search import independent_runs
 from cem.plans.single import confirmed_run
 from cem.plans.start import resolve_population, resolve_stages, resolve_update
+from cem.plans.strings import StringSpace, string_search
 from cem.updates import PathAdaptation
 
-EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
-AGREEING = 3  # runs of a problem's own search
-AGREEING_WITHIN_BUDGET = 6  # where a budget says that more may be spent
+EVALUATIONS_PER_VARIABLE = 10_000
+AGREEING = 3
+AGREEING_WITHIN_BUDGET = 6
 POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
 
 Plan: TypeAlias = Generator[Request, Batch, Ending]
@@ -93,112 +93,82 @@ class Asked:
         return own and not self.update_chosen
 
     @property
+    def strings(self) -> StringSpace | None:
+        """The space of strings that the plan for them may search, None where another plan serves."""
+        own = self.improve is not None or self.update_chosen or self.noisy
+        return None if own else StringSpace.of(self.start)
+
+    @property
     def best_known(self) -> bool:
         """Whether the plan for continuous variables may choose everything."""
         special = self.constraints is not None or self.noisy or self.integers
         return is_gaussian(self.start) and self.improve is None and not self.update_chosen and not special
 
-    @property
-    def stages(self) -> tuple[bool, int | None]:
-        """Whether to polish, and how often to restart (None: until runs agree)."""
-        return resolve_stages(self.polish, self.restarts, self.best_known)
-
-    @property
-    def local(self) -> bool:
-        """Whether local methods take part in searches that have them of their own."""
-        return self.polish is not False and self.method != "textbook"
-
-    @property
-    def stopping(self) -> Stopping:
-        """When the elites agree."""
-        return Stopping() if self.tol is None else Stopping(self.tol)
-
-    @property
-    def learner(self) -> tuple[Update, int]:
-        """How the elites move the distribution, and the candidates per iteration."""
-        update = resolve_update(self.update, self.elite_fraction)
-        n = resolve_population(self.population, self.start, update)
-        return (IntegerMargin(update, self.box) if self.integers else update), n
-
 
 def plan_for(asked: Asked) -> tuple[Plan, Budget]:
-    """Choose a plan, and return it with the budget it is to be served with.
-
-    The first line of `PLANS` that suits what was asked is taken.
+    """Choose a plan, and give the budget it is to be served with.
 
     Raises
     ------
     ValueError, TypeError
         Where arguments do not go together.
     """
-    _check(asked)
-    budget = asked.budget
+    polish, restarts = resolve_stages(asked.polish, asked.restarts, asked.best_known)
+    _check(asked, polish, restarts)
+    budget, stopping = asked.budget, Stopping() if asked.tol is None else Stopping(asked.tol)
     if not budget.limited and not asked.problem_searches:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(asked.start))
-    asked = replace(asked, budget=budget)
-    return next(make for suits, make in PLANS if suits(asked))(asked), budget
+    if asked.problem_searches:
+        return _problem_plan(asked, stopping), budget
+    if (space := asked.strings) is not None:
+        most = np.inf if budget.max_evaluations is None else budget.max_evaluations
+        width = None if asked.population is None else positive_count("population", asked.population)
+        return string_search(space, stopping, asked.rng, width, budget.target, most), budget
+
+    update = PathAdaptation() if asked.best_known else resolve_update(asked.update, asked.elite_fraction)
+    n = least = resolve_population(asked.population, asked.start, update)
+    if asked.integers:
+        update = IntegerMargin(update, asked.box)
+    local = asked.polish is not False and asked.method != "textbook"
+    if asked.constraints is not None:
+        return feasible_runs(update, asked.start, n, stopping, asked.box, asked.constraints, local), budget
+    if asked.noisy:
+        return noisy_run(update, asked.start, n, stopping, asked.domain, budget.max_evaluations), budget
+
+    def single(start: Any) -> Plan:
+        return confirmed_run(update, start, n, stopping, asked.domain)
+
+    if asked.integers:
+        return integer_runs(single, asked.start, stopping, asked.box, local), budget
+    if asked.best_known or polish or restarts != 0:
+        if asked.best_known and polish and asked.population is None:
+            n = int(POLISHED_POPULATION * least)
+        search = ContinuousSearch(
+            update,
+            cast(GaussianLike, asked.start),
+            n,
+            least,
+            asked.domain,
+            polish,
+            restarts,
+            asked.tol,
+            asked.rng,
+        )
+        return search.plan(), budget
+    return single(asked.start), budget
 
 
-def _problem_plan(asked: Asked) -> Plan:
+def _problem_plan(asked: Asked, stopping: Stopping) -> Plan:
     problem = asked.problem
     update = resolve_update(problem.update, None)
     population = asked.population or getattr(problem, "population", None)
     n = resolve_population(population, asked.start, update)
     agreeing = AGREEING_WITHIN_BUDGET if asked.budget.limited else AGREEING
     stage = getattr(problem, "stage", "sampling")
-    return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage)
+    return independent_runs(update, asked.start, n, stopping, asked.domain, agreeing, stage)
 
 
-def _constrained_plan(asked: Asked) -> Plan:
-    update, n = asked.learner
-    constraints = cast(Constraints, asked.constraints)
-    return FeasibleSearch(update, asked.start, n, asked.stopping, asked.box, constraints, asked.local).plan()
-
-
-def _noisy_plan(asked: Asked) -> Plan:
-    update, n = asked.learner
-    return noisy_run(update, asked.start, n, asked.stopping, asked.domain, asked.budget.max_evaluations)
-
-
-def _integer_plan(asked: Asked) -> Plan:
-    return integer_runs(partial(_single_plan, asked), asked.start, asked.stopping, asked.box, asked.local)
-
-
-def _continuous_plan(asked: Asked) -> Plan:
-    polish, restarts = asked.stages
-    update = PathAdaptation() if asked.best_known else asked.learner[0]
-    n = least = resolve_population(asked.population, asked.start, update)
-    if asked.best_known and polish and asked.population is None:
-        n = int(POLISHED_POPULATION * least)
-    return ContinuousSearch(
-        update,
-        cast(GaussianLike, asked.start),
-        n,
-        least,
-        asked.domain,
-        polish,
-        restarts,
-        asked.tol,
-        asked.rng,
-    ).plan()
-
-
-def _single_plan(asked: Asked, start: Family | None = None) -> Plan:
-    update, n = asked.learner
-    return confirmed_run(update, asked.start if start is None else start, n, asked.stopping, asked.domain)
-
-
-PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
-    (lambda asked: asked.problem_searches, _problem_plan),
-    (lambda asked: asked.constraints is not None, _constrained_plan),
-    (lambda asked: asked.noisy, _noisy_plan),
-    (lambda asked: asked.integers, _integer_plan),
-    (lambda asked: asked.best_known or asked.stages != (False, 0), _continuous_plan),
-    (lambda asked: True, _single_plan),
-)
-
-
-def _check(asked: Asked) -> None:
+def _check(asked: Asked, polish: bool, restarts: int | None) -> None:
     """Refuse what would be ignored.
 
     Raises
@@ -206,7 +176,6 @@ def _check(asked: Asked) -> None:
     ValueError
         For arguments that do not go together.
     """
-    polish, restarts = asked.stages
     if asked.noisy:
         if asked.budget.target is not None:
             raise ValueError("one noisy value does not show that a target is reached; leave target out.")

@@ -15,34 +15,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from cem.families.base import Array, Family, Floats
+from cem.families.base import Array, Family
+
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One batch: rows ``(n, d)``, scores ``(n,)`` (NaN is -inf), whence they came, a stream of its own."""
+    """One batch: rows, scores (NaN is -inf), where they came from, and a random stream of its own."""
 
     x: Array
-    scores: Floats
+    scores: Vector
     proposal: Family
-    log_nominal: Floats
+    log_nominal: Vector
     stream: Callable[[], np.random.Generator]
-    _known: dict[int, tuple[Family, Floats]] = field(default_factory=dict)
+    _known: dict[int, tuple[Family, Vector]] = field(default_factory=dict)
 
-    def log_density(self, proposal: Family) -> Floats:
+    def log_density(self, proposal: Family) -> Vector:
         """Log density of the rows under a proposal, remembered."""
         key = id(proposal)
         if key not in self._known:
             self._known[key] = (proposal, np.asarray(proposal.log_prob(self.x)))
         return self._known[key][1]
-
-    def log_weights(self) -> Floats:
-        """Log of nominal over the proposal that the rows came from; -inf for a row that is impossible."""
-        with np.errstate(invalid="ignore"):
-            log_ratio = self.log_nominal - self.log_density(self.proposal)
-        return np.where(self.log_nominal == -np.inf, -np.inf, log_ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +59,16 @@ class Pool:
         return np.concatenate([s.x for s in self.samples])
 
     @property
-    def scores(self) -> Floats:
+    def scores(self) -> Vector:
         """All scores."""
         return np.concatenate([s.scores for s in self.samples])
 
     @property
-    def log_nominal(self) -> Floats:
+    def log_nominal(self) -> Vector:
         """Log nominal density of all rows."""
         return np.concatenate([s.log_nominal for s in self.samples])
 
-    def log_mixture(self) -> Floats:
+    def log_mixture(self) -> Vector:
         """Log density of the mixture that all rows together were drawn from."""
         counts: dict[int, int] = {}
         proposals: dict[int, Family] = {}
@@ -85,16 +82,16 @@ class Pool:
         ]
         return np.concatenate(rows)
 
-    def log_weights(self) -> Floats:
+    def log_weights(self) -> Vector:
         """Log of nominal over mixture (the balance heuristic)."""
         return self.log_nominal - self.log_mixture()
 
-    def event_weights(self, level: float) -> Floats:
+    def event_weights(self, level: float) -> Vector:
         """Log weights of the nominal given the event; -inf outside."""
         return np.where(self.scores >= level, self.log_weights(), -np.inf)
 
 
-def effective(log_weights: Floats) -> float:
+def effective(log_weights: Vector) -> float:
     """Kish's effective sample size."""
     finite = log_weights[np.isfinite(log_weights)]
     if finite.size == 0:
@@ -102,13 +99,13 @@ def effective(log_weights: Floats) -> float:
     return float(np.exp(2 * logsumexp(finite) - logsumexp(2 * finite)))
 
 
-def scaled(log_weights: Floats) -> Floats:
-    """Return weights whose sum is their effective number: how far a fit shrinks is a matter of it."""
+def scaled(log_weights: Vector) -> Vector:
+    """Give weights whose sum is their effective number: all shrinkage of a fit is a matter of that number."""
     w = np.exp(log_weights - log_weights.max())
     return np.asarray(w * (w.sum() / (w * w).sum()))
 
 
-def sharpest(tilt: Callable[[float], Floats], low: float, high: float, wanted: float) -> float:
+def sharpest(tilt: Callable[[float], Vector], low: float, high: float, wanted: float) -> float:
     """Find the smallest sharpness in [low, high] at which the tilted weights keep `wanted` effective rows."""
     if effective(tilt(low)) >= wanted:
         return low

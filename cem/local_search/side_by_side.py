@@ -1,0 +1,143 @@
+"""Searches side by side: each asks for one candidate at a time, and all that wait are evaluated together.
+
+A *search* is a generator that yields a candidate and is sent its merit. It knows nothing of the others, so
+that any number may run at once; what they share is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from cem.core.loop import Batch, Request, Rows
+from cem.families.base import Array
+
+Merit: TypeAlias = float | tuple[float, float]
+Search: TypeAlias = Generator[Array, Merit, None]
+
+KNOWN_BYTES = 2**27  # of candidates remembered, in each of two generations
+
+
+def merits(batch: Batch) -> list[Merit]:
+    """Return what ranks the rows of a batch: the score, under constraints the feasibility first.
+
+    A score that is not a number is the worst there is.
+    """
+    scores: list[float] = np.fmax(batch.scores, -np.inf).tolist()
+    if batch.excess is None:
+        return list(scores)
+    return list(zip((-batch.excess).tolist(), scores, strict=True))
+
+
+@dataclass
+class Known:
+    """Merits of candidates evaluated before, the newest of them if there were very many.
+
+    Attributes
+    ----------
+    distinct : int
+        Number of different candidates evaluated, exact as long as none had to be forgotten.
+    """
+
+    limit: int = KNOWN_BYTES
+    distinct: int = 0
+    _new: dict[bytes, Merit] = field(default_factory=dict)
+    _old: dict[bytes, Merit] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def get(self, key: bytes) -> Merit | None:
+        """Return the merit of a candidate, None where it is not known."""
+        found = self._new.get(key)
+        return self._old.get(key) if found is None else found
+
+    def add(self, key: bytes, merit: Merit) -> None:
+        """Remember a merit."""
+        if key in self._new:
+            return
+        self._new[key] = merit
+        self.distinct += 1
+        self._bytes += len(key)
+        if self._bytes > self.limit:
+            self._old, self._new, self._bytes = self._new, {}, 0
+
+
+@dataclass
+class Slot:
+    """A search under way, and the candidate that it waits for."""
+
+    search: Search
+    kind: int
+    candidate: Array = field(default_factory=lambda: np.empty(0))
+    key: bytes = b""
+
+
+@dataclass
+class SideBySide:
+    """Runs searches together.
+
+    Attributes
+    ----------
+    begin : callable
+        Makes the next search and says of which kind it is.
+    width : callable
+        Returns how many may run at once.
+    present : callable
+        From candidates as the searches see them, shape ``(k, d)``, to rows of the space.
+    note : callable
+        Told of every new candidate and its merit.
+    known : Known or None
+        What has been evaluated before; None evaluates every candidate again.
+    patience : int
+        Candidates in a row that were known before, after which nothing new is to be expected.
+    """
+
+    begin: Callable[[], tuple[Search, int]]
+    width: Callable[[], int]
+    present: Callable[[Array], Array]
+    note: Callable[[Array, Merit], None]
+    known: Known | None
+    patience: int
+    spent: dict[int, int] = field(default_factory=dict)
+    _slots: list[Slot] = field(default_factory=list)
+    _idle: int = 0
+
+    def round(self) -> Generator[Request, Batch, int]:
+        """Evaluate one candidate of every search; return how many, 0 where nothing new was found to ask."""
+        while len(self._slots) < self.width():
+            search, kind = self.begin()
+            slot = Slot(search, kind)
+            if self._advance(slot, None):
+                self._slots.append(slot)
+            if self._idle > self.patience:
+                return 0
+        slots = self._slots
+        batch = yield Rows(self.present(np.array([slot.candidate for slot in slots])))
+        found = merits(batch)
+        self._idle = 0
+        for slot, merit in zip(slots, found, strict=True):
+            self.spent[slot.kind] = self.spent.get(slot.kind, 0) + 1
+            if self.known is not None:
+                self.known.add(slot.key, merit)
+            self.note(slot.candidate, merit)
+        self._slots = [s for s, merit in zip(slots, found, strict=True) if self._advance(s, merit)]
+        return len(slots)
+
+    def _advance(self, slot: Slot, merit: Merit | None) -> bool:
+        """Let a search go on to its next candidate that is not known; return whether there is one."""
+        try:
+            candidate = slot.search.send(merit)  # type: ignore[arg-type] # None begins a generator
+            if self.known is None:
+                slot.candidate = candidate.copy()
+                return True
+            key = candidate.tobytes()
+            while (known := self.known.get(key)) is not None:
+                self._idle += 1
+                candidate = slot.search.send(known)
+                key = candidate.tobytes()
+        except StopIteration:
+            return False
+        slot.candidate, slot.key = candidate.copy(), key
+        return True
