@@ -6,14 +6,13 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem import families, updates
 from cem.checkpoint import file as checkpoint
-from cem.core.budget import positive_count
 from cem.core.domain import Domain
 from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, State, Update, advance
@@ -21,10 +20,11 @@ from cem.core.sampling import draw
 from cem.core.stopping import Stopping
 from cem.core.streams import Purpose, RngLike, Streams
 from cem.evaluation import as_scores, widen
-from cem.families.base import Array, Family, Storable, dimension
+from cem.families.base import Array, Family, Storable, dimension, is_family
 from cem.plans.start import resolve_population, resolve_start, resolve_update, rows_needed
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
+_MOST_NUMBERS = 2**32  # of a batch: 32 GiB
 _STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet")
 
 
@@ -237,40 +237,121 @@ class CrossEntropyMethod:
         known |= {each.__name__: each for each in own}
         try:
             return cls._restored(header, arrays, known)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({error}).") from error
+        except Exception as error:  # what a class makes of parameters that are none is anyone's guess
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({reason}).") from error
 
     @classmethod
     def _restored(
         cls, header: dict[str, Any], arrays: dict[str, Array], known: dict[str, type]
     ) -> CrossEntropyMethod:
-        for name in (header["family"], header["update"]["name"]):
+        kept = _Kept.checked(header, arrays)
+        for name in (kept.family, kept.update):
             if name not in known:
                 raise ValueError(
                     f"it was saved with {name}, which is not part of cem: load(path, own=[{name}])"
                 )
-        family = known[header["family"]].from_arrays(checkpoint.ungroup("family", arrays))  # type: ignore[attr-defined]
+        family = known[kept.family].from_arrays(checkpoint.ungroup("family", arrays))  # type: ignore[attr-defined]
+        if not is_family(family):
+            raise ValueError(f"{kept.family} is no family")
         self = cls.__new__(cls)
-        entropy = header["entropy"]
-        self._streams = Streams(
-            tuple(entropy) if isinstance(entropy, list) else entropy, tuple(header["prefix"])
-        )
+        self._streams = Streams(*checkpoint.check_words(header))
         box = checkpoint.ungroup("domain", arrays)
         self._domain = Domain(box["low"], box["high"]) if box else None
-        self._update = known[header["update"]["name"]](**header["update"]["parameters"])
-        self._population = positive_count("population", header["population"])
-        self._maximize = header["maximize"]
-        numbers = {name: header["state"][name] for name in _STATE_NUMBERS}
-        self._state = State(family, memory=checkpoint.ungroup("memory", arrays), **numbers)
-        self._asked, self._nfev = int(header["asked"]), int(header["nfev"])
-        self._before = float(header["seconds"])
+        self._update = known[kept.update](**kept.parameters)
+        self._population = kept.population
+        self._maximize = kept.maximize
+        self._state = State(family, memory=checkpoint.ungroup("memory", arrays), **kept.state)
+        self._asked, self._nfev, self._before = kept.asked, kept.nfev, kept.seconds
         self._began = time.monotonic()
         self.history = History.from_arrays(checkpoint.ungroup("history", arrays))
         self.best_x = arrays.get("best_x")
         self._stopping = Stopping()
+        self._check_fit()
         return self
+
+    def _check_fit(self) -> None:
+        """Check that the parts of what was loaded fit together.
+
+        Raises
+        ------
+        ValueError
+            If they are of different dimensions, or a batch would not fit into memory.
+        """
+        d = dimension(self.family)
+        if self._population * d > _MOST_NUMBERS:
+            raise ValueError(f"a population of {self._population} with {d} variables is impossible")
+        if self._domain is not None and self._domain.low.shape != (d,):
+            raise ValueError(f"domain has the shape {self._domain.low.shape}, its family {d} variables")
+        if self.best_x is not None and self.best_x.shape != (d,):
+            raise ValueError(f"best_x has the shape {self.best_x.shape}, its family {d} variables")
+        if not isinstance(self._update, tuple(getattr(updates, name) for name in updates.__all__)):
+            return  # a user's own answers for its memory
+        for name, fresh in self._update.init(self.family).memory.items():
+            if name not in self._state.memory:
+                raise ValueError(f"memory/{name} is missing")
+            kept = self._state.memory[name]
+            if kept.shape != np.shape(fresh):
+                raise ValueError(f"memory/{name} has the shape {kept.shape}, not {np.shape(fresh)}")
+            if not np.isfinite(kept).all():
+                raise ValueError(f"memory/{name} is not finite")
 
     def __repr__(self) -> str:
         return (
             f"CrossEntropyMethod({self.family}, {len(self.history)} iterations, best_fun={self.best_fun:.6g})"
         )
+
+
+class _Kept(NamedTuple):
+    """What the header of a saved file says."""
+
+    family: str
+    update: str
+    parameters: dict[str, Any]
+    state: dict[str, Any]
+    population: int
+    maximize: bool
+    asked: int
+    nfev: int
+    seconds: float
+
+    @classmethod
+    def checked(cls, header: dict[str, Any], arrays: dict[str, Array]) -> _Kept:
+        """Read a header and look at the arrays' dtypes.
+
+        Raises
+        ------
+        ValueError
+            Naming what is missing or wrong.
+        """
+        entry = checkpoint.check_entry
+        update, state = entry(header, "update", dict), entry(header, "state", dict)
+        numbers: dict[str, Any] = {name: _count(state, name) for name in ("iteration", "elites", "quiet")}
+        numbers |= {name: float(entry(state, name, (int, float))) for name in ("level", "elite_best", "best")}
+        seconds = float(entry(header, "seconds", (int, float)))
+        if not 0 <= seconds < np.inf:
+            raise ValueError(f"seconds of its header must be a duration, got {seconds}")
+        for name, array in arrays.items():
+            texts = name in ("history/stage", "history/note")
+            if array.dtype.kind not in ("U" if texts else "fiub"):
+                raise ValueError(f"{name} holds {array.dtype}, not {'texts' if texts else 'real numbers'}")
+            if name.startswith("history/") and array.ndim != 1:
+                raise ValueError(f"{name} has the shape {array.shape}, not a number an iteration")
+        return cls(
+            entry(header, "family", str),
+            entry(update, "name", str),
+            entry(update, "parameters", dict),
+            numbers,
+            _count(header, "population", 1),
+            entry(header, "maximize", bool),
+            _count(header, "asked"),
+            _count(header, "nfev"),
+            seconds,
+        )
+
+
+def _count(header: dict[str, Any], name: str, least: int = 0) -> int:
+    value: int = checkpoint.check_entry(header, name, int)
+    if not least <= value < 2**63:
+        raise ValueError(f"{name} of its header must be a count from {least}, got {value}")
+    return value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.core.budget import Budget
+from cem.core.budget import Budget, real_number
 from cem.core.constraints import Constraints
 from cem.core.ending import Ending, Status
 from cem.core.loop import Ended, Update
@@ -63,7 +63,8 @@ def optimize(
     ----------
     fun : callable or problem
         ``fun(x, *args)`` with a read-only candidate `x` of shape ``(d,)``; or an object with `start`,
-        `maximize` and a vectorised call, which brings these with it.
+        `maximize` and a vectorised call, which brings these with it. Where it has an `optimum`, the run has
+        converged when a score is at least that good.
     start : family, array_like of shape (d,), or None
         The first distribution (``r.family`` of an earlier run continues it), a point to start about, or
         None with `bounds`: the box's Gaussian.
@@ -224,7 +225,14 @@ def optimize(
         rng=session.streams.generator(Purpose.PLAN),
     )
     plan, budget = plan_for(asked)
-    setting = Setting(family, bool(maximize), asked.box.present, asked.improve, checks)
+    setting = Setting(
+        start=family,
+        maximize=bool(maximize),
+        present=asked.box.present,
+        improve=asked.improve,
+        constraints=checks,
+        optimum=None if noisy else _optimum(problem),
+    )
     return session.run(objective, plan, budget, setting, _report, _answer)
 
 
@@ -245,6 +253,12 @@ def _sense(problem: Any, maximize: bool | None) -> bool:
             f"maximize={maximize} contradicts it. Leave maximize out."
         )
     return own
+
+
+def _optimum(problem: Any) -> float | None:
+    """Return the best score there is, where the problem knows it."""
+    optimum = getattr(problem, "optimum", None)
+    return None if optimum is None else real_number("the problem's optimum", optimum)
 
 
 def _resolve_improve(improve: Any, problem: Any) -> Any:

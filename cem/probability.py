@@ -14,10 +14,11 @@ from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import Family, dimension
 from cem.rare_events.estimates import ProbabilityEstimate, samples
-from cem.rare_events.importance import pareto_shape
-from cem.rare_events.improved import improved
-from cem.rare_events.multilevel import Measurement, multilevel
-from cem.rare_events.working_space import Inputs, resolve_inputs, work_in
+from cem.rare_events.importance import Finding, pareto_shape
+from cem.rare_events.improved import probability_plan
+from cem.rare_events.multilevel import multilevel
+from cem.rare_events.settings import DEFAULT, Settings
+from cem.rare_events.working_space import Inputs, resolve_inputs
 from cem.running.driver import Driver, Served
 from cem.running.reporting import Progress
 from cem.running.results import OptimizeResult
@@ -37,7 +38,7 @@ def estimate_probability(
     level: float | None = None,
     *,
     tail: str | None = None,
-    method: str = "auto",
+    method: str | Settings = "auto",
     family: Family | None = None,
     target_cv: float = 0.05,
     vectorized: bool = False,
@@ -73,7 +74,7 @@ def estimate_probability(
         "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
         and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
         `Categorical` or `MarkovPath`, scipy.stats marginals and `JointInputs`, unless a `family` is given,
-        and "multilevel" otherwise.
+        and "multilevel" otherwise. A `cem.rare_events.settings.Settings` is "improved" so set.
     family : family, optional
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
@@ -132,23 +133,23 @@ resume, rng
     objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
     setting = Setting(source.proposal, upper, source.present, any_score=True)
 
-    def answer(driver: Driver, served: Served[Measurement]) -> ProbabilityEstimate:
-        return _estimate(driver, measured(served), target_cv)
+    def answer(driver: Driver, served: Served[Finding]) -> ProbabilityEstimate:
+        return _estimate(driver, found(served), target_cv)
 
     return session.run(objective, plan(threshold, target_cv), budget, setting, report, answer)
 
 
-def measured(served: Served[T]) -> T:
-    """Return what a plan measured; where it was cut short before it could say anything, that was Ctrl-C."""
+def found(served: Served[T]) -> T:
+    """Return what a plan found; where it was cut short before it could say anything, that was Ctrl-C."""
     if served.value is None:
         raise KeyboardInterrupt
     return served.value
 
 
-Plan = Callable[[float, float], Generator[Request, Batch, Measurement]]
+Plan = Callable[[float, float], Generator[Request, Batch, Finding]]
 
 
-def _chosen(method: str, inputs: Any, family: Family | None) -> tuple[Inputs, Plan]:
+def _chosen(method: str | Settings, inputs: Any, family: Family | None) -> tuple[Inputs, Plan]:
     """Give where to sample, and the plan of the method: ``plan(level, target_cv)``.
 
     Raises
@@ -156,19 +157,19 @@ def _chosen(method: str, inputs: Any, family: Family | None) -> tuple[Inputs, Pl
     ValueError
         For a method that there is not, or that the inputs do not suit.
     """
-    if method not in ("auto", "improved", "multilevel"):
+    settings = method if isinstance(method, Settings) else DEFAULT
+    if not isinstance(method, Settings) and method not in ("auto", "improved", "multilevel"):
         raise ValueError(f'method must be "auto", "improved" or "multilevel", got {method!r}.')
-    workplace = None if method == "multilevel" or family is not None else work_in(inputs)
-    if workplace is not None:
-        space, source = workplace
-        return source, lambda level, target_cv: improved(space, level, target_cv)
-    if method == "improved":
+    source = resolve_inputs(inputs, family, own=method == "multilevel", settings=settings)
+    space = source.space
+    if space is not None:
+        return source, lambda level, target_cv: probability_plan(space, level, target_cv)
+    if method not in ("auto", "multilevel"):
         raise ValueError(
             'method="improved" takes inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, '
             "MarkovPath, scipy.stats marginals or JointInputs, and no family=; "
             '"auto" and "multilevel" take any.'
         )
-    source = resolve_inputs(inputs, family)
     return source, lambda level, target_cv: multilevel(source, level, target_cv, POPULATION)
 
 
@@ -224,12 +225,12 @@ def report(driver: Driver, progress: Progress) -> OptimizeResult:
     )
 
 
-def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> ProbabilityEstimate:
-    tally = measured.tally
+def _estimate(driver: Driver, finding: Finding, target_cv: float) -> ProbabilityEstimate:
+    tally = finding.tally
     probability = min(1.0, float(np.exp(tally.log_probability))) if tally.draws else np.nan
     cv = tally.coefficient_of_variation
-    status, message = _judged(measured, driver.sign * driver.state.level + 0.0, target_cv)
-    hits = tally.hits if len(tally.hits) else np.empty((0, dimension(measured.proposal)))
+    status, message = _judged(finding, driver.sign * driver.state.level + 0.0, target_cv)
+    hits = tally.hits if len(tally.hits) else np.empty((0, dimension(finding.proposal)))
     return ProbabilityEstimate(
         probability=probability,
         standard_error=cv * probability if np.isfinite(cv) else np.nan,
@@ -242,21 +243,22 @@ def _estimate(driver: Driver, measured: Measurement, target_cv: float) -> Probab
         success=status.success,
         status=status,
         message=message + driver.remark,
-        family=measured.proposal,
+        family=finding.proposal,
         history=driver.history,
         elapsed=driver.elapsed,
         seed=driver.streams.seed,
         _samples=samples(widen(np.array(driver.setting.present(hits))) if len(hits) else hits, tally.weights),
-        _plain=measured.plain,
+        _plain=finding.plain,
         pareto_shape=pareto_shape(tally.log_weights),
         largest_share=tally.largest_share,
         _skewness=tally.skewness,
+        _least_error=finding.least_error,
     )
 
 
-def _judged(measured: Measurement, last_level: float, target_cv: float) -> tuple[Status, str]:
+def _judged(finding: Finding, last_level: float, target_cv: float) -> tuple[Status, str]:
     """Add to how a plan ended what its weights say against it."""
-    tally, status, message = measured.tally, measured.status, measured.message
+    tally, status, message = finding.tally, finding.status, finding.message
     if status is Status.LEVEL_UNREACHED and np.isfinite(last_level):
         message = f"{message}; the last level is {last_level:.6g}"
     if len(tally.hits) == 0:

@@ -10,10 +10,12 @@ import numpy as np
 from cem.core.budget import Budget, real_number
 from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args
-from cem.probability import DEFAULT_EVALUATIONS, check_target, measured, report
+from cem.probability import DEFAULT_EVALUATIONS, check_target, found, report
 from cem.rare_events.estimates import QuantileEstimate, Tail
-from cem.rare_events.tail import TailMeasurement, tail_plan
-from cem.rare_events.working_space import work_in
+from cem.rare_events.importance import Finding
+from cem.rare_events.improved import quantile_plan
+from cem.rare_events.tail import tail_of
+from cem.rare_events.working_space import resolve_inputs
 from cem.running.driver import Driver, Served
 from cem.running.scoring import Setting
 from cem.running.session import Session
@@ -87,43 +89,44 @@ resume, rng
     if tail not in ("upper", "lower"):
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     check_target(target_cv)
-    workplace = work_in(inputs)
-    if workplace is None:
+    source = resolve_inputs(inputs)
+    if source.space is None:
         raise ValueError(
             "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, "
             f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
-    space, source = workplace
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     session = Session.open("quantile", performance, arguments, budget)
     objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
     setting = Setting(source.proposal, tail == "upper", source.present, any_score=True)
 
-    def answer(driver: Driver, served: Served[TailMeasurement]) -> QuantileEstimate:
-        return _estimate(driver, measured(served), float(probability))
+    def answer(driver: Driver, served: Served[Finding]) -> QuantileEstimate:
+        return _estimate(driver, found(served), float(probability))
 
-    plan = tail_plan(space, float(probability), target_cv)
+    plan = quantile_plan(source.space, float(probability), target_cv)
     return session.run(objective, plan, budget, setting, report, answer)
 
 
-def _estimate(driver: Driver, found: TailMeasurement, probability: float) -> QuantileEstimate:
-    values = _quantile_and_shortfall(found.tail, probability)
+def _estimate(driver: Driver, finding: Finding, probability: float) -> QuantileEstimate:
+    tail, sign = tail_of(finding.samples), driver.sign
+    quantile, shortfall = _quantile_and_shortfall(tail, probability)
     return QuantileEstimate(
-        driver.sign * values[0],
-        driver.sign * values[1],
-        probability,
-        found.tail.coefficient_of_variation(values[0]),
-        driver.nfev,
-        len(driver.history),
-        found.status.success,
-        found.status,
-        found.message + driver.remark,
-        found.proposal,
-        driver.history,
-        driver.elapsed,
-        driver.streams.seed,
-        found.tail,
-        driver.sign,
+        quantile=sign * quantile,
+        expected_shortfall=sign * shortfall,
+        probability=probability,
+        coefficient_of_variation=tail.coefficient_of_variation(quantile),
+        nfev=driver.nfev,
+        nit=len(driver.history),
+        success=finding.status.success,
+        status=finding.status,
+        message=finding.message + driver.remark,
+        family=finding.proposal,
+        history=driver.history,
+        elapsed=driver.elapsed,
+        seed=driver.streams.seed,
+        _tail=tail,
+        _sign=sign,
+        _least_error=finding.least_error,
     )
 
 

@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.checkpoint import file as checkpoint
-from cem.families.base import Array
+from cem.checkpoint.entries import Digest, Entry, pack, unpack
+from cem.checkpoint.lock import Lock
+from cem.families.base import Array, Floats, Index
 
-VERSION = 1
+VERSION = 2
 SYNCED = 1.0  # seconds between two writes that also survive a loss of power
-LOOKED_AT = 2**17  # numbers of a batch that go into its digest
-ROUNDING = 1e-12  # relative difference of rows that other arithmetic explains
+AGREEMENT = 1e-9  # relative difference of scores of one function: rounding, grown by a thousand steps
+_ASKED = 5  # batches whose candidates all have one score that are asked before it is taken for the function's
 
 log = logging.getLogger("cem")
-
-
-class Digest(NamedTuple):
-    """What tells rows apart: a hash, and a weighted sum with its scale, which rounding hardly changes."""
-
-    hash: bytes
-    total: float
-    scale: float
-
-    @classmethod
-    def of(cls, x: Array) -> Digest:
-        """Look at rows; at an even selection of their numbers, where there are very many."""
-        flat = np.ascontiguousarray(x.reshape(-1)[:: max(1, -(-x.size // LOOKED_AT))])
-        digest = hashlib.blake2b(flat.tobytes(), digest_size=16, key=f"{x.shape} {x.dtype}".encode())
-        numbers = flat.astype(np.float64)
-        weights = np.linspace(0.5, 1.5, flat.size)
-        total, scale = float(numbers @ weights), float(np.abs(numbers) @ weights)
-        return cls(digest.digest(), total, scale)
-
-    def resembles(self, other: Digest) -> bool:
-        """Tell whether the rows are the same but for rounding."""
-        return abs(self.total - other.total) <= ROUNDING * max(self.scale, other.scale)
-
-
-NOTHING = Digest(b"", 0.0, 0.0)
-
-
-@dataclass(eq=False)
-class Entry:
-    """What is known of one batch.
-
-    Attributes
-    ----------
-    digest : Digest
-        Of the rows.
-    values : ndarray, shape (n,)
-        Scores in the user's sign; only where `done`.
-    done : ndarray of bool, shape (n,)
-    elapsed : float
-        Seconds since the run began, when it was last written to.
-    residuals : ndarray, shape (k, m), or None
-        What the constraints said of the rows done.
-    improved : tuple of ndarray (k, d), ndarray (k,) and int, or None
-        What an improvement made of the rows done, and its evaluations.
-    """
-
-    digest: Digest
-    values: NDArray[np.float64]
-    done: NDArray[np.bool_]
-    elapsed: float = 0.0
-    residuals: NDArray[np.float64] | None = None
-    improved: tuple[Array, NDArray[np.float64], int] | None = None
-
-    @classmethod
-    def empty(cls, n: int, digest: Digest = NOTHING) -> Entry:
-        """Give an entry for `n` rows of which nothing is known."""
-        return cls(digest, np.full(n, np.nan), np.zeros(n, dtype=np.bool_))
 
 
 @dataclass(eq=False)
@@ -103,6 +46,13 @@ class Journal:
         Whether it was resumed with another budget, which may lead a plan elsewhere.
     trouble : OSError or None
         Why the last write failed.
+    stamp : tuple of int or None
+        That of the file when it was looked at; where another has written it since, it is refused.
+    doubt : str
+        Why the description of the run cannot tell whether its scores are those of the same function: then
+        `verify` does before anything is written.
+    moving : callable
+        Returns the parts of the description that have changed since the run began.
     """
 
     path: str | os.PathLike[str]
@@ -112,6 +62,11 @@ class Journal:
     inexact: bool = False
     other_budget: bool = False
     trouble: OSError | None = None
+    stamp: tuple[int, ...] | None = None
+    doubt: str = ""
+    moving: Callable[[], Iterable[str]] = list
+    _abandoned: bool = False
+    _lock: Lock = field(init=False)
     _kept: int = field(init=False)
     _packed: int = 0  # entries that are in the columns: all but the last never change
     _columns: dict[str, list[Array]] = field(default_factory=dict)
@@ -121,6 +76,7 @@ class Journal:
 
     def __post_init__(self) -> None:
         self._kept = len(self.entries)
+        self._lock = Lock(checkpoint.regular(self.path))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], kind: str) -> Journal:
@@ -135,9 +91,9 @@ class Journal:
         """
         header, arrays = checkpoint.read(path, kind, VERSION)
         try:
-            entries = _unpacked(arrays)
-            return cls(path, header, entries, bool(header["finished"]), bool(header["inexact"]))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+            check_header(header)
+            return cls(path, header, unpack(arrays), header["finished"], header["inexact"])
+        except ValueError as error:
             raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({error}).") from error
 
     @property
@@ -148,17 +104,24 @@ class Journal:
         return (said if self.inexact else "") + (full if self.trouble else "")
 
     def replaying(self, number: int) -> bool:
-        """Tell whether what follows batch `number` had been seen already when the file was read."""
+        """Whether what follows batch `number` had been seen already when the file was read."""
         return number < self._kept or (number == self._kept and self.finished)
 
     def entry(self, number: int, x: Array) -> Entry:
-        """Give the entry of batch `number`, whose rows are `x`: what was kept of them, or a new one."""
+        """Return the entry of batch `number`, whose rows are `x`: what was kept of them, or a new one.
+
+        Raises
+        ------
+        BlockingIOError
+            At the first batch, if another run has the file.
+        """
+        self._hold()
         digest = Digest.of(x)
         if number < len(self.entries):
             kept = self.entries[number]
             same = kept.digest.hash == digest.hash
             if same or (kept.digest.resembles(digest) and len(kept.values) == len(x)):
-                self._tell_inexact(same)
+                self._note_inexact(same)
                 return kept
             self._forget(number)
         entry = Entry.empty(len(x), digest)
@@ -166,13 +129,86 @@ class Journal:
         return entry
 
     def close(self, finished: bool, elapsed: float) -> None:
-        """Write for the last time."""
-        self.finished = finished
-        if self.entries:
-            self.entries[-1].elapsed = max(self.entries[-1].elapsed, elapsed)
-        self.save(force=True)
+        """Write for the last time, and let others have the file."""
+        try:
+            self.finished = finished
+            if self.entries:
+                self.entries[-1].elapsed = max(self.entries[-1].elapsed, elapsed)
+            self._note_moving()
+            self.save(force=True)
+        finally:
+            self._lock.release()
 
-    def _tell_inexact(self, same: bool) -> None:
+    def verify(
+        self, number: int, entry: Entry, again: Callable[[Index], tuple[Floats, Floats | None]]
+    ) -> None:
+        """Evaluate kept candidates again, if there is doubt: the best and the worst of a batch.
+
+        Where a batch has one score only, the next is asked too; a function that answers differently twice is
+        random, and told by nothing.
+
+        Parameters
+        ----------
+        number : int
+            That of the batch.
+        entry : Entry
+            What was kept of it.
+        again : callable
+            From indices of rows to their scores and, where there are constraints, residuals.
+
+        Raises
+        ------
+        ValueError
+            If they were scored by another function; the file stays as it was.
+        """
+        known = np.flatnonzero(entry.done)
+        if not self.doubt or number >= self._kept or not known.size:
+            return
+        scores = np.nan_to_num(entry.values[known], nan=-np.inf)
+        rows = np.unique(known[[scores.argmin(), scores.argmax()]])
+        try:
+            change = _difference(entry, rows, again)
+            if change:
+                raise ValueError(
+                    f"{os.fspath(self.path)} holds a run of another function: {change} ({self.doubt}). "
+                    "Nothing is lost: give the same function, or another checkpoint."
+                )
+        except BaseException:
+            self._abandoned = True
+            raise
+        if len(rows) > 1 or number + 1 >= min(self._kept, _ASKED):
+            self.doubt = ""
+
+    def _hold(self) -> None:
+        """Take the file.
+
+        Raises
+        ------
+        BlockingIOError
+            If another run has it, or has written it since it was read.
+        """
+        if self._lock.held:
+            return
+        try:
+            self._lock.acquire()
+            if self.stamp is not None and checkpoint.stamp(self.path) != self.stamp:
+                raise BlockingIOError(
+                    errno.EWOULDBLOCK,
+                    "another run has written this checkpoint meanwhile",
+                    os.fspath(self.path),
+                )
+        except BaseException:
+            self._abandoned = True
+            self._lock.release()
+            raise
+        self._note_moving()
+
+    def _note_moving(self) -> None:
+        moving = {*self.header.get("moving", ()), *self.moving()}
+        if moving:
+            self.header = {**self.header, "moving": sorted(moving)}
+
+    def _note_inexact(self, same: bool) -> None:
         if not same and not self.inexact:
             log.warning("%s: resumed where arithmetic differs; the run is no longer bit-identical", self.path)
             self.inexact = True
@@ -190,6 +226,11 @@ class Journal:
 
         A failure is said once, and tried again at the next occasion: a full disk is no reason to stop.
         """
+        if self._abandoned or (self.doubt and self._kept):
+            return
+        self._hold()
+        if self._written == -np.inf:
+            self._note_moving()
         now = time.monotonic()
         if not force and now - self._written < self._cost:
             return
@@ -208,16 +249,16 @@ class Journal:
         self._cost = self._cost if sync else self._written - now
 
     def _arrays(self) -> dict[str, Array]:
-        """Pack the entries; those before the last are packed once, and keep nothing large besides."""
+        """Return the packed entries; those before the last are packed once, and keep nothing large."""
         settled = max(0, len(self.entries) - 1)
         for entry in self.entries[self._packed : settled]:
-            for name, array in _pack(entry).items():
+            for name, array in pack(entry).items():
                 self._columns.setdefault(name, []).append(array)
             entry.residuals = entry.improved = None
         self._packed = max(self._packed, settled)
         for name, parts in self._columns.items():
             self._columns[name] = [np.concatenate(parts)] if parts else []
-        last = _pack(self.entries[-1]) if self.entries else {}
+        last = pack(self.entries[-1]) if self.entries else {}
         names = self._columns.keys() | last.keys()
         return {
             name: np.concatenate([*self._columns.get(name, []), *([last[name]] if name in last else [])])
@@ -225,83 +266,49 @@ class Journal:
         }
 
 
-def _pack(entry: Entry) -> dict[str, Array]:
-    """Give one entry as arrays whose first axis may be joined with that of others'."""
-    sizes = [len(entry.values), -1, -1, 0, 0]
-    packed: dict[str, Array] = {
-        "hashes": np.frombuffer(entry.digest.hash, dtype=np.uint8)[None],
-        "marks": np.array([[entry.digest.total, entry.digest.scale, entry.elapsed]]),
-        "values": entry.values,
-        "done": entry.done,
-    }
-    if entry.residuals is not None:
-        sizes[1], packed["residuals"] = len(entry.residuals), entry.residuals
-    if entry.improved is not None:
-        x, packed["improved_values"], extra = entry.improved
-        sizes[2:4] = len(x), extra
-        if x.dtype == np.uint8 and x.max(initial=0) <= 1:
-            sizes[4], packed["improved_bits"] = x.shape[1], np.packbits(x, axis=1)
-        else:
-            packed["improved_x"] = x
-    return packed | {"sizes": np.array([sizes])}
-
-
-def _unpacked(arrays: Mapping[str, Array]) -> list[Entry]:
-    """Take joined entries apart.
+def check_header(header: Mapping[str, Any]) -> None:
+    """Check what a file says of its run.
 
     Raises
     ------
-    KeyError, IndexError, ValueError
-        Where the arrays do not fit together.
+    ValueError
+        Naming what is missing or wrong.
     """
-    if not arrays:
-        return []
-    entries = []
-    at = dict.fromkeys(arrays, 0)
-
-    def take(name: str, n: int) -> Array:
-        first, at[name] = at[name], at[name] + n
-        if n < 0 or at[name] > len(arrays[name]):
-            raise ValueError(f"{name} is too short")
-        return arrays[name][first : at[name]]
-
-    for n, asked, better, extra, width in take("sizes", len(arrays["sizes"])).tolist():
-        total, scale, elapsed = take("marks", 1)[0].tolist()
-        entry = Entry(
-            Digest(take("hashes", 1).tobytes(), total, scale),
-            np.array(take("values", n), dtype=np.float64),
-            np.array(take("done", n), dtype=np.bool_),
-            elapsed,
-        )
-        if asked >= 0:
-            entry.residuals = take("residuals", asked)
-        if better >= 0 and width:
-            x = np.unpackbits(take("improved_bits", better), axis=1, count=width)
-            entry.improved = x, take("improved_values", better), extra
-        elif better >= 0:
-            entry.improved = take("improved_x", better), take("improved_values", better), extra
-        entries.append(entry)
-    for name, end in at.items():
-        if end != len(arrays[name]):
-            raise ValueError(f"{name} is too long")
-    return entries
+    for name, kind in {"arguments": dict, "budget": dict, "python": str, "prefix": list}.items():
+        checkpoint.check_entry(header, name, kind)
+    for name in ("finished", "inexact"):
+        checkpoint.check_entry(header, name, bool)
+    for text in header["budget"].values():
+        if not isinstance(text, str):
+            raise ValueError("budget of its header must hold texts")
+    for name, parts in header["arguments"].items():
+        if not (isinstance(parts, list) and len(parts) == 3 and all(isinstance(each, str) for each in parts)):
+            raise ValueError(f"{name} of its header must be described by three texts")
+    moving = header.get("moving", [])
+    if not (isinstance(moving, list) and all(isinstance(each, str) for each in moving)):
+        raise ValueError("moving of its header must be a list of names")
+    checkpoint.check_words(header)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Try whether a file can be written beside `path`.
+def _difference(
+    entry: Entry, rows: Index, again: Callable[[Index], tuple[Floats, Floats | None]]
+) -> str | None:
+    """Return in words how kept candidates are scored otherwise now; None if they are not, or at random."""
+    values, residuals = again(rows)
+    if not _alike(entry.values[rows], values):
+        if not _alike(values, again(rows)[0]):
+            return None
+        return f"kept candidates were scored {_shown(entry.values[rows])} and are now {_shown(values)}"
+    kept = entry.residuals
+    if kept is None or residuals is None or len(kept) != len(entry.values) or _alike(kept[rows], residuals):
+        return None
+    return f"the constraints of kept candidates were {_shown(kept[rows])} and are now {_shown(residuals)}"
 
-    Raises
-    ------
-    OSError
-        If not: the folder is missing, read-only, or `path` is a folder.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"checkpoint is the path of a file; {target} is a folder.")
-    try:
-        checkpoint.write(target.with_name(f".{target.name}.trial"), {}, {}, sync=False)
-        target.with_name(f".{target.name}.trial").unlink()
-    except OSError as error:
-        raise type(error)(
-            error.errno, f"the checkpoint cannot be written: {error.strerror}", os.fspath(path)
-        ) from None
+
+def _alike(before: Floats, after: Floats) -> bool:
+    """Whether scores differ by no more than another machine's arithmetic explains."""
+    return bool(np.allclose(before, after, rtol=AGREEMENT, atol=0.0, equal_nan=True))
+
+
+def _shown(values: Floats) -> str:
+    return ", ".join(f"{value:.12g}" for value in values.ravel())

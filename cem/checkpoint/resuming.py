@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
+import platform
+import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
-from functools import partial
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from cem.checkpoint.journal import VERSION, Journal, check_writable
+from cem.checkpoint import file as checkpoint
+from cem.checkpoint.description import Description, describe, describe_parts, differences
+from cem.checkpoint.journal import VERSION, Journal
+from cem.checkpoint.lock import Lock
 from cem.core.budget import Budget
 from cem.core.streams import RngLike, Streams
-from cem.families.base import Array
 from cem.version import __version__
+
+log = logging.getLogger("cem")
 
 
 def opened(
     path: Any, resume: bool, kind: str, fun: Any, arguments: Mapping[str, Any], budget: Budget, rng: RngLike
 ) -> tuple[Streams, Journal | None]:
-    """Give the streams of a run, and the journal that it keeps, if any.
+    """Return the streams of a run, and the journal that it keeps, if any.
 
     Parameters
     ----------
@@ -44,10 +47,10 @@ def opened(
     TypeError
         If `path` is no path, or `resume` no bool.
     ValueError
-        If `resume` comes without a path; if what is there is damaged, of another kind or version, or has
-        other arguments.
+        If `resume` comes without a path, or an unfinished run without `resume`; if what is there is damaged,
+        of another kind or version, or has other arguments.
     OSError
-        If nothing can be written at `path`.
+        If nothing can be written at `path`; BlockingIOError if another run is writing there.
     """
     if resume not in (True, False, None):
         raise TypeError(f"resume must be True or False, got {resume!r}.")
@@ -57,143 +60,118 @@ def opened(
         return Streams.from_rng(rng), None
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"checkpoint must be the path of a file, got {path!r}.")
-    check_writable(path)
-    old = Journal.read(path, kind) if resume and os.path.exists(path) else None
+    lock = Lock(check_writable(path))
+    lock.acquire()
+    try:
+        stamp = checkpoint.stamp(path)
+        if stamp and not resume:
+            _check_replaceable(path)
+        old = Journal.read(path, kind) if resume and stamp else None
+    finally:
+        lock.release()
     streams = Streams.from_rng(rng) if old is None or rng is not None else _seeded(old)
+    described = {"function": fun, **arguments}
+    parts, hidden = describe_parts(described)
+    version = Description(__version__, __version__, __version__)
     header = {
         "kind": kind,
         "version": VERSION,
-        "arguments": {
-            "version of cem": __version__,
-            "function": describe_objective(fun),
-            **{name: describe(value) for name, value in arguments.items()},
-        },
-        "budget": {name: describe(value) for name, value in asdict(budget).items()},
+        "python": f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])}",
+        "arguments": {"version of cem": version, **parts},
+        "budget": {name: describe(value).text for name, value in asdict(budget).items()},
         "entropy": streams.entropy,
         "prefix": streams.prefix,
     }
-    if old is None:
-        return streams, Journal(path, header)
-    _check_same(path, old.header, header)
-    old.other_budget = old.header["budget"] != header["budget"]
-    old.header = header
-    return streams, old
+    journal = Journal(path, header) if old is None else old
+    if old is not None:
+        old.doubt = _check_same(path, old.header, header) or hidden
+        if arguments.get("pass_rng") if arguments.get("vectorized") else arguments.get("noisy"):
+            old.doubt = ""  # a score that was drawn says nothing about the next one
+        old.other_budget = old.header["budget"] != header["budget"]
+        old.header = {**header, "moving": old.header.get("moving", [])}
+    journal.stamp = stamp
+    journal.moving = lambda: differences(parts, describe_parts(described)[0], code=True)
+    return streams, journal
+
+
+def check_writable(path: str | os.PathLike[str]) -> Any:
+    """Try whether a file can be written at `path`; return where it leads.
+
+    Raises
+    ------
+    OSError
+        If not: the folder is missing or read-only, or something else than a regular file is there.
+    """
+    target = checkpoint.regular(path)
+    trial = checkpoint.companion(target, f"{secrets.token_hex(8)}.trial")
+    try:
+        checkpoint.write(trial, {}, {}, sync=False)
+        trial.unlink()
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"the checkpoint cannot be written: {error.strerror}", os.fspath(path)
+        ) from None
+    return target
+
+
+def _check_replaceable(path: Any) -> None:
+    """Refuse to write over anything but a finished run.
+
+    Raises
+    ------
+    ValueError
+        If an unfinished run is there, or something that no run has written.
+    """
+    if os.path.getsize(path) == 0:
+        return
+    try:
+        finished = checkpoint.check_entry(checkpoint.read_header(path), "finished", bool)
+    except ValueError as error:
+        raise ValueError(
+            f"{os.fspath(path)} is there already and holds no run ({str(error).rstrip('.')}). Give another "
+            "checkpoint, or delete the file."
+        ) from None
+    if not finished:
+        raise ValueError(
+            f"{os.fspath(path)} holds an unfinished run. Go on with it by resume=True; to start anew, give "
+            "another checkpoint or delete the file."
+        )
 
 
 def _seeded(journal: Journal) -> Streams:
-    entropy, prefix = journal.header["entropy"], journal.header["prefix"]
-    return Streams(tuple(entropy) if isinstance(entropy, list) else entropy, tuple(prefix))
+    return Streams(*checkpoint.check_words(journal.header))
 
 
-def _check_same(path: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Refuse to go on with other arguments.
+def _check_same(path: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Refuse to go on with other arguments; return what leaves a doubt whether they are the same.
 
     Raises
     ------
     ValueError
         Naming what differs.
     """
-    before, now = ({**each["arguments"], "rng": _seed_text(each)} for each in (old, new))
-    different = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
-    if different:
-        changes = "; ".join(
-            f"{name} was {before.get(name)} and is now {now.get(name)}" for name in sorted(different)
-        )
+    before = {name: Description(*texts) for name, texts in old["arguments"].items()}
+    before["rng"], now = _seed(old), {**new["arguments"], "rng": _seed(new)}
+    same_interpreter = old["python"] == new["python"]
+    moving = old.get("moving", [])
+    changes, moved = [], ""
+    for name, change in differences(before, now, code=same_interpreter).items():
+        if any(name == each or name.startswith(f"{each}.") for each in moving):
+            moved = f"{name}, which changes as the function is called, differs"
+        else:
+            changes.append(change)
+    if changes:
         raise ValueError(
-            f"{os.fspath(path)} holds a run with other arguments: {changes}. Give the same ones (budgets, "
-            "n_jobs and callback may change), or another checkpoint."
+            f"{os.fspath(path)} holds a run with other arguments: {'; '.join(sorted(changes))}. Nothing is "
+            "lost: give the same ones (budgets, n_jobs and callback may change), or another checkpoint."
         )
+    if not same_interpreter:
+        said = f"Python was {old['python']} and is now {new['python']}, so code cannot be compared"
+        log.warning("%s: %s", path, said)
+        return said
+    return moved
 
 
-def _seed_text(header: Mapping[str, Any]) -> str:
+def _seed(header: Mapping[str, Any]) -> Description:
     entropy = header["entropy"]
     return describe([list(entropy) if isinstance(entropy, tuple | list) else entropy, list(header["prefix"])])
-
-
-LONGEST = 60
-DEEPEST = 8
-
-
-def describe(value: Any, depth: int = 0) -> str:
-    """Describe a value: equal values alike, in every process; what is long, by a digest.
-
-    Functions are known by their names (so that a mended one may go on), other objects by their class and
-    attributes.
-    """
-    if depth > DEEPEST:
-        return type(value).__name__
-    if isinstance(value, np.generic):
-        return describe(value.item(), depth)
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return _short(repr(value))
-    if isinstance(value, np.ndarray):
-        return _array(value)
-    if isinstance(value, list | tuple):
-        return _short(f"[{', '.join(describe(each, depth + 1) for each in value)}]")
-    if isinstance(value, set | frozenset):
-        return _short(f"{{{', '.join(sorted(describe(each, depth + 1) for each in value))}}}")
-    if isinstance(value, Mapping):
-        parts = [f"{key!s}: {describe(each, depth + 1)}" for key, each in value.items()]
-        return _short(f"{{{', '.join(sorted(parts))}}}")
-    if isinstance(value, partial):
-        return describe([value.func, value.args, value.keywords], depth)
-    if (owner := getattr(value, "__self__", None)) is not None and hasattr(value, "__func__"):
-        return f"{describe(owner, depth + 1)}.{value.__name__}"
-    if (name := getattr(value, "__qualname__", None) or getattr(value, "__name__", None)) is not None:
-        return str(name)
-    if hasattr(value, "dist") and hasattr(value, "kwds"):  # a frozen distribution of scipy
-        return describe([value.dist.name, value.args, value.kwds], depth)
-    return _object(value, depth)
-
-
-def describe_objective(fun: Any) -> str:
-    """Describe an objective or a problem: a function by its name, an object by its class and what it holds.
-
-    Of any object these are its arrays, of a problem (which has a sense, or a performance, of its own) also
-    its values; whole numbers and lists may be counters and logs, which change as it is called.
-    """
-    if hasattr(fun, "__qualname__") or isinstance(fun, partial | np.ufunc):
-        return describe(fun)
-    problem = hasattr(fun, "maximize") or hasattr(fun, "performance")
-    held = {
-        name: each
-        for name, each in _attributes(fun).items()
-        if isinstance(each, np.ndarray) or (problem and _is_value(each))
-    }
-    return _short(f"{type(fun).__qualname__}({describe(held)})" if held else type(fun).__qualname__)
-
-
-def _is_value(each: Any) -> bool:
-    sparse = hasattr(each, "nnz")
-    return isinstance(each, str | float | tuple) or is_dataclass(each) or callable(each) or sparse
-
-
-def _object(value: Any, depth: int) -> str:
-    attributes = _attributes(value)
-    parts = (f"{name}={describe(each, depth + 1)}" for name, each in sorted(attributes.items()))
-    return _short(f"{type(value).__qualname__}({', '.join(parts)})")
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    try:
-        state = value.__getstate__()
-    except Exception:  # an object that refuses to be copied
-        return {}
-    return state if isinstance(state, dict) else {}
-
-
-def _array(value: Array) -> str:
-    if value.size <= 4:
-        return _short(f"array {value.tolist()}")
-    if value.dtype.hasobject:
-        return f"array {value.shape} {describe(value.ravel().tolist())}"
-    content = value.dtype.str.encode() + np.ascontiguousarray(value).tobytes()
-    return f"array {value.shape} {_hashed(content)}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}… {_hashed(text.encode())}"
-
-
-def _hashed(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=8).hexdigest()

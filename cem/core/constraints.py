@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.families.base import Array, frozen
+from cem.families.base import Array, Floats, Mask, frozen
 
 EQUALITY_TOLERANCE = 1e-6  # what counts as met
 TIGHT = 1e-9  # below this, the error of an equality does not rank candidates
@@ -31,8 +30,8 @@ class Constraint:
     low: Any
     high: Any
 
-    def residuals(self, x: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Give one number a side of a constraint, and whether it belongs to an equality.
+    def residuals(self, x: Array) -> tuple[Floats, Mask]:
+        """Return one number a side of a constraint, and whether it belongs to an equality.
 
         An equality's is its error, an inequality's is positive where it is violated.
         """
@@ -66,7 +65,7 @@ class Constraints:
 
     def __init__(self, parts: Iterable[Constraint]) -> None:
         self._parts = tuple(parts)
-        self.equality: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self.equality: Mask = np.zeros(0, dtype=np.bool_)
 
     @classmethod
     def from_scipy(cls, constraints: Any, d: int) -> Constraints | None:
@@ -96,9 +95,9 @@ class Constraints:
         """Whether a candidate has shown how many residuals there are."""
         return self.equality.size > 0
 
-    def residuals(self, x: Array) -> NDArray[np.float64]:
-        """Give the residuals of each row of `x`, shape ``(n, m)``."""
-        rows: list[NDArray[np.float64]] = []
+    def residuals(self, x: Array) -> Floats:
+        """Return the residuals of each row of `x`, shape ``(n, m)``."""
+        rows: list[Floats] = []
         for row in x:
             parts = [part.residuals(row) for part in self._parts]
             equality = np.concatenate([equal for _, equal in parts])
@@ -109,19 +108,19 @@ class Constraints:
                 raise ValueError("the constraints returned another number of values than before.")
         return np.array(rows).reshape(len(x), -1)
 
-    def violations(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give by how much each side is violated, shape ``(n, m)``; NaN is infinitely much."""
+    def violations(self, residuals: Floats) -> Floats:
+        """Return by how much each side is violated, shape ``(n, m)``; NaN is infinitely much."""
         amounts = np.where(self.equality, np.abs(residuals), np.maximum(residuals, 0.0))
         return np.where(np.isnan(amounts), np.inf, amounts)
 
-    def excess(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give each row's worst violation, shape ``(n,)``; errors of equalities below 1e-9 are none."""
+    def excess(self, residuals: Floats) -> Floats:
+        """Return each row's worst violation, shape ``(n,)``; errors of equalities below 1e-9 are none."""
         amounts = self.violations(residuals)
         beyond = np.where(self.equality & (amounts <= TIGHT), 0.0, amounts)
         return np.asarray(beyond.max(axis=1, initial=0.0))
 
-    def met(self, residuals: NDArray[np.float64]) -> bool:
-        """Tell whether one candidate is feasible: equalities within 1e-6, inequalities exactly."""
+    def met(self, residuals: Floats) -> bool:
+        """Whether one candidate is feasible: equalities within 1e-6, inequalities exactly."""
         amounts = self.violations(residuals)
         return bool(np.all(amounts <= np.where(self.equality, EQUALITY_TOLERANCE, 0.0)))
 
@@ -154,7 +153,7 @@ def _read(constraint: Any, d: int) -> Constraint:
 
 @dataclass(frozen=True, eq=False)
 class _Linear:
-    matrix: NDArray[np.float64]
+    matrix: Floats
 
-    def __call__(self, x: Array) -> NDArray[np.float64]:
+    def __call__(self, x: Array) -> Floats:
         return np.asarray(self.matrix @ x)

@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.families.base import Array, frozen
+from cem.families.base import Array, Floats, Mask, frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +29,8 @@ class Domain:
         bounds of an integer variable.
     """
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: Floats
+    high: Floats
     integer: Any = None
 
     def __post_init__(self) -> None:
@@ -58,7 +57,7 @@ class Domain:
 
     @classmethod
     def open(cls, d: int) -> Domain:
-        """Give the domain of `d` variables without bounds."""
+        """Return the domain of `d` variables without bounds."""
         return cls(np.full(d, -np.inf), np.full(d, np.inf))
 
     @classmethod
@@ -104,7 +103,7 @@ class Domain:
         return bool(np.all(np.isfinite(self.low) & np.isfinite(self.high)))
 
     @cached_property
-    def fixed(self) -> NDArray[np.bool_]:
+    def fixed(self) -> Mask:
         """Which variables have only one value, shape ``(d,)``."""
         return np.asarray(self.low == self.high)
 
@@ -119,17 +118,17 @@ class Domain:
         return Domain(self.low - room, self.high + room) if room.any() else self
 
     def present(self, x: Array) -> Array:
-        """Give drawn rows as the objective sees them: integer variables rounded, inside the bounds."""
+        """Return drawn rows as the objective sees them: integer variables rounded, inside the bounds."""
         if not self._integers:
             return x
         rounded = np.where(self.integer, np.clip(np.rint(x), self.low, self.high), x)
         rounded.flags.writeable = False
         return rounded
 
-    def outside(self, x: Array) -> NDArray[np.bool_]:
-        """Tell which rows of `x` violate a bound, shape ``(n,)``."""
+    def outside(self, x: Array) -> Mask:
+        """Return which rows of `x` violate a bound, shape ``(n,)``."""
         return np.asarray(((x < self.low) | (x > self.high)).any(axis=1))
 
     def project(self, x: Array) -> Array:
-        """Give the nearest rows inside the box."""
+        """Return the nearest rows inside the box."""
         return np.clip(x, self.low, self.high)

@@ -8,16 +8,15 @@ candidates are evaluated and when to give up.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.domain import Domain
 from cem.core.ending import Status
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +36,9 @@ class State:
     best : float
         Best score among all batches.
     quiet : int
-        Iterations in a row in which the elites agreed.
+        Iterations in a row that brought nothing new, as the stopping rule sees it.
     memory : mapping of str to ndarray
-        What the update remembers besides.
+        What the update and the stopping rule remember besides.
     """
 
     family: Family
@@ -63,10 +62,10 @@ class Batch:
     """
 
     x: Array
-    scores: NDArray[np.float64]
+    scores: Floats
     stream: Callable[[], np.random.Generator]
-    residuals: NDArray[np.float64] | None = None
-    excess: NDArray[np.float64] | None = None
+    residuals: Floats | None = None
+    excess: Floats | None = None
     shown: Array | None = None
 
     @cached_property
@@ -134,20 +133,20 @@ class Update(Protocol):
     """How a batch moves the distribution: selection, refit and move. A frozen configuration."""
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch, or raise where the family does not suit."""
+        """Return the state before the first batch, or raise where the family does not suit."""
 
     def step(self, state: State, batch: Batch, /) -> State:
         """Learn from a batch."""
 
 
 class Rule(Protocol):
-    """When to stop."""
+    """When to stop: a pure predicate of a state, in which `note` keeps what it goes by."""
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Tell whether an iteration has brought nothing new; they are counted in ``state.quiet``."""
+    def note(self, before: State, after: State, /) -> State:
+        """Return `after` with its `quiet`, and whatever else the rule remembers, brought up to date."""
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop, or None."""
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,20 +158,10 @@ class Outcome:
 
 
 def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
-    """Make one iteration: let `update` learn, count, and note whether the elites agree."""
-    after = update.step(state, batch)
-    quiet = state.quiet + 1 if rule.quiet(state, after) else 0
+    """Make one iteration: let `update` learn, count, and let `rule` note what it goes by."""
+    learned = update.step(state, batch)
     best = max(state.best, batch.best)
-    return State(
-        after.family,
-        state.iteration + 1,
-        after.level,
-        after.elite_best,
-        after.elites,
-        best,
-        quiet,
-        after.memory,
-    )
+    return rule.note(state, replace(learned, iteration=state.iteration + 1, best=best))
 
 
 def run(

@@ -12,8 +12,8 @@ from cem.core.domain import Domain
 from cem.core.streams import Purpose, Streams
 from cem.families.base import Array, Family, dimension
 
-BLOCK_NUMBERS = 2**16
-REDRAWS = 3
+BLOCK_NUMBERS = 2**16  # deviates per generator: making one costs as much as 2,000 deviates
+REDRAWS = 3  # then projection: as good as any repair tried, at a bounded cost
 
 
 class Filling(Protocol):
@@ -32,7 +32,7 @@ def _fills(family: object) -> TypeGuard[Filling]:
 
 
 def block_rows(d: int) -> int:
-    """Give the rows of a draw block, the unit of randomness, for candidates of length `d`."""
+    """Return the rows of a draw block, the unit of randomness, for candidates of length `d`."""
     return max(1, BLOCK_NUMBERS // d)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.budget import real_number
 from cem.core.loop import State
+from cem.families.base import Array, Floats
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,17 @@ class Stopping:
             raise ValueError(f"tol must be a non-negative number, got {self.tol!r}.")
 
     def margin(self, best: float) -> float:
-        """Give the difference of scores that does not count, at a best score of `best`."""
+        """Return the difference of scores that does not count, at a best score of `best`."""
         return self.tol * (1 + abs(best))
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Tell whether the elites agree."""
+    def note(self, before: State, after: State, /) -> State:
+        """Count the iterations in a row in which the elites agree."""
         margin = self.margin(after.elite_best)
         spread = after.elite_best - (after.level if after.elites > 1 else before.level)
-        return after.elites > 0 and abs(spread) <= margin
+        return counted(before, after, after.elites > 0 and abs(spread) <= margin)
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop, or None."""
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
         if state.quiet >= self.patience:
             return "the elite scores agree within the tolerance"
         return None
@@ -73,12 +72,13 @@ class LevelReached:
     patience: int = 5
     most: int = 60
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Tell whether the level has not risen and nothing more waits above it."""
-        return not after.level > before.level and before.iteration > 0 and _waiting(after) == _waiting(before)
+    def note(self, before: State, after: State, /) -> State:
+        """Count the iterations in a row in which the level has not risen and nothing more waits above it."""
+        risen = after.level > before.level or before.iteration == 0
+        return counted(before, after, not risen and _waiting(after) == _waiting(before))
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop, or None."""
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
         if state.level >= self.level:
             return "the level is reached"
         if state.quiet >= self.patience:
@@ -90,19 +90,32 @@ class LevelReached:
 
 @dataclass(frozen=True)
 class ArchiveSettled:
-    """A full archive of elites has not been bettered for `patience` batches running."""
+    """An archive of elites has not been bettered for `patience` batches, or all candidates are one.
+
+    Every candidate is let into an archive that is not full: one that holds a single elite after more than
+    `patience` with a score were offered has seen nothing else.
+    """
 
     patience: int = 16
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Tell whether the elites' scores are the same as before."""
-        return before.elites == after.elites and not _total(after) > _total(before)
+    def note(self, before: State, after: State, /) -> State:
+        """Count the batches in a row after which the elites' scores are the same as before."""
+        same = before.elites == after.elites and not _total(after) > _total(before)
+        return counted(before, after, same)
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop, or None."""
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
+        scored = int(state.memory.get("scored", 0))
+        if state.elites == 1 and scored > self.patience:
+            return f"all {scored} candidates are the same"
         if state.quiet >= self.patience:
             return f"the archive has not been bettered for {self.patience} batches"
         return None
+
+
+def counted(before: State, after: State, quiet: bool) -> State:
+    """Return `after` with `quiet` counted on where the iteration was quiet, and set to 0 where it was not."""
+    return replace(after, quiet=before.quiet + 1 if quiet else 0)
 
 
 def _waiting(state: State) -> int:
@@ -113,84 +126,94 @@ def _total(state: State) -> float:
     return float(state.memory["scores"].sum()) if "scores" in state.memory else -float("inf")
 
 
+# Hansen's tutorial, Appendix B.3: TolHistFun 1e-12, TolX 1e-12 of the first spread, NoEffectCoord in terms of
+# the coordinate's own size, ConditionCov 1e14 (of variances: 1e7 of axes).
 _FLAT = 1e-12
-_ROUNDING = 4e-15
 _NARROW = 1e-12
 _WORST_RATIO = 1e7
-_BARREN = 10
+_SIZE = 1e-3  # of a coordinate's value: a spread below 1e-12 of that is below its resolution too
+_ROUNDING = 4e-15  # of the best score: some twenty roundings of a float64
+_BARREN = 10  # iterations without a score that ranks
 _EVERY = 10  # iterations: how often the slower criteria are looked at
+_MOST_KEPT = 20_000  # iterations: the longest window of Appendix B.3
+_SCORES, _COUNTS = "recent_scores", "recent_counts"
 
 
-class Watch:
-    """The criteria of Hansen's tutorial (arXiv:1604.00772), Appendix B.3; it notes the iterations of one run.
+@dataclass(frozen=True, eq=False)
+class Exhausted:
+    """The criteria of Hansen's tutorial (arXiv:1604.00772), Appendix B.3, for runs with memory.
+
+    What it goes by, the best scores and levels of the last iterations, is kept in ``state.memory``.
 
     Parameters
     ----------
     start_std : ndarray, shape (d,)
         Marginal spread at the beginning.
     n : int
-        Candidates an iteration.
+        Candidates per iteration.
     tol : float, optional
         Best scores that differ by no more than ``tol * (1 + |best|)`` count as equal. Default: by no more
         than 1e-12 or rounding.
     """
 
-    def __init__(self, start_std: NDArray[np.float64], n: int, tol: float | None = None) -> None:
-        self._start_std, self._tol = start_std, tol
-        per_iteration = start_std.size / n
-        self._recent: deque[float] = deque(maxlen=10 + int(np.ceil(30 * per_iteration)))
-        self._window = 120 + 30 * per_iteration
-        self._bests: list[float] = []
-        self._levels: list[float] = []
-        self._barren = 0
+    start_std: Floats
+    n: int
+    tol: float | None = None
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Note an iteration; what it was worth only its successors show."""
-        self._barren = 0 if after.elites else self._barren + 1
-        if self._barren:
-            return False
-        self._recent.append(after.elite_best)
-        self._bests.append(after.elite_best)
-        self._levels.append(after.level)
-        return False
+    def note(self, before: State, after: State, /) -> State:
+        """Remember the best score and the level, or that there was none."""
+        scores = before.memory.get(_SCORES, np.empty((0, 2)))
+        ranked, barren = before.memory.get(_COUNTS, (0, 0))
+        if after.elites:
+            row = ((after.elite_best, after.level),)
+            scores, ranked, barren = np.concatenate((scores[1 - _MOST_KEPT :], row)), ranked + 1, 0
+        else:
+            barren += 1
+        memory = {**after.memory, _SCORES: scores, _COUNTS: np.array((ranked, barren))}
+        return replace(after, memory=memory)
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop, or None."""
-        if self._barren >= _BARREN:
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
+        ranked, barren = state.memory.get(_COUNTS, (0, 0))
+        if barren >= _BARREN:
             return "no candidate has a score that ranks"
-        if not self._bests or self._barren:
+        if not ranked or barren:
             return None
-        if self._flat(state):
+        scores = state.memory[_SCORES]
+        if self._flat(scores[-self._short :, 0], state):
             return "the best scores no longer differ"
         axes = state.memory.get("axes")
         if axes is not None and axes[-1] > _WORST_RATIO * axes[0]:
             return "the covariance is ill-conditioned"
-        if len(self._bests) % _EVERY:
+        if ranked % _EVERY:
             return None
         family: Any = state.family
-        size = np.maximum(self._start_std, 1e-3 * np.abs(family.mean))
+        size = np.maximum(self.start_std, _SIZE * np.abs(family.mean))
         if np.all(family.std < _NARROW * size):
             return "the spread is gone"
-        return "no better than a while ago" if self._stagnant() else None
+        return "no better than a while ago" if self._stagnant(scores, int(ranked)) else None
 
-    def _flat(self, state: State) -> bool:
-        if len(self._recent) < (self._recent.maxlen or 0):
+    @property
+    def _short(self) -> int:
+        """Iterations whose best scores are compared: 10 + 30 d / n."""
+        return 10 + int(np.ceil(30 * (self.start_std.size / self.n)))
+
+    def _flat(self, bests: Array, state: State) -> bool:
+        """Whether the best scores of the last iterations, shape ``(k,)``, are equal."""
+        if len(bests) < self._short:
             return False
         best = state.elite_best
-        least = max(_FLAT, _ROUNDING * abs(best)) if self._tol is None else self._tol * (1 + abs(best))
-        if abs(best - self._recent[0]) > least:
+        least = max(_FLAT, _ROUNDING * abs(best)) if self.tol is None else self.tol * (1 + abs(best))
+        if abs(best - bests[0]) > least:
             return False
-        span = max(self._recent) - min(self._recent)
-        return span == 0 or (span <= least and best - state.level <= least)
+        span = bests.max() - bests.min()
+        return bool(span == 0 or (span <= least and best - state.level <= least))
 
-    def _stagnant(self) -> bool:
-        """Tell whether the newest third of a long window is no better than the oldest."""
-        n = len(self._bests)
-        window = min(int(self._window + 0.2 * n), 20_000)
-        if n <= window:
+    def _stagnant(self, scores: Array, ranked: int) -> bool:
+        """Whether the newest third of a long window is no better than the oldest: 120 + 30 d / n + 0.2 t."""
+        window = min(int(120 + 30 * (self.start_std.size / self.n) + 0.2 * ranked), _MOST_KEPT)
+        if ranked <= window:
             return False
         third = max(window // 3, 20)
-        return all(
-            np.median(scores[-third:]) <= np.median(scores[-window : third - window])
-            for scores in (self._bests, self._levels)
-        )
+        first, last = scores[-window : third - window], scores[-third:]
+        return bool(np.all(np.median(last, axis=0) <= np.median(first, axis=0)))

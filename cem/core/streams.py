@@ -41,10 +41,11 @@ class Streams:
 
     @classmethod
     def from_rng(cls, rng: RngLike) -> Streams:
-        """Make the streams from what a user gives as `rng` (SPEC 7).
+        """Make the streams from what a user gives as `rng`.
 
         An int or `SeedSequence` names the run; a `Generator` gives fresh entropy at each call;
-        None takes it from the operating system.
+        None takes it from the operating system. The name and the meaning of the argument are those of
+        https://scientific-python.org/specs/spec-0007/.
 
         Raises
         ------

@@ -122,9 +122,9 @@ class FactorSteps(ReadOnly):
         steps = best_steps(x[:, self.others] * self.signs, x[:, self.factors] @ self.slopes, w)
         return self.replaced(thresholds=steps.thresholds, rates=steps.rates)
 
-    def inflated(self, factor: float, /) -> Self:
-        """Return it with every standard deviation of the factors times `factor`."""
-        return self.replaced(common=self.common.inflated(factor))
+    def inflated(self, by: float, /) -> Self:
+        """Return it with every standard deviation of the k factors times 1 + by/√k."""
+        return self.replaced(common=self.common.inflated(by))
 
     def blend(self, other: Any, rate: float, /) -> Any:
         """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""

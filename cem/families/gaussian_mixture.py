@@ -171,8 +171,9 @@ class GaussianMixture(Mixture, Stored):
         axes = np.pad(self.axes, ((0, 0), (0, 0), (0, gap)))
         return self.means, self.stds, axes, np.pad(self.stretches, ((0, 0), (0, gap)), constant_values=1.0)
 
-    def inflated(self, factor: float, /) -> Self:
-        """Return it with every standard deviation times `factor`."""
+    def inflated(self, by: float, /) -> Self:
+        """Return it with every standard deviation times 1 + by/√d."""
+        factor = 1 + by / np.sqrt(self.dimension)
         return self.replaced(shares=scale_shares(self.shares), stds=self.stds * factor)
 
     def component_entropies(self) -> Floats:

@@ -135,8 +135,9 @@ class OneLarge(Mixture, Stored):
         """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
         return Blended([1.0], [self]).blend(other, rate)
 
-    def inflated(self, factor: float, /) -> Self:
-        """Return it with every standard deviation times `factor`."""
+    def inflated(self, by: float, /) -> Self:
+        """Return it with every standard deviation times 1 + by/√d."""
+        factor = 1 + by / np.sqrt(self.dimension)
         return self.replaced(
             shares=scale_shares(self.shares), stds=self.stds * factor, spread=self.spread * factor
         )

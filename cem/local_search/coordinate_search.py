@@ -14,8 +14,9 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Step
+from cem.families.base import Floats
 from cem.local_search.noise_level import NoiseLevel
-from cem.local_search.requests import Vector, value_at, values_by_blocks
+from cem.local_search.requests import value_at, values_by_blocks
 from cem.local_search.univariate import Track, search
 
 
@@ -23,14 +24,14 @@ from cem.local_search.univariate import Track, search
 class CoordinateResult:
     """Where a coordinate search ended; `separable` is False where a union broke its promise."""
 
-    x: Vector
+    x: Floats
     value: float
     separable: bool
     evaluations: int
 
 
 def coordinate_search(
-    domain: Domain, span: Vector, x: Vector, fx: float, budget: int, noise: NoiseLevel
+    domain: Domain, span: Floats, x: Floats, fx: float, budget: int, noise: NoiseLevel
 ) -> Generator[Request, Batch, CoordinateResult]:
     """Minimise from `x`, in rounds of at most d + 1 evaluations.
 
@@ -76,11 +77,11 @@ def coordinate_search(
     return CoordinateResult(best, best_value, True, spent)
 
 
-def _beside(x: Vector, wanted: dict[int, float]) -> Generator[Request, Batch, Vector]:
+def _beside(x: Floats, wanted: dict[int, float]) -> Generator[Request, Batch, Floats]:
     """Evaluate copies of `x` with one coordinate replaced in each."""
     places, points = np.array(list(wanted)), np.array(list(wanted.values()))
 
-    def rows(part: slice) -> Vector:
+    def rows(part: slice) -> Floats:
         out = np.repeat(x[None], places[part].size, axis=0)
         out[np.arange(len(out)), places[part]] = points[part]
         return out

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.local_search.requests import Vector
+from cem.families.base import Floats, Mask
 
-Mask = NDArray[np.bool_]
 _LEAST_RATIO = 1e-14  # of the smallest to the largest eigenvalue
 
 
@@ -26,13 +24,13 @@ class Curvature(Protocol):
     def isotropic(cls, dimension: int, curvature: float) -> Self:
         """Start with the same curvature everywhere."""
 
-    def directions(self, free: Mask) -> tuple[Vector | None, Vector]:
-        """Give orthonormal columns (None: the axes) and the curvature along each."""
+    def directions(self, free: Mask) -> tuple[Floats | None, Floats]:
+        """Return orthonormal columns (None: the axes) and the curvature along each."""
 
-    def newton_step(self, gradient: Vector, free: Mask) -> Vector:
+    def newton_step(self, gradient: Floats, free: Mask) -> Floats:
         """Minimise the model over the free coordinates; the others stay."""
 
-    def updated(self, step: Vector, change: Vector) -> Self:
+    def updated(self, step: Floats, change: Floats) -> Self:
         """Learn that the gradient changed by `change` over `step`."""
 
 
@@ -40,21 +38,21 @@ class Curvature(Protocol):
 class DenseCurvature:
     """The full matrix. O(d^3) per question."""
 
-    matrix: Vector
+    matrix: Floats
 
     @classmethod
     def isotropic(cls, dimension: int, curvature: float) -> Self:
         """Start with the same curvature everywhere."""
         return cls(curvature * np.eye(dimension))
 
-    def _eigen(self, free: Mask) -> tuple[Vector, Vector]:
+    def _eigen(self, free: Mask) -> tuple[Floats, Floats]:
         part = self.matrix if free.all() else self.matrix[np.ix_(free, free)]
         values, vectors = np.linalg.eigh(part)
         top = values[-1] if values.size else 1.0
         return np.maximum(values, max(top * _LEAST_RATIO, 1e-300)), vectors
 
-    def directions(self, free: Mask) -> tuple[Vector | None, Vector]:
-        """Give the eigenvectors over the free coordinates, and the axes of the others."""
+    def directions(self, free: Mask) -> tuple[Floats | None, Floats]:
+        """Return the eigenvectors over the free coordinates, and the axes of the others."""
         values, vectors = self._eigen(free)
         if free.all():
             return vectors, values
@@ -66,27 +64,27 @@ class DenseCurvature:
         floor = max(float(np.max(np.diag(self.matrix))) * _LEAST_RATIO, 1e-300)
         return basis, np.concatenate([values, np.maximum(np.diag(self.matrix)[~free], floor)])
 
-    def eigenvectors(self, free: Mask) -> tuple[Vector, Vector]:
-        """Give the eigenvectors over the free coordinates, columns of length d, and their eigenvalues."""
+    def eigenvectors(self, free: Mask) -> tuple[Floats, Floats]:
+        """Return the eigenvectors over the free coordinates, columns of length d, and their eigenvalues."""
         values, vectors = self._eigen(free)
         basis = np.zeros((free.size, values.size))
         basis[free] = vectors
         return basis, values
 
-    def with_block(self, free: Mask, block: Vector) -> Self:
+    def with_block(self, free: Mask, block: Floats) -> Self:
         """Replace what is known of the free coordinates; of the others only the diagonal stays."""
         matrix = np.diag(np.diag(self.matrix)) if not free.all() else np.empty_like(self.matrix)
         matrix[np.ix_(free, free)] = block
         return replace(self, matrix=matrix)
 
-    def newton_step(self, gradient: Vector, free: Mask) -> Vector:
+    def newton_step(self, gradient: Floats, free: Mask) -> Floats:
         """Minimise the model over the free coordinates; the others stay."""
         values, vectors = self._eigen(free)
         step = np.zeros_like(gradient)
         step[free] = -vectors @ ((vectors.T @ gradient[free]) / values)
         return step
 
-    def updated(self, step: Vector, change: Vector) -> Self:
+    def updated(self, step: Floats, change: Floats) -> Self:
         """Apply the damped BFGS update (Nocedal & Wright 2006, Procedure 18.2)."""
         with np.errstate(all="ignore"):
             image = self.matrix @ step
@@ -107,8 +105,8 @@ class DenseCurvature:
 class LimitedMemoryCurvature:
     """The last few pairs over a diagonal. O(d * memory) per question."""
 
-    diagonal: Vector
-    pairs: tuple[tuple[Vector, Vector], ...] = ()
+    diagonal: Floats
+    pairs: tuple[tuple[Floats, Floats], ...] = ()
     memory: int = 20
 
     @classmethod
@@ -116,11 +114,11 @@ class LimitedMemoryCurvature:
         """Start with the same curvature everywhere."""
         return cls(np.full(dimension, curvature))
 
-    def directions(self, free: Mask) -> tuple[Vector | None, Vector]:
-        """Give the axes."""
+    def directions(self, free: Mask) -> tuple[Floats | None, Floats]:
+        """Return the axes."""
         return None, self.diagonal
 
-    def newton_step(self, gradient: Vector, free: Mask) -> Vector:
+    def newton_step(self, gradient: Floats, free: Mask) -> Floats:
         """Run the two-loop recursion on the free coordinates (Nocedal & Wright 2006, algorithm 7.4)."""
         q = np.where(free, gradient, 0.0)
         kept = []
@@ -136,7 +134,7 @@ class LimitedMemoryCurvature:
             q = q + (alpha - float(y @ q) / product) * s
         return -np.where(free, q, 0.0)
 
-    def updated(self, step: Vector, change: Vector) -> Self:
+    def updated(self, step: Floats, change: Floats) -> Self:
         """Keep the pair; rescale the diagonal to the newest curvature y'y / s'y."""
         product = float(step @ change)
         if not product > 1e-10 * np.sqrt(float(step @ step) * float(change @ change)):

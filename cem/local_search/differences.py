@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request
-from cem.local_search.curvature import Curvature, DenseCurvature, Mask
-from cem.local_search.requests import Vector, values_at, values_by_blocks
+from cem.families.base import Floats, Mask
+from cem.local_search.curvature import Curvature, DenseCurvature
+from cem.local_search.requests import values_at, values_by_blocks
 
-_ENTRY_NOISE = 1e-7
+_ENTRY_NOISE = 1e-7  # noise of an entry, relative to the curvature: what the steps below are sized for
 
 
-def steps_inside(domain: Domain, x: Vector, basis: Vector | None, lengths: Vector) -> Vector:
+def steps_inside(domain: Domain, x: Floats, basis: Floats | None, lengths: Floats) -> Floats:
     """Sign, and shorten where there is no other way, steps along the columns of `basis` (None: the axes)."""
     if basis is None:
         up, down = domain.high - x, x - domain.low
@@ -38,9 +39,9 @@ def steps_inside(domain: Domain, x: Vector, basis: Vector | None, lengths: Vecto
 
 
 def displaced(
-    domain: Domain, x: Vector, basis: Vector | None, steps: Vector, which: NDArray[np.intp]
-) -> Vector:
-    """Give the rows ``x + steps[i] * basis[:, i]`` for each i of `which`, inside the box."""
+    domain: Domain, x: Floats, basis: Floats | None, steps: Floats, which: NDArray[np.intp]
+) -> Floats:
+    """Return the rows ``x + steps[i] * basis[:, i]`` for each i of `which`, inside the box."""
     if basis is None:
         rows = np.repeat(x[None], which.size, axis=0)
         rows[np.arange(which.size), which] += steps[which]
@@ -51,13 +52,13 @@ def displaced(
 
 def gradient(
     domain: Domain,
-    x: Vector,
+    x: Floats,
     fx: float,
     model: Curvature,
     free: Mask,
     noise: float,
     central: bool = False,
-) -> Generator[Request, Batch, Vector]:
+) -> Generator[Request, Batch, Floats]:
     """Estimate the gradient from one-sided or central differences along the axes of a Hessian model.
 
     Parameters
@@ -98,8 +99,8 @@ def gradient(
 
 
 def _values_beside(
-    domain: Domain, x: Vector, basis: Vector | None, steps: Vector, which: NDArray[np.intp]
-) -> Generator[Request, Batch, Vector]:
+    domain: Domain, x: Floats, basis: Floats | None, steps: Floats, which: NDArray[np.intp]
+) -> Generator[Request, Batch, Floats]:
     """Evaluate beside `x` along the axes `which`; NaN along the others."""
     values = np.full(steps.size, np.nan)
     if which.size:
@@ -109,8 +110,8 @@ def _values_beside(
     return values
 
 
-def _fits(domain: Domain, x: Vector, basis: Vector | None, steps: Vector) -> Mask:
-    """Tell along which axes a step stays inside the box."""
+def _fits(domain: Domain, x: Floats, basis: Floats | None, steps: Floats) -> Mask:
+    """Return along which axes a step stays inside the box."""
     if basis is None:
         moved = x + steps
         return np.asarray((moved >= domain.low) & (moved <= domain.high) & (steps != 0))
@@ -118,13 +119,13 @@ def _fits(domain: Domain, x: Vector, basis: Vector | None, steps: Vector) -> Mas
 
 
 def hessian_evaluations(n: int) -> int:
-    """Give the evaluations that `hessian` takes over `n` free coordinates."""
+    """Return the evaluations that `hessian` takes over `n` free coordinates."""
     return (n * n + 3 * n) // 2
 
 
 def hessian(
-    domain: Domain, x: Vector, fx: float, model: DenseCurvature, free: Mask, noise: float
-) -> Generator[Request, Batch, tuple[Vector, DenseCurvature] | None]:
+    domain: Domain, x: Floats, fx: float, model: DenseCurvature, free: Mask, noise: float
+) -> Generator[Request, Batch, tuple[Floats, DenseCurvature] | None]:
     """Estimate gradient and Hessian over the free coordinates, in the basis in which `model` is I.
 
     The step ``sqrt(4 noise / 1e-7)`` in that basis leaves the entries a noise of about 1e-7.
@@ -160,7 +161,7 @@ def hessian(
     return basis @ slopes, model.with_block(free, (part + part.T) / 2)
 
 
-def _second_differences(fx: float, one: Vector, two: Vector, pair: Vector) -> Vector:
+def _second_differences(fx: float, one: Floats, two: Floats, pair: Floats) -> Floats:
     """Arrange values one and two steps along each axis and one along each pair as second differences."""
     n = one.size
     first, second = np.triu_indices(n, 1)

@@ -16,18 +16,19 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request
+from cem.families.base import Floats
 from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import BoxQuasiNewton
-from cem.local_search.requests import Vector, values_at
+from cem.local_search.requests import values_at
 
-EVALUATIONS_PER_VARIABLE = 3000
+EVALUATIONS_PER_VARIABLE = 3000  # a third of the default budget
 _SEARCH_PER_VARIABLE = 60  # evaluations of one continuous search
 
 
 class Point(NamedTuple):
     """A candidate and its value, to be minimised."""
 
-    x: Vector
+    x: Floats
     value: float
 
 
@@ -45,12 +46,12 @@ class HeldSteps:
     """
 
     domain: Domain
-    span: Vector
+    span: Floats
     margin: float
     spent: int = field(init=False, default=0)
 
     def run(self, begin: Point) -> Generator[Request, Batch, Point | None]:
-        """Give the first better point that holding one variable a step away leads to, None if none does.
+        """Return the first better point that holding one variable a step away leads to, None if none does.
 
         It ends after 3,000 evaluations a variable.
         """
@@ -68,7 +69,7 @@ class HeldSteps:
     def _exhausted(self) -> bool:
         return self.spent >= EVALUATIONS_PER_VARIABLE * self.domain.dimension
 
-    def _neighbours(self, x: Vector, held: int | None) -> Generator[Request, Batch, list[Point]]:
+    def _neighbours(self, x: Floats, held: int | None) -> Generator[Request, Batch, list[Point]]:
         """Evaluate every step by one of an integer variable, but for the one that is held."""
         columns = np.flatnonzero(self.domain.integer & ~self.domain.fixed)
         columns = columns[columns != held]
@@ -108,7 +109,7 @@ class HeldSteps:
         return point
 
     @property
-    def _continuous(self) -> Vector:
+    def _continuous(self) -> Floats:
         return np.asarray(~self.domain.integer & ~self.domain.fixed)
 
     def _searched(self, point: Point) -> Generator[Request, Batch, Point]:

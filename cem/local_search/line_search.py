@@ -9,25 +9,26 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request
-from cem.local_search.requests import Vector, value_at
+from cem.families.base import Floats
+from cem.local_search.requests import value_at
 
 _SUFFICIENT = 1e-4  # Armijo: share of the promised decrease that a step must bring
 _EXACT_ENOUGH = (0.8, 1.3)  # a step is kept where the parabola's minimum lies within these shares of it
 _FARTHER = 5.0  # at most, from one trial to the next
-_TRIALS = 12
+_TRIALS = 12  # a bracket of 5 to the 12th to either side
 
 
 class Found(NamedTuple):
     """The best point of a search, its value, the evaluations taken, and the curvature seen on the way."""
 
-    x: Vector
+    x: Floats
     value: float
     evaluations: int
     curvature: float
 
 
 def search(
-    domain: Domain, x: Vector, fx: float, step: Vector, slope: float, noise: float
+    domain: Domain, x: Floats, fx: float, step: Floats, slope: float, noise: float
 ) -> Generator[Request, Batch, Found]:
     """Search ``x + t * step``, projected onto the box, from t = 1.
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request
+from cem.families.base import Floats
 from cem.local_search.coordinate_search import coordinate_search
 from cem.local_search.noise_level import NoiseLevel, from_bits
 from cem.local_search.quasi_newton import BoxQuasiNewton, LocalResult
-from cem.local_search.requests import Vector, values_at
+from cem.local_search.requests import values_at
 from cem.local_search.separability import is_separable
 
-EVALUATIONS_PER_VARIABLE = 300
+EVALUATIONS_PER_VARIABLE = 300  # more changes nothing on BBOB (scripts/benchmarks/continuous/compare.py)
 _NOTHING = 1e-22  # of the first value: what is not worth a further step where the least value is 0
 
 
@@ -39,7 +40,7 @@ class Polished:
 
 
 def local_stage(
-    domain: Domain, span: Vector, x: Vector, rng: np.random.Generator
+    domain: Domain, span: Floats, x: Floats, rng: np.random.Generator
 ) -> Generator[Request, Batch, Polished]:
     """Minimise from `x`, or find out within a few evaluations that this is not the way.
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request
-from cem.local_search.requests import Vector, values_at
+from cem.families.base import Floats
+from cem.local_search.requests import values_at
 
 _DOUBLE = 4e-16  # a few roundings of float64
-_SINGLE = 1e-7
+_SINGLE = 1e-7  # a rounding of float32
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class NoiseLevel:
         return type(self)(noise / abs(value), self.absolute) if value else type(self)(self.relative, noise)
 
 
-def from_bits(values: Vector) -> NoiseLevel:
-    """Tell single precision from double: whether every value survives rounding to float32.
+def from_bits(values: Floats) -> NoiseLevel:
+    """Return the level of single precision or of double: whether every value survives rounding to float32.
 
     Whole and other short numbers survive it in any case and say nothing.
     """
@@ -57,7 +58,7 @@ def from_bits(values: Vector) -> NoiseLevel:
 
 
 def along_line(
-    domain: Domain, x: Vector, fx: float, direction: Vector, spacing: float, points: int = 7
+    domain: Domain, x: Floats, fx: float, direction: Floats, spacing: float, points: int = 7
 ) -> Generator[Request, Batch, float | None]:
     """Estimate the noise at `x` from equally spaced values (Moré & Wild 2011, algorithm ECnoise).
 
@@ -100,8 +101,8 @@ def along_line(
     return None
 
 
-def _from_differences(values: Vector) -> float | None:
-    """Give the first of three neighbouring sigma_k that agree within 4, where differences change sign."""
+def _from_differences(values: Floats) -> float | None:
+    """Return the first of three neighbouring sigma_k that agree within 4, where differences change sign."""
     table, levels, changes = values, [], []
     for k in range(1, values.size - 1):
         table = np.diff(table)

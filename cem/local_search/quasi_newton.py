@@ -13,15 +13,15 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Step
-from cem.local_search.curvature import Curvature, DenseCurvature, LimitedMemoryCurvature, Mask
+from cem.families.base import Floats, Mask
+from cem.local_search.curvature import Curvature, DenseCurvature, LimitedMemoryCurvature
 from cem.local_search.differences import gradient, hessian, hessian_evaluations
 from cem.local_search.line_search import search
 from cem.local_search.noise_level import NoiseLevel, along_line
-from cem.local_search.requests import Vector
 
 DENSE_UP_TO = 200  # variables
 _FIRST_STEP = 0.1  # of the span, in each variable
-_LINE_POINTS = 7
+_LINE_POINTS = 7  # six differences, as Moré & Wild (2011) advise
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class LocalResult:
     evaluations : int
     """
 
-    x: Vector
+    x: Floats
     value: float
     model: Curvature | None
     decrease: float
@@ -51,10 +51,10 @@ class LocalResult:
 class FirstDescent:
     """From where a first gradient led where, and the curvature seen on the way."""
 
-    start: Vector
+    start: Floats
     start_value: float
-    gradient: Vector
-    x: Vector
+    gradient: Floats
+    x: Floats
     value: float
     curvature: float
     evaluations: int
@@ -76,11 +76,11 @@ class BoxQuasiNewton:
     """
 
     domain: Domain
-    span: Vector
+    span: Floats
     budget: int
     noise: NoiseLevel
 
-    def first_descent(self, x: Vector, fx: float) -> Generator[Request, Batch, FirstDescent]:
+    def first_descent(self, x: Floats, fx: float) -> Generator[Request, Batch, FirstDescent]:
         """Go down the first gradient: what a method can do before it knows any curvature."""
         free = ~self.domain.fixed
         g = yield from gradient(self.domain, x, fx, self._guess(fx), free, self.noise.at(fx))
@@ -96,7 +96,7 @@ class BoxQuasiNewton:
         return FirstDescent(x, fx, g, found.x, found.value, found.curvature, x.size + found.evaluations)
 
     def run(
-        self, x: Vector, fx: float, begin: Curvature | FirstDescent | None = None
+        self, x: Floats, fx: float, begin: Curvature | FirstDescent | None = None
     ) -> Generator[Request, Batch, LocalResult]:
         """Iterate until the promised decrease drowns in the noise, searches fail, or the budget ends.
 
@@ -124,8 +124,8 @@ class BoxQuasiNewton:
         descent.decrease = first.start_value - first.value
         return (yield from descent.run())
 
-    def free(self, x: Vector, g: Vector) -> Mask:
-        """Tell which coordinates are not held at a bound by the gradient."""
+    def free(self, x: Floats, g: Floats) -> Mask:
+        """Return which coordinates are not held at a bound by the gradient."""
         low, high = self.domain.low, self.domain.high
         held = ((x <= low) & (g > 0)) | ((x >= high) & (g < 0)) | self.domain.fixed
         return np.asarray(~held)
@@ -149,18 +149,18 @@ class _Descent:
     """One descent under way: the point, the model of the Hessian, and what was tried."""
 
     method: BoxQuasiNewton
-    x: Vector
+    x: Floats
     fx: float
     model: Curvature
     hessian_left: bool = False  # whether to spend on a finite-difference Hessian, once it is affordable
-    g: Vector | None = None
+    g: Floats | None = None
     spent: int = 0
     decrease: float = 0.0
     central: bool = False  # differences
     measured: bool = False  # whether the noise has been
     noise: NoiseLevel = field(init=False)
     free: Mask = field(init=False)
-    previous: tuple[Vector, Vector] | None = None  # point and gradient before the last step
+    previous: tuple[Floats, Floats] | None = None  # point and gradient before the last step
     before_hessian: Curvature | None = None
 
     def __post_init__(self) -> None:
@@ -191,7 +191,7 @@ class _Descent:
             yield Step(None, "quasi-Newton")
         return self._result(False)
 
-    def _look(self, noise: float) -> Generator[Request, Batch, Vector]:
+    def _look(self, noise: float) -> Generator[Request, Batch, Floats]:
         """Measure the gradient, or gradient and Hessian; learn from how the gradient has changed."""
         domain, d = self.method.domain, self.x.size
         if self.hessian_left and not self.central and isinstance(self.model, DenseCurvature):
@@ -210,8 +210,8 @@ class _Descent:
             self.model = self.model.updated(self.x - self.previous[0], g - self.previous[1])
         return g
 
-    def _direction(self, g: Vector) -> tuple[Vector, float]:
-        """Give Newton's step and its slope; those of steepest descent where it does not lead down."""
+    def _direction(self, g: Floats) -> tuple[Floats, float]:
+        """Return Newton's step and its slope; those of steepest descent where it does not lead down."""
         with np.errstate(all="ignore"):
             step = self.model.newton_step(g, self.free)
             slope = float(g @ step)
@@ -219,7 +219,7 @@ class _Descent:
             return step, slope
         return -np.where(self.free, g, 0.0), -float(g[self.free] @ g[self.free])
 
-    def _accept(self, x: Vector, value: float, g: Vector, noise: float) -> None:
+    def _accept(self, x: Floats, value: float, g: Floats, noise: float) -> None:
         self.decrease = self.fx - value
         self.previous = self.x, g
         self.x, self.fx, self.g = x, value, None

@@ -1,32 +1,41 @@
-"""Asking for values to minimise, as a sub-generator."""
+"""Asking for values, as a sub-generator: scores are maximised outside this room, values minimised inside.
+
+Newton's method and its kin are written for minimisation; `as_values` is where the two meet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.loop import Batch, Request, Rows
+from cem.families.base import Floats
 
-Vector = NDArray[np.float64]
-Asking = Generator[Request, Batch, Vector]
+T = TypeVar("T", float, Floats)
+Asking = Generator[Request, Batch, Floats]
 
-_BLOCK_NUMBERS = 2**23
+_BLOCK_NUMBERS = 2**23  # 64 MiB of float64: rows beyond them come in several requests
 
 
-def values_at(x: Vector) -> Asking:
-    """Evaluate the rows of `x`; values are minimised, +inf where one is not finite."""
+def as_values(scores: T) -> T:
+    """Return what is minimised where `scores` are maximised, and the other way round."""
+    return -scores
+
+
+def values_at(x: Floats) -> Asking:
+    """Evaluate the rows of `x`, shape ``(n, d)``; return ``(n,)`` values, +inf where one is not finite."""
     batch = yield Rows(x)
-    return np.where(np.isfinite(batch.scores), -batch.scores, np.inf)
+    return np.where(np.isfinite(batch.scores), as_values(batch.scores), np.inf)
 
 
-def value_at(x: Vector) -> Generator[Request, Batch, float]:
+def value_at(x: Floats) -> Generator[Request, Batch, float]:
     """Evaluate one point."""
     return float((yield from values_at(x[None]))[0])
 
 
-def values_by_blocks(rows: Callable[[slice], Vector], n: int, d: int) -> Asking:
+def values_by_blocks(rows: Callable[[slice], Floats], n: int, d: int) -> Asking:
     """Evaluate `n` rows of length `d` in one batch; where they would not fit the memory, in several."""
     size = max(1, _BLOCK_NUMBERS // d)
     if n <= size:

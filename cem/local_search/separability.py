@@ -12,12 +12,13 @@ from collections.abc import Generator
 import numpy as np
 
 from cem.core.loop import Batch, Request
+from cem.families.base import Floats
 from cem.local_search.noise_level import NoiseLevel
-from cem.local_search.requests import Vector, values_at
+from cem.local_search.requests import values_at
 
 
 def is_separable(
-    x: Vector, fx: float, b: Vector, fb: float, noise: NoiseLevel, rng: np.random.Generator
+    x: Floats, fx: float, b: Floats, fb: float, noise: NoiseLevel, rng: np.random.Generator
 ) -> Generator[Request, Batch, bool]:
     """Test by exchanging halves of the coordinates of `x` and `b`; mostly two evaluations where it fails.
 

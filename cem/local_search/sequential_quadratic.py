@@ -11,25 +11,23 @@ from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.constraints import Constraints
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Rows
-from cem.families.base import Array
-
-Vector = NDArray[np.float64]
+from cem.families.base import Array, Floats
+from cem.local_search.requests import as_values
 
 FORWARD, CENTRAL = 1e-8, 1e-5  # steps of differences, in units of a variable's scale
-ACCURACY = 1e-12
-MOST_ITERATIONS = 100
+ACCURACY = 1e-12  # of the scaled objective: what differences with central steps resolve
+MOST_ITERATIONS = 100  # scipy's default
 INSIDE = 1e-10  # inequalities are met with this much to spare
 
 
 class Local(NamedTuple):
     """Where a local search ended: the best point, its score (maximised) and its excess (0: feasible)."""
 
-    x: Vector
+    x: Floats
     score: float
     excess: float
 
@@ -78,14 +76,14 @@ class _Search:
 
     constraints: Constraints
     domain: Domain
-    start: Vector
-    scale: Vector
+    start: Floats
+    scale: Floats
 
     def __post_init__(self) -> None:
         self.free = np.flatnonzero(~(self.domain.fixed | self.domain.integer))
         self.best = Local(self.start, -np.inf, np.inf)
-        self._known: dict[bytes, tuple[float, Vector]] = {}
-        self._slopes: dict[bytes, tuple[Vector, Vector]] = {}
+        self._known: dict[bytes, tuple[float, Floats]] = {}
+        self._slopes: dict[bytes, tuple[Floats, Floats]] = {}
 
     def run(self, ask: Callable[[Array], Batch], central: bool) -> Local:
         """Search; `ask` scores rows."""
@@ -107,11 +105,11 @@ class _Search:
         equal = self.constraints.equality
         kinds = [("eq", equal, 1.0, 0.0), ("ineq", ~equal, -1.0, INSIDE)]
 
-        def side(u: Vector, rows: Array, sign: float, room: float) -> Vector:
+        def side(u: Floats, rows: Array, sign: float, room: float) -> Floats:
             values = self._values(u)[1]
             return np.asarray((sign * values[rows] - room) / sizes[rows])
 
-        def side_slopes(u: Vector, rows: Array, sign: float, room: float) -> Vector:
+        def side_slopes(u: Floats, rows: Array, sign: float, room: float) -> Floats:
             return np.asarray(sign * self._differences(u)[1][rows] / sizes[rows, None])
 
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -138,8 +136,8 @@ class _Search:
         x.flags.writeable = False
         return x
 
-    def _values(self, u: Vector) -> tuple[float, Vector]:
-        """Give what is minimised, and the residuals, at a point."""
+    def _values(self, u: Floats) -> tuple[float, Floats]:
+        """Return what is minimised, and the residuals, at a point."""
         u = np.asarray(u, dtype=np.float64)
         key = u.tobytes()
         if key not in self._known:
@@ -147,8 +145,8 @@ class _Search:
             self._known[key] = float(values[0]), residuals[0]
         return self._known[key]
 
-    def _differences(self, u: Vector) -> tuple[Vector, Vector]:
-        """Give the gradient, shape ``(k,)``, and the residuals' Jacobian, shape ``(m, k)``."""
+    def _differences(self, u: Floats) -> tuple[Floats, Floats]:
+        """Return the gradient, shape ``(k,)``, and the residuals' Jacobian, shape ``(m, k)``."""
         u = np.asarray(u, dtype=np.float64)
         key = u.tobytes()
         if key not in self._slopes:
@@ -173,7 +171,7 @@ class _Search:
             self._slopes[key] = slope, slopes.T
         return self._slopes[key]
 
-    def _scored(self, u: Array) -> tuple[Vector, Vector]:
+    def _scored(self, u: Array) -> tuple[Floats, Floats]:
         batch = self._ask(self._rows(u))
         if batch.residuals is None or batch.excess is None:
             raise ValueError("a search under constraints takes batches with residuals.")
@@ -181,7 +179,7 @@ class _Search:
             local = Local(x, float(score), float(excess))
             if local.rank > self.best.rank and score > -np.inf:
                 self.best = local
-        return -batch.scores, batch.residuals
+        return as_values(batch.scores), batch.residuals
 
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from typing import Self
 import numpy as np
 
 Univariate = Generator[float, float, None]
-_GOLDEN = (np.sqrt(5) - 1) / 2
-_SAME_CURVATURE = (0.6, 1.7)
+_GOLDEN = (np.sqrt(5) - 1) / 2  # steps that fill the interval evenly, however many
+_SAME_CURVATURE = (0.6, 1.7)  # of the coarsest: less than halved or doubled
 _SAME_SLOPE = (0.4, 1.05)  # of a convex function towards its least end
 
 
@@ -45,7 +45,7 @@ class Track:
         self.values[t] = value
 
     def bracket(self) -> tuple[float, float, float]:
-        """Give the best point between its neighbours (itself, at an end)."""
+        """Return the best point between its neighbours (itself, at an end)."""
         best = self.best
         i = bisect_left(self.points, best)
         return self.points[max(i - 1, 0)], best, self.points[min(i + 1, len(self.points) - 1)]
@@ -93,7 +93,7 @@ def search(
 
 
 def easiest(track: Track) -> float:
-    """Give the midpoint of the interval whose parabola down to below the best is the flattest."""
+    """Return the midpoint of the interval whose parabola down to below the best is the flattest."""
     t = np.array(track.points)
     f = np.array([track.values[p] for p in track.points])
     finite = f[np.isfinite(f)]
@@ -107,7 +107,7 @@ def easiest(track: Track) -> float:
 
 
 def most_promising(track: Track, noise: float) -> float | None:
-    """Give the vertex of the well that promises to reach below the best, if one does.
+    """Return the vertex of the well that promises to reach below the best, if one does.
 
     A well is a point below both its neighbours. What it promises is its parabola's depth, and a quarter of
     its flanks' height for what three points don't show.

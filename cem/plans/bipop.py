@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_MOST_DOUBLINGS = 10
+_MOST_DOUBLINGS = 10  # Hansen (2009): nine; one more for small first populations
 
 
 class Kind(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from cem.core.loop import Batch, Request, Update
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
 from cem.families.gaussian import GaussianLike
-from cem.plans.constrained import feasible_runs
+from cem.plans.constrained import FeasibleSearch
 from cem.plans.continuous import ContinuousSearch, is_gaussian
 from cem.plans.integers import IntegerMargin, integer_runs
 from cem.plans.noisy import noisy_run
@@ -26,9 +27,9 @@ from cem.plans.start import resolve_population, resolve_stages, resolve_update
 from cem.plans.strings import StringSpace, string_search
 from cem.updates import PathAdaptation
 
-EVALUATIONS_PER_VARIABLE = 10_000
-AGREEING = 3
-AGREEING_WITHIN_BUDGET = 6
+EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
+AGREEING = 3  # runs of a problem's own search
+AGREEING_WITHIN_BUDGET = 6  # where a budget says that more may be spent
 POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
 
 Plan: TypeAlias = Generator[Request, Batch, Ending]
@@ -104,71 +105,116 @@ class Asked:
         special = self.constraints is not None or self.noisy or self.integers
         return is_gaussian(self.start) and self.improve is None and not self.update_chosen and not special
 
+    @property
+    def stages(self) -> tuple[bool, int | None]:
+        """Whether to polish, and how often to restart (None: until runs agree)."""
+        return resolve_stages(self.polish, self.restarts, self.best_known)
+
+    @property
+    def local(self) -> bool:
+        """Whether local methods take part in searches that have them of their own."""
+        return self.polish is not False and self.method != "textbook"
+
+    @property
+    def stopping(self) -> Stopping:
+        """When the elites agree."""
+        return Stopping() if self.tol is None else Stopping(self.tol)
+
+    @property
+    def learner(self) -> tuple[Update, int]:
+        """How the elites move the distribution, and the candidates per iteration."""
+        update = resolve_update(self.update, self.elite_fraction)
+        n = resolve_population(self.population, self.start, update)
+        return (IntegerMargin(update, self.box) if self.integers else update), n
+
 
 def plan_for(asked: Asked) -> tuple[Plan, Budget]:
-    """Choose a plan, and give the budget it is to be served with.
+    """Choose a plan, and return it with the budget it is to be served with.
+
+    The first line of `PLANS` that suits what was asked is taken.
 
     Raises
     ------
     ValueError, TypeError
         Where arguments do not go together.
     """
-    polish, restarts = resolve_stages(asked.polish, asked.restarts, asked.best_known)
-    _check(asked, polish, restarts)
-    budget, stopping = asked.budget, Stopping() if asked.tol is None else Stopping(asked.tol)
+    _check(asked)
+    budget = asked.budget
     if not budget.limited and not asked.problem_searches:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(asked.start))
-    if asked.problem_searches:
-        return _problem_plan(asked, stopping), budget
-    if (space := asked.strings) is not None:
-        most = np.inf if budget.max_evaluations is None else budget.max_evaluations
-        width = None if asked.population is None else positive_count("population", asked.population)
-        return string_search(space, stopping, asked.rng, width, budget.target, most), budget
-
-    update = PathAdaptation() if asked.best_known else resolve_update(asked.update, asked.elite_fraction)
-    n = least = resolve_population(asked.population, asked.start, update)
-    if asked.integers:
-        update = IntegerMargin(update, asked.box)
-    local = asked.polish is not False and asked.method != "textbook"
-    if asked.constraints is not None:
-        return feasible_runs(update, asked.start, n, stopping, asked.box, asked.constraints, local), budget
-    if asked.noisy:
-        return noisy_run(update, asked.start, n, stopping, asked.domain, budget.max_evaluations), budget
-
-    def single(start: Any) -> Plan:
-        return confirmed_run(update, start, n, stopping, asked.domain)
-
-    if asked.integers:
-        return integer_runs(single, asked.start, stopping, asked.box, local), budget
-    if asked.best_known or polish or restarts != 0:
-        if asked.best_known and polish and asked.population is None:
-            n = int(POLISHED_POPULATION * least)
-        search = ContinuousSearch(
-            update,
-            cast(GaussianLike, asked.start),
-            n,
-            least,
-            asked.domain,
-            polish,
-            restarts,
-            asked.tol,
-            asked.rng,
-        )
-        return search.plan(), budget
-    return single(asked.start), budget
+    asked = replace(asked, budget=budget)
+    return next(make for suits, make in PLANS if suits(asked))(asked), budget
 
 
-def _problem_plan(asked: Asked, stopping: Stopping) -> Plan:
+def _problem_plan(asked: Asked) -> Plan:
     problem = asked.problem
     update = resolve_update(problem.update, None)
     population = asked.population or getattr(problem, "population", None)
     n = resolve_population(population, asked.start, update)
     agreeing = AGREEING_WITHIN_BUDGET if asked.budget.limited else AGREEING
     stage = getattr(problem, "stage", "sampling")
-    return independent_runs(update, asked.start, n, stopping, asked.domain, agreeing, stage)
+    return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage)
 
 
-def _check(asked: Asked, polish: bool, restarts: int | None) -> None:
+def _string_plan(asked: Asked) -> Plan:
+    width = None if asked.population is None else positive_count("population", asked.population)
+    space, most = cast(StringSpace, asked.strings), asked.budget.max_evaluations
+    return string_search(
+        space, asked.stopping, asked.rng, width, asked.budget.target, np.inf if most is None else most
+    )
+
+
+def _constrained_plan(asked: Asked) -> Plan:
+    update, n = asked.learner
+    constraints = cast(Constraints, asked.constraints)
+    return FeasibleSearch(update, asked.start, n, asked.stopping, asked.box, constraints, asked.local).plan()
+
+
+def _noisy_plan(asked: Asked) -> Plan:
+    update, n = asked.learner
+    return noisy_run(update, asked.start, n, asked.stopping, asked.domain, asked.budget.max_evaluations)
+
+
+def _integer_plan(asked: Asked) -> Plan:
+    return integer_runs(partial(_single_plan, asked), asked.start, asked.stopping, asked.box, asked.local)
+
+
+def _continuous_plan(asked: Asked) -> Plan:
+    polish, restarts = asked.stages
+    update = PathAdaptation() if asked.best_known else asked.learner[0]
+    n = least = resolve_population(asked.population, asked.start, update)
+    if asked.best_known and polish and asked.population is None:
+        n = int(POLISHED_POPULATION * least)
+    return ContinuousSearch(
+        update,
+        cast(GaussianLike, asked.start),
+        n,
+        least,
+        asked.domain,
+        polish,
+        restarts,
+        asked.tol,
+        asked.rng,
+    ).plan()
+
+
+def _single_plan(asked: Asked, start: Family | None = None) -> Plan:
+    update, n = asked.learner
+    return confirmed_run(update, asked.start if start is None else start, n, asked.stopping, asked.domain)
+
+
+PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
+    (lambda asked: asked.problem_searches, _problem_plan),
+    (lambda asked: asked.strings is not None, _string_plan),
+    (lambda asked: asked.constraints is not None, _constrained_plan),
+    (lambda asked: asked.noisy, _noisy_plan),
+    (lambda asked: asked.integers, _integer_plan),
+    (lambda asked: asked.best_known or asked.stages != (False, 0), _continuous_plan),
+    (lambda asked: True, _single_plan),
+)
+
+
+def _check(asked: Asked) -> None:
     """Refuse what would be ignored.
 
     Raises
@@ -176,6 +222,7 @@ def _check(asked: Asked, polish: bool, restarts: int | None) -> None:
     ValueError
         For arguments that do not go together.
     """
+    polish, restarts = asked.stages
     if asked.noisy:
         if asked.budget.target is not None:
             raise ValueError("one noisy value does not show that a target is reached; leave target out.")

@@ -6,115 +6,111 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.constraints import Constraints
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step, Update, advance
 from cem.core.stopping import Stopping
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
 from cem.local_search.sequential_quadratic import Local, sequential_quadratic
 
-AGREEING = 30
-LEAST_AGREEING = 3
-MOST_ROUNDS = 100
+AGREEING = 30  # local searches at the best score, without a budget
+LEAST_AGREEING = 3  # when the budget ends it
+MOST_ROUNDS = 100  # each twice as long as the last: no budget gets there
 SAME = 1e-6  # relative difference of values that counts as the same optimum
 
 
-def feasible_runs(
-    update: Update,
-    start: Family,
-    n: int,
-    stopping: Stopping,
-    domain: Domain,
-    constraints: Constraints,
-    polish: bool,
-) -> Generator[Request, Batch, Ending]:
-    """Run from `start` time and again, each twice as long as the last, each with local searches in between.
+@dataclass(eq=False)
+class FeasibleSearch:
+    """A search under constraints; `plan` is to be served once.
 
-    A local search starts from the best candidate of the first batch and of every batch whose number in its
-    run is a power of two, and from one of the others, which need not lead to the same place. It has
-    converged where thirty searches have ended at the same best score, or three when the budget ends it.
+    Parameters
+    ----------
+    update : Update
+    start : Family
+    n : int
+        Candidates per iteration.
+    stopping : Stopping
+    domain : Domain
+    constraints : Constraints
+    polish : bool
+        Whether local searches take part.
     """
-    learner = FeasibilityFirst(update, constraints)
-    found: list[Local] = []
-    try:
-        for round_ in range(MOST_ROUNDS):
-            length = 2 ** (round_ + 2)
-            yield from _one_run(learner, start, n, stopping, domain, polish, length, found)
-            if (agreed := _agreeing(found)) >= AGREEING:
-                return _converged(agreed, "")
-    except Ended as ended:
-        agreed = _agreeing(found)
-        if not ended.status.limit or agreed < LEAST_AGREEING:
-            raise
-        return _converged(agreed, f"; {ended}")
-    return Ending(Status.COLLAPSED, f"only {_agreeing(found)} of {len(found)} searches found the best score")
 
+    update: Update
+    start: Family
+    n: int
+    stopping: Stopping
+    domain: Domain
+    constraints: Constraints
+    polish: bool
+    found: list[Local] = field(init=False, default_factory=list)
 
-def _one_run(
-    learner: FeasibilityFirst,
-    start: Family,
-    n: int,
-    stopping: Stopping,
-    domain: Domain,
-    polish: bool,
-    length: int,
-    found: list[Local],
-) -> Generator[Request, Batch, None]:
-    """Sample for `length` iterations, with local searches in between; note in `found` where they end."""
-    state = learner.init(start)
-    best = Local(np.zeros(0), -np.inf, np.inf)
-    while state.iteration < length and not stopping.reason(state):
-        batch = yield Draw(state.family, n, domain)
-        polish = polish and batch.x.dtype.kind == "f"  # discrete candidates have no slopes
-        top = _best_of(batch)
-        best = max(best, top, key=lambda local: local.rank)
-        state = advance(learner, state, batch, stopping)
-        yield Step(state)
-        if polish and state.iteration.bit_count() == 1:
-            for x in (top.x, _another(batch)):
-                local = yield from sequential_quadratic(learner.constraints, domain, x, _scale(domain, start))
-                found.append(local)
-                yield Step(_seen(state, local), "polishing")
-            if _agreeing(found) >= AGREEING:
-                return
-    if not polish:
-        found.append(best)
+    def plan(self) -> Generator[Request, Batch, Ending]:
+        """Run from `start` time and again, each run twice as long as the last, with local searches between.
 
+        A local search starts from the best candidate of the first batch and of every batch whose number in
+        its run is a power of two, and from one of the others, which need not lead to the same place. It has
+        converged where thirty searches have ended at the same best score, or three when the budget ends it.
+        """
+        try:
+            for round_ in range(MOST_ROUNDS):
+                yield from self._run(2 ** (round_ + 2))
+                if self.agreed >= AGREEING:
+                    return self._converged("")
+        except Ended as ended:
+            if not ended.status.limit or self.agreed < LEAST_AGREEING:
+                raise
+            return self._converged(f"; {ended}")
+        return Ending(
+            Status.COLLAPSED, f"only {self.agreed} of {len(self.found)} searches found the best score"
+        )
 
-def _seen(state: State, local: Local) -> State:
-    """Give the state as a history row of a local search shows it."""
-    return replace(state, level=local.score, elites=1)
+    @property
+    def agreed(self) -> int:
+        """Searches that ended, feasible, at the best score of all."""
+        scores = [local.score for local in self.found if local.excess <= 0]
+        top = max(scores, default=0.0)
+        return sum(score >= top - SAME * (1 + abs(top)) for score in scores)
+
+    def _converged(self, why: str) -> Ending:
+        return Ending(Status.CONVERGED, f"{self.agreed} searches found the same best score{why}")
+
+    def _run(self, length: int) -> Generator[Request, Batch, None]:
+        """Sample for `length` iterations, with local searches in between."""
+        learner = FeasibilityFirst(self.update, self.constraints)
+        state, best = learner.init(self.start), Local(np.zeros(0), -np.inf, np.inf)
+        local = self.polish
+        while state.iteration < length and not self.stopping.reason(state):
+            batch = yield Draw(state.family, self.n, self.domain)
+            local = local and batch.x.dtype.kind == "f"  # discrete candidates have no slopes
+            top = _best_of(batch)
+            best = max(best, top, key=lambda each: each.rank)
+            state = advance(learner, state, batch, self.stopping)
+            yield Step(state)
+            if local and state.iteration.bit_count() == 1:
+                yield from self._descend(state, top.x)
+                yield from self._descend(state, batch.x[int(batch.stream().integers(len(batch.x)))])
+                if self.agreed >= AGREEING:
+                    return
+        if not local:
+            self.found.append(best)
+
+    def _descend(self, state: State, x: Array) -> Generator[Request, Batch, None]:
+        """Search locally from `x`, shape ``(d,)``."""
+        span = self.domain.high - self.domain.low
+        spread = np.asarray(getattr(self.start, "std", 1.0))
+        scale = np.where(np.isfinite(span) & (span > 0), span, spread)
+        local = yield from sequential_quadratic(self.constraints, self.domain, x, scale)
+        self.found.append(local)
+        yield Step(replace(state, level=local.score, elites=1), "polishing")
 
 
 def _best_of(batch: Batch) -> Local:
     excess = np.zeros(len(batch.x)) if batch.excess is None else batch.excess
     top = int(np.argmax(np.fmax(deb_merit(batch.scores, excess), -np.inf)))
     return Local(batch.x[top], float(batch.scores[top]), float(excess[top]))
-
-
-def _another(batch: Batch) -> Array:
-    row: Array = batch.x[int(batch.stream().integers(len(batch.x)))]
-    return row
-
-
-def _scale(domain: Domain, start: Family) -> Array:
-    span = domain.high - domain.low
-    spread = np.asarray(getattr(start, "std", 1.0))
-    return np.asarray(np.where(np.isfinite(span) & (span > 0), span, spread))
-
-
-def _agreeing(found: list[Local]) -> int:
-    """Count the searches that ended, feasible, at the best score of all."""
-    scores = [local.score for local in found if local.excess <= 0]
-    top = max(scores, default=0.0)
-    return sum(score >= top - SAME * (1 + abs(top)) for score in scores)
-
-
-def _converged(agreed: int, why: str) -> Ending:
-    return Ending(Status.CONVERGED, f"{agreed} searches found the same best score{why}")
 
 
 _SCALE, _EPSILON = "constraint_scale", "epsilon"
@@ -157,7 +153,7 @@ class FeasibilityFirst:
         return float(getattr(self.update, "elite_fraction", 1.0))
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch."""
+        """Return the state before the first batch."""
         return self.update.init(start)
 
     def step(self, state: State, batch: Batch, /) -> State:
@@ -176,10 +172,8 @@ class FeasibilityFirst:
         return replace(after, memory={**after.memory, _SCALE: scale, _EPSILON: np.array(epsilon)})
 
 
-def deb_merit(
-    scores: NDArray[np.float64], violation: NDArray[np.float64], epsilon: float = 0.0
-) -> NDArray[np.float64]:
-    """Give scores in which a violation beyond `epsilon` costs more than any difference of scores.
+def deb_merit(scores: Floats, violation: Floats, epsilon: float = 0.0) -> Floats:
+    """Return scores in which a violation beyond `epsilon` costs more than any difference of scores.
 
     Deb (2000), Equation (4), for maximisation: the worst score within `epsilon`, less the violation.
     """
@@ -189,8 +183,8 @@ def deb_merit(
     return np.where(met, scores, worst - violation)
 
 
-def _scale_of(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the median violation of each constraint by those that violate it, 1 where none does."""
+def _scale_of(amounts: Floats) -> Floats:
+    """Return the median violation of each constraint by those that violate it, 1 where none does."""
     scale = np.ones(amounts.shape[1])
     for j, column in enumerate(amounts.T):
         violated = column[(column > 0) & np.isfinite(column)]

@@ -16,15 +16,14 @@ import numpy as np
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Ended, Request, Rule, State, Update, run
-from cem.core.stopping import Stopping, Watch
-from cem.families.base import Family, dimension
+from cem.core.stopping import Exhausted, Stopping
+from cem.families.base import Family, Floats, dimension
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian, GaussianLike
 from cem.local_search.curvature import DenseCurvature
 from cem.local_search.local_stage import Polished, local_stage
 from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import LocalResult
-from cem.local_search.requests import Vector
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.ledger import Ledger
 from cem.plans.newton_finish import finished_run
@@ -35,17 +34,17 @@ _JITTER = 0.02  # of the span: how far from the middle the local stage starts
 _WIDEST = 0.2  # of the span: a first spread that a box does not cut off
 _REACH = 2.5  # standard deviations to either side: the region
 _STALLED = 1e-6  # of the whole gain: a last step so small that more of them will not do
-_AGREEING = 2
+_AGREEING = 2  # runs, where none has ended elsewhere
 _AGREEING_AMONG_OTHERS = 4  # where a run has ended elsewhere
 
 
 def convincing(agreed: int, runs: int) -> bool:
-    """Tell whether so many of the runs are enough: two where all agree, four where one ended elsewhere."""
+    """Whether so many of the runs are enough: two where all agree, four where one ended elsewhere."""
     return agreed >= (_AGREEING if agreed == runs else _AGREEING_AMONG_OTHERS)
 
 
 def is_gaussian(family: Family) -> bool:
-    """Tell whether the plan can start from `family`."""
+    """Whether the plan can start from `family`."""
     return isinstance(family, GaussianLike)
 
 
@@ -83,8 +82,8 @@ class ContinuousSearch:
     rng: np.random.Generator
 
     box: Domain = field(init=False)
-    low: Vector = field(init=False)  # of the region: the part of the box that the start reaches
-    span: Vector = field(init=False)
+    low: Floats = field(init=False)  # of the region: the part of the box that the start reaches
+    span: Floats = field(init=False)
     stopping: Stopping = field(init=False)
     ledger: Ledger = field(init=False, default_factory=Ledger)
     bests: list[float] = field(init=False, default_factory=list)
@@ -131,7 +130,7 @@ class ContinuousSearch:
             yield from self._run(PathAdaptation(), begin, self.n, "follow-up", note)
 
     def _around(self, local: LocalResult, model: DenseCurvature) -> FactoredGaussian:
-        """Give the Gaussian whose covariance is the inverse Hessian, sized by the last decrease."""
+        """Return the Gaussian whose covariance is the inverse Hessian, sized by the last decrease."""
         values, vectors = np.linalg.eigh(model.matrix)
         values = np.maximum(values, max(1e-14 * values[-1], 1e-300))
         left = max(local.decrease, NoiseLevel().at(local.value))
@@ -186,7 +185,7 @@ class ContinuousSearch:
         state = update.init(start)
         rule: Rule = self.stopping
         if isinstance(update, PathAdaptation):
-            rule = Watch(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
+            rule = Exhausted(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
         own = Ledger()
         if self.polish and self.noise is not None and "axes" in state.memory:
             steps = own.counted(finished_run(update, state, n, rule, self.box, self.span, self.noise, stage))
@@ -204,13 +203,13 @@ class ContinuousSearch:
         return judged(outcome.why, gain)
 
     def _probed(self, outcome: _Run, n: int) -> Generator[Request, Batch, float]:
-        """Look nearer to the start for something better than all that was found; give the gain, or 0."""
+        """Look nearer to the start for something better than all that was found; return the gain, or 0."""
         start = self.update.init(self.start).family
         state = replace(outcome.state, best=self.ledger.best)
         return (yield from self.ledger.counted(probe(state, start, n, self.stopping, self.domain)))
 
     def _family(self) -> Family:
-        """Give what the best candidate was drawn from; about one that a local stage found, a narrow start."""
+        """Return what the best candidate was drawn from; a narrow start about one of a local stage."""
         family = self.ledger.family
         if family is None:
             if self.ledger.best_x is None:
@@ -235,8 +234,8 @@ def _plain_run(
     return outcome.why, outcome.state
 
 
-def _capped(start: Any, span: Vector) -> Any:
-    """Give a start of independent coordinates no more spread than its region can hold."""
+def _capped(start: Any, span: Floats) -> Any:
+    """Return a start of independent coordinates no more spread than its region can hold."""
     if isinstance(start, Gaussian) and start.diagonal:
         return Gaussian(start.mean, std=np.minimum(start.std, np.where(span > 0, _WIDEST * span, start.std)))
     return start

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Request, Rows, State, Update
 from cem.core.stopping import Stopping
-from cem.families.base import Family
+from cem.families.base import Family, Floats
 from cem.local_search.integer_steps import HeldSteps, Point
+from cem.local_search.requests import as_values
 from cem.plans.ledger import Ledger
 
 NARROWER = 0.1  # spread of a further run, of the first one's
-MOST_RUNS = 10
+MOST_RUNS = 10  # each has moved to a better integer: what needs more is stuck on a ridge
 
 
 def integer_runs(
@@ -59,15 +59,15 @@ def integer_runs(
 def _held_steps(
     ledger: Ledger, start: Any, stopping: Stopping, domain: Domain
 ) -> Generator[Request, Batch, bool]:
-    """Look for better integers several steps away; tell whether there were any."""
+    """Look for better integers several steps away; return whether there were any."""
     here = domain.present(np.asarray(ledger.best_x)[None])[0]
     span = np.where(np.isfinite(domain.high - domain.low), domain.high - domain.low, 5 * start.std)
     steps = HeldSteps(domain, span, stopping.margin(ledger.best))
-    return (yield from steps.run(Point(here, -ledger.best))) is not None
+    return (yield from steps.run(Point(here, as_values(ledger.best)))) is not None
 
 
 def _stepped(ledger: Ledger, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:
-    """Go to the best neighbour until there is no better one; tell whether there was any."""
+    """Go to the best neighbour until there is no better one; return whether there was any."""
     moved = False
     columns = np.flatnonzero(domain.integer & ~domain.fixed)
     while ledger.best_x is not None:
@@ -138,7 +138,7 @@ class IntegerMargin:
         return float(getattr(self.update, "elite_fraction", 1.0))
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch.
+        """Return the state before the first batch.
 
         Raises
         ------
@@ -169,9 +169,7 @@ class IntegerMargin:
         memory = {**after.memory, _MEAN: after.family.mean, _FACTOR: factor}  # type: ignore[attr-defined]
         return replace(after, family=learnt, memory=memory)
 
-    def _with_margin(
-        self, mean: NDArray[np.float64], std: NDArray[np.float64], alpha: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _with_margin(self, mean: Floats, std: Floats, alpha: float) -> tuple[Floats, Floats]:
         """Correct the means and spreads of integer variables."""
         j = np.flatnonzero(self.domain.integer & ~self.domain.fixed)
         low, high = self.domain.low[j], self.domain.high[j]

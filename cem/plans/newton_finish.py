@@ -10,16 +10,19 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Rule, State, Update, run
+from cem.families.base import Floats
 from cem.local_search.curvature import DenseCurvature
 from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import BoxQuasiNewton, LocalResult
-from cem.local_search.requests import Vector
+from cem.local_search.requests import as_values
 from cem.plans.ledger import Ledger
 
-_EVALUATIONS_PER_VARIABLE = 15
+_EVALUATIONS_PER_VARIABLE = (
+    15  # five gradients of central and one of one-sided differences, and their line searches
+)
 _FIRST_TRY = 10.0  # the spread has fallen by this factor
 _NEXT_TRY = 3.0  # and by this one since
-_ONE_BASIN = 0.9
+_ONE_BASIN = 0.9  # rank correlation above which one quadratic explains the batch
 
 
 def finished_run(
@@ -28,7 +31,7 @@ def finished_run(
     n: int,
     rule: Rule,
     domain: Domain,
-    span: Vector,
+    span: Floats,
     noise: NoiseLevel,
     stage: str,
 ) -> Generator[Request, Batch, tuple[str, State]]:
@@ -52,7 +55,7 @@ def finished_run(
             return outcome.why, state
         least = _spread(state) / _NEXT_TRY
         model = _model_of(state, batch)
-        local = yield from ledger.counted(method.run(ledger.best_x, -ledger.best, model))
+        local = yield from ledger.counted(method.run(ledger.best_x, as_values(ledger.best), model))
         if local.converged and explains(local, batch):
             return "a Newton method finished it", state
 
@@ -64,12 +67,12 @@ class Narrowed:
     rule: Rule
     least: float
 
-    def quiet(self, before: State, after: State) -> bool:
-        """Tell what the rule tells."""
-        return self.rule.quiet(before, after)
+    def note(self, before: State, after: State, /) -> State:
+        """Note what the rule notes."""
+        return self.rule.note(before, after)
 
-    def reason(self, state: State) -> str | None:
-        """Say why the run should stop or pause, or None."""
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop or pause, or None."""
         return self.rule.reason(state) or ("the spread has fallen" if _spread(state) < self.least else None)
 
 
@@ -78,12 +81,12 @@ def _spread(state: State) -> float:
 
 
 def explains(local: LocalResult, batch: Batch) -> bool:
-    """Tell whether the quadratic about a local minimum ranks a batch as the objective does (Spearman's ρ)."""
+    """Whether the quadratic about a local minimum ranks a batch as the objective does (Spearman's ρ)."""
     if not isinstance(local.model, DenseCurvature):
         return False
     away = batch.x - local.x
     expected = np.einsum("ij,ij->i", away @ local.model.matrix, away)
-    first, second = (np.argsort(np.argsort(values)) for values in (expected, -batch.scores))
+    first, second = (np.argsort(np.argsort(values)) for values in (expected, as_values(batch.scores)))
     return float(np.corrcoef(first, second)[0, 1]) >= _ONE_BASIN
 
 

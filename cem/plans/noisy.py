@@ -13,17 +13,17 @@ from cem.core.domain import Domain
 from cem.core.ending import Ending, Estimate, Status
 from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, Update, advance
 from cem.core.stopping import Stopping
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
 
 REEVALUATED = 0.1  # share of a batch that is scored twice
 GROWTH = 1.5  # of the evaluations a candidate, where noise decides the ranks
 THRESHOLD = 0.2  # of the rank changes that pure chance would bring
-MOST_REPEATS = 32
-PATIENCE = 10
+MOST_REPEATS = 32  # of an average: the error has fallen to 18 %
+PATIENCE = 10  # iterations in a row in which even such averages do not rank
 FINAL = 100  # evaluations of the point that is returned
-PROBE_RATES = (1e-1, 1e-2)
-FINALISTS = 5
-STANDARD_ERRORS = 3.0
+PROBE_RATES = (1e-1, 1e-2)  # shares of the start: a first and a second look outside
+FINALISTS = 5  # of a probe, each with a full average
+STANDARD_ERRORS = 3.0  # of a difference: chance exceeds it once in 740
 
 
 class Averaged(NamedTuple):
@@ -93,7 +93,7 @@ def noisy_run(
     )
 
 
-def rank_change(old: NDArray[np.float64], new: NDArray[np.float64], threshold: float = THRESHOLD) -> float:
+def rank_change(old: Floats, new: Floats, threshold: float = THRESHOLD) -> float:
     """Measure how far second evaluations change the ranks: positive where noise decides them.
 
     Parameters
@@ -116,7 +116,7 @@ def rank_change(old: NDArray[np.float64], new: NDArray[np.float64], threshold: f
     change = after - before - np.sign(after - before)
     others = np.arange(1, 2 * n)
 
-    def limit(rank: NDArray[np.intp]) -> NDArray[np.float64]:
+    def limit(rank: NDArray[np.intp]) -> Floats:
         return np.asarray(np.percentile(np.abs(others - rank[:, None]), threshold * 50, axis=1))
 
     tolerated = limit(after - (new[twice] > old[twice])) + limit(before - (old[twice] > new[twice]))
@@ -151,7 +151,7 @@ def _measured(x: Array, times: int) -> Generator[Request, Batch, Estimate]:
 def _probe(
     state: State, start: Family, n: int, centre: Estimate, times: int, domain: Domain | None
 ) -> Generator[Request, Batch, float]:
-    """Look for candidates nearer to the start that are significantly better; give the gain, or 0."""
+    """Look for candidates nearer to the start that are significantly better; return the gain, or 0."""
     for rate in PROBE_RATES:
         batch = yield Draw(state.family.blend(start, rate), n, domain)
         for row in np.argsort(-_ranked(batch.scores), kind="stable")[:FINALISTS]:
@@ -165,7 +165,7 @@ def _probe(
 
 
 def _centre(state: State, batch: Batch | None) -> Array:
-    """Give the distribution's mean; where candidates are discrete, one of them."""
+    """Return the distribution's mean; where candidates are discrete, one of them."""
     mean: Any = getattr(state.family, "mean", None)
     if isinstance(mean, np.ndarray) and (batch is None or batch.x.dtype.kind == "f"):
         return np.asarray(mean)
@@ -179,9 +179,9 @@ def _again(n: int) -> int:
     return max(2, int(np.ceil(REEVALUATED * n)))
 
 
-def _ranked(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ranked(scores: Floats) -> Floats:
     return np.fmax(scores, -np.inf)
 
 
-def _root_mean_square(values: NDArray[np.float64]) -> float:
+def _root_mean_square(values: Floats) -> float:
     return float(np.sqrt(np.mean(values**2)))

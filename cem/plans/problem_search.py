@@ -10,8 +10,8 @@ from cem.core.loop import Batch, Ended, Request, Update, run
 from cem.core.stopping import ArchiveSettled, Stopping
 from cem.families.base import Family
 
-MOST_RUNS = 12
-LEAST_AGREEING = 3
+MOST_RUNS = 12  # the effort of the last is twelve times the first
+LEAST_AGREEING = 3  # when the budget ends it
 
 
 def independent_runs(

@@ -10,9 +10,9 @@ from cem.core.loop import Batch, Draw, Request, State, Update, run
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
 
-PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-PROBES_PER_VARIABLE = 20
-MOST_LEAST = 1000
+PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of the start, a decade each
+PROBES_PER_VARIABLE = 20  # each variable is drawn from the start in 2 rows of the first rate
+MOST_LEAST = 1000  # rows of a rate, however many variables
 
 
 def confirmed_run(
@@ -29,7 +29,7 @@ def confirmed_run(
 
 
 def judged(why: str, gain: float) -> Ending:
-    """Tell how a run ended by itself, given what a probe gained."""
+    """Return how a run ended by itself, given what a probe gained."""
     if gain > 0:
         return _collapsed(f"{why}, but candidates drawn nearer to the start are better by {gain:.3g}")
     return Ending(Status.CONVERGED, f"{why}, and a probe towards the start found nothing better")

@@ -16,13 +16,13 @@ from cem.families.gaussian import Gaussian
 from cem.updates import SmoothedFit
 
 BOX_STD = 0.3  # of the span of a variable
-POINT_STD = 0.2
+POINT_STD = 0.2  # of the span: a point says more than the middle of a box
 OPEN_STD = 0.3  # of 1 + |x0|, where a side is open
-PROBE_ROWS = 1000
+PROBE_ROWS = 1000  # a start that reaches the box in 1 of 300 rows is refused in 1 of 28 seeds
 
 
 def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Family, Domain | None]:
-    """Give the first distribution and the domain.
+    """Return the first distribution and the domain.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Fam
 
 
 def resolve_update(update: Update | None, elite_fraction: float | None) -> Update:
-    """Give the update, `SmoothedFit` by default, with the elite fraction asked for.
+    """Return the update, `SmoothedFit` by default, with the elite fraction asked for.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def resolve_update(update: Update | None, elite_fraction: float | None) -> Updat
 
 
 def resolve_population(population: int | None, family: Family, update: Update) -> int:
-    """Give the candidates an iteration: the update's own default, if it has one, otherwise ten a variable,
+    """Return the candidates per iteration: the update's own default, if it has one, otherwise ten a variable,
     between 100 and 1,000, and enough for a fit.
 
     Raises
@@ -108,7 +108,7 @@ def resolve_population(population: int | None, family: Family, update: Update) -
 
 
 def resolve_stages(polish: Any, restarts: Any, best_known: bool) -> tuple[bool, int | None]:
-    """Give whether to polish and how often to restart (None: until runs agree); None asks for the default.
+    """Return whether to polish and how often to restart (None: until runs agree); None asks for the default.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def resolve_stages(polish: Any, restarts: Any, best_known: bool) -> tuple[bool, 
 
 
 def rows_needed(family: Family, update: Update) -> int:
-    """Give the rows that an iteration needs: what the update says, otherwise what a fit needs."""
+    """Return the rows that an iteration needs: what the update says, otherwise what a fit needs."""
     own = getattr(update, "minimum_rows", None)
     return minimum_rows(family) if own is None else int(own)
 

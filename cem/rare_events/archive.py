@@ -11,11 +11,12 @@ from cem.core.loop import Batch, Draw, Ended, Request, State, Step
 from cem.families.base import Array, Family
 from cem.families.blended import Blended
 from cem.rare_events.importance import Tally
-from cem.rare_events.pool import Sample
-from cem.rare_events.spaces.normal import Space
+from cem.rare_events.pool import Pool, Sample
+from cem.rare_events.settings import Settings
+from cem.rare_events.spaces.space import Space
+from cem.rare_events.tail import pooled_point, tail_of
 
-WINDOW = 4
-OPENING = 2
+OPENING = 2  # the samples that every chain begins with: nominal and wide
 
 Drawing = Generator[Request, Batch, Sample]
 
@@ -28,7 +29,9 @@ class Archive:
     ----------
     space : Space
     level : float
-        Where the event begins; a quantile's moves while it is sought.
+        Where the event begins.
+    probability : float or None
+        For a quantile: the tail probability whose level is sought; `level` moves with what is known of it.
     chains : list of lists of Sample
         Each begins with an opening from the nominal and one from the wide distribution.
     measured : list of Sample
@@ -38,25 +41,34 @@ class Archive:
 
     space: Space
     level: float
+    probability: float | None = None
     chains: list[list[Sample]] = field(default_factory=list)
     measured: list[Sample] = field(default_factory=list)
     modes: Array | None = None
 
     @property
+    def settings(self) -> Settings:
+        """What the plan is set to."""
+        return self.space.settings
+
+    @property
     def batch(self) -> int:
-        """Rows a batch."""
-        d = self.space.dimension
-        return 300 if d <= 5 else 400 if d <= 12 else 1000 if d <= 30 else min(3000, max(1000, 20 * d))
+        """Rows per batch."""
+        d, s = self.space.dimension, self.settings
+        low, high = s.batch_limits
+        beyond = min(high, max(low, s.rows_per_dimension * d))
+        return next((rows for most, rows in s.batches if d <= most), beyond)
 
     @property
     def delta(self) -> float:
         """Coefficient of variation of indicator over soft indicator at which learning may stop."""
-        return 2.5 if self.space.dimension <= 30 else 2.0
+        return self.settings.delta[self.space.dimension > self.settings.middle]
 
     @property
     def wanted(self) -> float:
         """Effective rows that a tilt of the pool must keep."""
-        return (2.0 if self.space.dimension <= 12 else 1.0) * self.batch / (1 + self.delta**2)
+        times = self.settings.wanted[self.space.dimension > self.settings.small]
+        return times * self.batch / (1 + self.delta**2)
 
     @property
     def learned(self) -> list[Sample]:
@@ -68,10 +80,19 @@ class Archive:
         """Rows that learning took."""
         return sum(len(s.scores) for s in self.learned)
 
-    @staticmethod
-    def recent(chain: list[Sample]) -> list[Sample]:
-        """Give the opening of a chain and its last few samples."""
-        return chain[:OPENING] + chain[OPENING:][-WINDOW:]
+    def recent(self, chain: list[Sample]) -> list[Sample]:
+        """Return the opening of a chain and its last few samples."""
+        return chain[:OPENING] + chain[OPENING:][-self.settings.window :]
+
+    def aim(self, pool: Pool) -> None:
+        """Move the level of a quantile to where a pool says that it lies: biased, for fitting only."""
+        if self.probability is not None:
+            self.level = pooled_point(pool, self.probability)
+
+    def settle(self, samples: list[Sample]) -> None:
+        """Move the level of a quantile to where samples that share a proposal say that it lies."""
+        if self.probability is not None:
+            self.level = tail_of(samples).point(self.probability)
 
     def draw(
         self, proposal: Family, n: int, into: list[Sample], stage: str, level: float = np.nan
@@ -98,14 +119,15 @@ class Archive:
         return sample
 
     def hits(self, samples: list[Sample]) -> Array:
-        """Give the rows of the samples that are in the event."""
+        """Return the rows of the samples that are in the event."""
         return np.concatenate([s.x[s.scores >= self.level] for s in samples])
 
     def tally(self, samples: list[Sample]) -> Tally:
         """Count the hits of samples that share a proposal."""
         tally = Tally()
         for s in samples:
-            tally = tally.add(s.x, s.scores, self.level, self.space.nominal, s.proposal)
+            inside = s.scores >= self.level
+            tally = tally.count(len(s.scores), s.x[inside], s.log_weights()[inside])
         return tally
 
 

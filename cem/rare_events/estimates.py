@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
 from cem.core.ending import Status
 from cem.core.history import History
-from cem.families.base import Array, Family
-
-RESOLUTION = 0.015
+from cem.families.base import Array, Family, Floats
+from cem.rare_events.settings import DEFAULT
 
 
 class ConfidenceInterval(NamedTuple):
@@ -27,7 +25,7 @@ class FailureSamples(NamedTuple):
     """Candidates in the event, shape ``(k, d)``, and their weights, shape ``(k,)``, summing to one."""
 
     x: Array
-    weights: NDArray[np.float64]
+    weights: Floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,9 +82,10 @@ class ProbabilityEstimate:
     pareto_shape: float = np.nan
     largest_share: float = np.nan
     _skewness: float = 0.0
+    _least_error: float = DEFAULT.least_error
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
-        """Give an interval for the probability, inside [0, 1].
+        """Return an interval for the probability, inside [0, 1].
 
         Clopper and Pearson's where the draws came from the nominal distribution. Otherwise Hall's, corrected
         for skewness, to which 1.5 % of the probability is added in quadrature: weights not yet seen may hide
@@ -110,14 +109,14 @@ class ProbabilityEstimate:
         if self.hits == 0 or not np.isfinite(self.coefficient_of_variation):
             return ConfidenceInterval(0.0, 1.0)
         z = -float(ndtri(alpha / 2))
-        p, floor = self.probability, z * RESOLUTION * self.probability
+        p, floor = self.probability, z * self._least_error * self.probability
         down = self.standard_error * max(unskewed(z, self._skewness, self.draws), 0.0)
         up = self.standard_error * max(-unskewed(-z, self._skewness, self.draws), 0.0)
         low, high = p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor))
         return ConfidenceInterval(max(low, 0.0), min(high, 1.0))
 
     def summary(self) -> str:
-        """Give a short text: the probability, what it rests on, and whether to trust it."""
+        """Return a short text: the probability, what it rests on, and whether to trust it."""
         low, high = self.confidence_interval()
         return (
             f"P = {self.probability:.4g}, 95 % in [{low:.4g}, {high:.4g}], "
@@ -129,7 +128,7 @@ class ProbabilityEstimate:
         )
 
     def failure_samples(self) -> FailureSamples:
-        """Give the hits, as the performance saw them, with their normalised importance weights."""
+        """Return the hits, as the performance saw them, with their normalised importance weights."""
         return self._samples
 
     def __repr__(self) -> str:
@@ -153,7 +152,7 @@ class ProbabilityEstimate:
 
 
 def unskewed(z: float, skewness: float, n: int) -> float:
-    """Give the studentised quantile that Hall's transformation of a skewed mean of `n` takes to `z`."""
+    """Return the studentised quantile that Hall's transformation of a skewed mean of `n` takes to `z`."""
     c = skewness / (3 * np.sqrt(max(n, 1)))
     if abs(c) < 1e-8:
         return z
@@ -161,14 +160,14 @@ def unskewed(z: float, skewness: float, n: int) -> float:
 
 
 def _clopper_pearson(hits: int, draws: int, alpha: float) -> ConfidenceInterval:
-    """Give Clopper and Pearson's (1934) interval for a binomial proportion."""
+    """Return Clopper and Pearson's (1934) interval for a binomial proportion."""
     low = 0.0 if hits == 0 else float(betaincinv(hits, draws - hits + 1, alpha / 2))
     high = 1.0 if hits == draws else float(betaincinv(hits + 1, draws - hits, 1 - alpha / 2))
     return ConfidenceInterval(low, high)
 
 
-def samples(x: Array, weights: NDArray[Any]) -> FailureSamples:
-    """Give read-only failure samples."""
+def samples(x: Array, weights: Floats) -> FailureSamples:
+    """Return read-only failure samples."""
     for array in (x, weights):
         array.flags.writeable = False
     return FailureSamples(x, weights)
@@ -221,9 +220,10 @@ class QuantileEstimate:
     seed: int | np.random.SeedSequence
     _tail: Tail
     _sign: float
+    _least_error: float = DEFAULT.least_error
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
-        """Give an interval for the quantile: where the tail's probability with its error is `probability`.
+        """Return an interval for the quantile: where the tail's probability with its error is `probability`.
 
         To that error 1.5 % is added in quadrature. Everything, where fewer than 20 effective draws lie beyond
         the quantile.
@@ -237,13 +237,13 @@ class QuantileEstimate:
         cv = self.coefficient_of_variation
         if not self._enough:
             return ConfidenceInterval(-np.inf, np.inf)
-        spread = z * float(np.hypot(cv, RESOLUTION))
+        spread = z * float(np.hypot(cv, self._least_error))
         low = self._tail.point(self.probability * (1 + spread))
         high = self._tail.point(self.probability * (1 - spread)) if spread < 1 else np.inf
         return self._ordered(low, high)
 
     def shortfall_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
-        """Give an interval for the expected shortfall, normal, with 1.5 % of its excess over the quantile.
+        """Return an interval for the expected shortfall, normal, with 1.5 % of its excess over the quantile.
 
         Raises
         ------
@@ -255,7 +255,7 @@ class QuantileEstimate:
             return ConfidenceInterval(-np.inf, np.inf)
         over = self._tail.ratios * np.maximum(self._tail.scores - self._sign * self.quantile, 0.0)
         error = over.std() / np.sqrt(self._tail.draws) / self.probability
-        half = z * float(np.hypot(error, RESOLUTION * over.mean() / self.probability))
+        half = z * float(np.hypot(error, self._least_error * over.mean() / self.probability))
         return ConfidenceInterval(self.expected_shortfall - half, self.expected_shortfall + half)
 
     @property
@@ -269,7 +269,7 @@ class QuantileEstimate:
         return ConfidenceInterval(ends[0], ends[1])
 
     def summary(self) -> str:
-        """Give a short text."""
+        """Return a short text."""
         low, high = self.confidence_interval()
         least, most = self.shortfall_interval()
         return (
@@ -292,8 +292,8 @@ def _normal_quantile(confidence_level: float) -> float:
 class Tail:
     """Scores, falling, and their likelihood ratios, of draws from one proposal."""
 
-    scores: NDArray[np.float64]
-    ratios: NDArray[np.float64]
+    scores: Floats
+    ratios: Floats
 
     @property
     def draws(self) -> int:
@@ -301,13 +301,13 @@ class Tail:
         return len(self.scores)
 
     def point(self, probability: float) -> float:
-        """Give the largest score that is reached with at least this probability; -inf where none is."""
+        """Return the largest score that is reached with at least this probability; -inf where none is."""
         above = np.cumsum(self.ratios) / max(self.draws, 1)
         at = int(np.searchsorted(above, probability))
         return float(self.scores[at]) if at < self.draws else -np.inf
 
     def coefficient_of_variation(self, level: float) -> float:
-        """Give that of the probability of reaching `level`; infinite where nothing does."""
+        """Return that of the probability of reaching `level`; infinite where nothing does."""
         terms = np.where(self.scores >= level, self.ratios, 0.0)
         mean = terms.mean() if self.draws > 1 else 0.0
         return float(terms.std(ddof=1) / np.sqrt(self.draws) / mean) if mean > 0 else np.inf

@@ -1,4 +1,4 @@
-"""Importance sampling: likelihood ratios, and the running tally of an estimate."""
+"""Importance sampling: likelihood ratios, the running tally of an estimate, and what a plan found."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from cem.families.base import Array
+from cem.core.ending import Status
+from cem.families.base import Array, Family, Floats
+from cem.rare_events.pool import Sample
+from cem.rare_events.settings import DEFAULT
 
 
 class Nominal(Protocol):
@@ -18,12 +20,12 @@ class Nominal(Protocol):
     def sample(self, n: int, rng: np.random.Generator, /) -> Array:
         """Draw `n` candidates, shape ``(n, d)``."""
 
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
+    def log_prob(self, x: Array, /) -> Floats:
         """Log density or mass of each row in nats, shape ``(n,)``."""
 
 
-def log_ratio(nominal: Nominal, proposal: Nominal, x: Array) -> NDArray[np.float64]:
-    """Give the logarithm of the likelihood ratio p(x)/q(x) of each row, shape ``(n,)``.
+def log_ratio(nominal: Nominal, proposal: Nominal, x: Array) -> Floats:
+    """Return the logarithm of the likelihood ratio p(x)/q(x) of each row, shape ``(n,)``.
 
     A candidate that is impossible under the nominal has ratio 0.
     """
@@ -48,19 +50,20 @@ class Tally:
 
     draws: int = 0
     hits: Array = field(default_factory=lambda: np.empty((0, 0)))
-    log_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    log_weights: Floats = field(default_factory=lambda: np.empty(0))
 
-    def add(
-        self, x: Array, scores: NDArray[np.float64], level: float, nominal: Nominal, proposal: Nominal
-    ) -> Tally:
-        """Count scored draws from `proposal`."""
-        inside = np.array(x[scores >= level])
-        weights = log_ratio(nominal, proposal, inside) if len(inside) else np.empty(0)
+    def add(self, x: Array, scores: Floats, level: float, nominal: Nominal, proposal: Nominal) -> Tally:
+        """Count draws from `proposal`, rows ``(n, d)``, by their scores ``(n,)``."""
+        hits = x[scores >= level]
+        return self.count(len(x), hits, log_ratio(nominal, proposal, hits) if len(hits) else np.empty(0))
+
+    def count(self, draws: int, hits: Array, log_weights: Floats) -> Tally:
+        """Count further draws, and the rows ``(k, d)`` among them that hit with the logs of their weights."""
         return replace(
             self,
-            draws=self.draws + len(x),
-            hits=np.concatenate([self.hits, inside]) if self.hits.size else inside,
-            log_weights=np.concatenate([self.log_weights, weights]),
+            draws=self.draws + draws,
+            hits=np.concatenate([self.hits, hits]) if self.hits.size else np.array(hits),
+            log_weights=np.concatenate([self.log_weights, log_weights]),
         )
 
     @property
@@ -102,15 +105,15 @@ class Tally:
         return float(self.weights.max(initial=0.0))
 
     @property
-    def weights(self) -> NDArray[np.float64]:
+    def weights(self) -> Floats:
         """Weights of the hits, normalised to sum to one, shape ``(k,)``."""
         if not np.isfinite(self.log_probability):
             return np.zeros(self.log_weights.size)
         return np.asarray(np.exp(self.log_weights - logsumexp(self.log_weights)))
 
 
-def pareto_shape(log_weights: NDArray[np.float64]) -> float:
-    """Fit a generalised Pareto distribution to the largest weights and give its shape k.
+def pareto_shape(log_weights: Floats) -> float:
+    """Fit a generalised Pareto distribution to the largest weights and return its shape k.
 
     The mean of weights with k above .7 is not to be trusted. Infinite with too few weights to tell, minus
     infinite where the largest are all the same.
@@ -141,3 +144,20 @@ def pareto_shape(log_weights: NDArray[np.float64]) -> float:
     best = float((theta * weight).sum() / weight.sum())
     k = float(np.log1p(-best * excess).mean())
     return (m * k + 5) / (m + 10)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
+
+    `plain`: drawn from the nominal distribution. The improved method hands over the `samples` themselves, and
+    the relative standard error that it adds to every interval.
+    """
+
+    tally: Tally
+    proposal: Family
+    plain: bool
+    status: Status
+    message: str
+    samples: tuple[Sample, ...] = ()
+    least_error: float = DEFAULT.least_error

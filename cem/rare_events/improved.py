@@ -1,4 +1,8 @@
-"""The improved method's plan: open, learn in independent chains, measure, doubt."""
+"""The improved method's plan: open, learn in independent chains, measure, doubt.
+
+For a quantile it is the same, but that the level is not given: after every batch the pool says where the tail
+probability lies, and that is the level the next tilt aims at.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,20 @@ from scipy.special import logsumexp
 
 from cem.core.ending import Status
 from cem.core.loop import Batch, Ended, Request, as_ended
+from cem.families.base import Family
 from cem.rare_events.archive import Archive
-from cem.rare_events.estimates import RESOLUTION
-from cem.rare_events.importance import Tally
+from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
 from cem.rare_events.measuring import measure
-from cem.rare_events.multilevel import Measurement
-from cem.rare_events.multilevel import measure as measure_plainly
+from cem.rare_events.multilevel import draw_to_target
 from cem.rare_events.pool import Pool, Sample, effective
-from cem.rare_events.spaces.normal import Space
 from cem.rare_events.spaces.paths import PathSpace
+from cem.rare_events.spaces.space import Space
 
-CHAINS = 2
-MOST_DIMENSIONS_FOR_CHAINS = 60
-FREQUENT = 0.1
+Plan = Generator[Request, Batch, Finding]
 
 
-def improved(space: Space, level: float, target_cv: float) -> Generator[Request, Batch, Measurement]:
+def probability_plan(space: Space, level: float, target_cv: float) -> Plan:
     """Estimate the probability that a score reaches `level` under the nominal distribution of `space`.
 
     An event that the first draws from the nominal hit often is measured by the nominal itself. A run that is
@@ -40,17 +41,25 @@ def improved(space: Space, level: float, target_cv: float) -> Generator[Request,
     mixture model", Reliability Engineering & System Safety 191; Hesterberg (1995), Technometrics 37.
     """
     archive = Archive(space, level)
-    measured = yield from _improved(archive, target_cv)
-    return _with_cut_paths(space, measured, archive) if isinstance(space, PathSpace) else measured
+    found = yield from _plan(archive, target_cv)
+    return _with_cut_paths(space, found, archive) if isinstance(space, PathSpace) else found
 
 
-def _improved(archive: Archive, target_cv: float) -> Generator[Request, Batch, Measurement]:
-    space, level, nominal = archive.space, archive.level, archive.space.nominal
+def quantile_plan(space: Space, probability: float, target_cv: float) -> Plan:
+    """Measure the tail of the score about the point that is reached with `probability`."""
+    return (yield from _plan(Archive(space, np.inf, probability), target_cv))
+
+
+def _plan(archive: Archive, target_cv: float) -> Plan:
+    space, nominal, settings = archive.space, archive.space.nominal, archive.settings
+    chains = settings.chains if space.dimension <= settings.most_dimensions_for_chains else 1
     try:
-        for _ in range(CHAINS if space.dimension <= MOST_DIMENSIONS_FOR_CHAINS else 1):
+        for _ in range(chains):
             yield from opening(archive)
-            if _first(archive).log_probability > np.log(FREQUENT):
-                frequent = yield from measure_plainly(nominal, nominal, level, target_cv, archive.batch)
+            if archive.probability is None and _first(archive).log_probability > np.log(settings.frequent):
+                frequent = yield from draw_to_target(
+                    nominal, nominal, archive.level, target_cv, archive.batch
+                )
                 return (
                     frequent
                     if len(frequent.tally.hits)
@@ -69,47 +78,62 @@ def _improved(archive: Archive, target_cv: float) -> Generator[Request, Batch, M
     else:
         status = Status.TARGET_REACHED
         message = "the target coefficient of variation is reached and nothing speaks against the estimate"
-    return Measurement(found.tally, found.proposal, False, status, message)
+    return _finding(archive, found.proposal, found.samples, status, message)
 
 
-def _with_cut_paths(space: PathSpace, measured: Measurement, archive: Archive) -> Measurement:
+def _finding(
+    archive: Archive, proposal: Family, samples: list[Sample], status: Status, message: str
+) -> Finding:
+    """Return what samples from one proposal say; those from the nominal have no weights to doubt."""
+    plain = proposal is archive.space.nominal
+    tally = archive.tally(samples)
+    return Finding(tally, proposal, plain, status, message, tuple(samples), archive.settings.least_error)
+
+
+def _with_cut_paths(space: PathSpace, found: Finding, archive: Archive) -> Finding:
     """Say how many paths were cut, and object where their probability is more than the resolution."""
-    same = [s for s in archive.learned + archive.measured if s.proposal is measured.proposal]
+    same = [s for s in archive.learned + archive.measured if s.proposal is found.proposal]
     draws = sum(len(s.scores) for s in same)
     ratios = [np.exp(s.log_nominal - s.log_density(s.proposal))[space.path.cut(s.x)] for s in same]
     number = sum(len(r) for r in ratios)
     if number == 0:
-        return measured
+        return found
     lost = float(sum(r.sum() for r in ratios)) / draws
     message = f"{number} of {draws} paths were cut at {space.path.longest} steps"
-    if lost <= RESOLUTION * np.exp(measured.tally.log_probability):
-        return replace(measured, message=f"{measured.message}; {message}")
-    status = Status.UNTRUSTED if measured.status.success else measured.status
-    return replace(measured, status=status, message=f"{message}, a share of {lost:.2g} of all")
+    if lost <= found.least_error * np.exp(found.tally.log_probability):
+        return replace(found, message=f"{found.message}; {message}")
+    status = Status.UNTRUSTED if found.status.success else found.status
+    return replace(found, status=status, message=f"{message}, a share of {lost:.2g} of all")
 
 
 def _first(archive: Archive) -> Tally:
     """Count the hits among the draws from the nominal distribution."""
-    return archive.tally([chain[0] for chain in archive.chains if chain])
+    return archive.tally(_first_samples(archive))
 
 
-def _plain(archive: Archive, status: Status, message: str) -> Measurement:
-    return Measurement(_first(archive), archive.space.nominal, True, status, message)
+def _first_samples(archive: Archive) -> list[Sample]:
+    return [chain[0] for chain in archive.chains if chain]
 
 
-def _cut_short(archive: Archive, ended: Ended) -> Measurement:
+def _plain(archive: Archive, status: Status, message: str) -> Finding:
+    return _finding(archive, archive.space.nominal, _first_samples(archive), status, message)
+
+
+def _cut_short(archive: Archive, ended: Ended) -> Finding:
     """Report the newest measurement where there is one worth the name, or else the first draws."""
     if archive.measured:
         newest = archive.measured[-1].proposal
-        tally = archive.tally([s for s in archive.measured if s.proposal is newest])
-        if len(tally.hits):
-            message = f"{ended} before the measurement was done"
-            return Measurement(tally, newest, False, ended.status, message)
-    return _plain(archive, ended.status, f"{ended} before the level was reached")
-
-
-MOST_ERRORS = 4.0
-LEAST_FACTOR = 1.25
+        found = _finding(
+            archive,
+            newest,
+            [s for s in archive.measured if s.proposal is newest],
+            ended.status,
+            f"{ended} before the measurement was done",
+        )
+        if len(found.tally.hits):
+            return found
+    goal = "the level was reached" if archive.probability is None else "the measurement was done"
+    return _plain(archive, ended.status, f"{ended} before {goal}")
 
 
 class Rough(NamedTuple):
@@ -132,12 +156,12 @@ def rough_estimate(archive: Archive, chain: list[Sample]) -> Rough:
 
 def contradiction(archive: Archive) -> str:
     """Say that two chains contradict one another, beyond a quarter and four of their errors, or nothing."""
-    rough = [rough_estimate(archive, chain) for chain in archive.chains]
+    settings, rough = archive.settings, [rough_estimate(archive, chain) for chain in archive.chains]
     for one, other in combinations(rough, 2):
         if one.log_probability == other.log_probability:
             continue
         gap = abs(one.log_probability - other.log_probability)
-        if gap > max(np.log(LEAST_FACTOR), MOST_ERRORS * np.hypot(one.error, other.error)):
+        if gap > max(np.log(settings.least_factor), settings.most_errors * np.hypot(one.error, other.error)):
             low, high = sorted((np.exp(one.log_probability), np.exp(other.log_probability)))
             return f"two independent chains contradict one another ({low:.3g} and {high:.3g})"
     return ""

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri_exp
 
 from cem.core.loop import Batch, Request
-from cem.families.base import Family
+from cem.families.base import Family, Floats
 from cem.rare_events.archive import OPENING, Archive, mixture
 from cem.rare_events.pool import Pool, Sample, effective, scaled, sharpest
-from cem.rare_events.spaces.discrete import STARTS, DiscreteSpace, descend
+from cem.rare_events.settings import Settings
+from cem.rare_events.spaces.discrete import DiscreteSpace, descend
 
-Vector = NDArray[np.float64]
 Learning = Generator[Request, Batch, None]
-
-LEVELS = 40
-WIDE_SHARE = 0.05
-HEATS = (0.2, 0.0, -0.5, -1.0)
-SHARPEST, BLUNTEST = 1e-4, 1e3
-FEW_EFFECTIVE = 5
-FEW_HITS = 20
-PATIENCE = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +33,7 @@ class Tilt:
         The score that half of the tilted pool reaches, at most that of the event.
     """
 
-    log_weights: Vector
+    log_weights: Floats
     sharpness: float
     arrived: bool
     level: float
@@ -59,20 +49,25 @@ def opening(archive: Archive) -> Learning:
 
 
 def learn(archive: Archive) -> Learning:
-    """Move the last chain into the event, until its pool holds enough hits or learns nothing more."""
-    chain = archive.chains[-1]
-    if isinstance(archive.space, DiscreteSpace):
+    """Move the last chain into the event, until its pool holds enough hits or learns nothing more.
+
+    The level of a quantile moves along, with what the pool knows of it.
+    """
+    chain, settings = archive.chains[-1], archive.settings
+    if isinstance(archive.space, DiscreteSpace) and archive.probability is None:
         yield from _find_modes(archive, archive.space, chain)
     best_score, best_sharpness, stalled, previous = -np.inf, np.inf, 0, np.inf
-    for _ in range(LEVELS):
+    for _ in range(settings.levels):
         pool = Pool(archive.recent(chain))
+        archive.aim(pool)
         tilt = tilted(archive, pool, chain[-1], previous)
         if tilt.arrived:
             return
         top = float(pool.scores.max())
-        better = top > best_score or tilt.sharpness < 0.95 * best_sharpness
-        stalled = 0 if better or effective(tilt.log_weights) < FEW_EFFECTIVE else stalled + 1
-        if stalled >= PATIENCE:
+        better = top > best_score or tilt.sharpness < settings.progress * best_sharpness
+        poor = effective(tilt.log_weights) < settings.few_effective
+        stalled = 0 if better or poor else stalled + 1
+        if stalled >= settings.patience:
             return
         best_score, best_sharpness = max(best_score, top), min(best_sharpness, tilt.sharpness)
         proposal = next_proposal(archive, pool, tilt, chain)
@@ -82,61 +77,63 @@ def learn(archive: Archive) -> Learning:
 
 def _find_modes(archive: Archive, space: DiscreteSpace, chain: list[Sample]) -> Learning:
     """Heat until hits are common, descend from them, and draw about where they end."""
-    if not space.skewed.any():
+    starts = space.settings.mode_starts
+    if not (starts and space.skewed.any()):
         return
-    for heat in HEATS:
-        if len(archive.hits(chain)) >= STARTS:
+    for heat in space.settings.heats:
+        if len(archive.hits(chain)) >= starts:
             break
         yield from archive.draw(space.heated(heat), archive.batch, chain, "heat")
     hits = archive.hits(chain)
     if len(hits) == 0:
         return
     rng = chain[-1].stream()
-    picked = hits[rng.choice(len(hits), size=min(STARTS, len(hits)), replace=False)]
+    picked = hits[rng.choice(len(hits), size=min(starts, len(hits)), replace=False)]
     points = yield from descend(picked, space.likely, space.skewed, archive.level, rng)
     known = points if archive.modes is None else np.vstack([archive.modes, points])
     archive.modes = np.unique(known, axis=0)
-    around = mixture([space.about(archive.modes), space.wide], [0.9, 0.1])
+    around = mixture([space.about(archive.modes), space.wide], list(space.settings.mode_rates))
     yield from archive.draw(around, archive.batch, chain, "modes", archive.level)
 
 
 def tilted(archive: Archive, pool: Pool, newest: Sample, previous: float) -> Tilt:
-    """Give weights that lead one step towards the event: by score, or by heat where it is yes or no.
+    """Return weights that lead one step towards the event: by score, or by heat where it is yes or no.
 
     The soft indicator is as sharp as it can be while `Archive.wanted` rows stay effective.
     """
     scores = pool.scores
     if len(np.unique(scores)) <= 2:
         return _heated(archive, pool)
+    low, high = archive.settings.sharpness
     log_w = pool.log_weights()
     inside = scores >= archive.level
     if effective(log_w[inside]) >= archive.wanted:
-        return Tilt(np.where(inside, log_w, -np.inf), SHARPEST, True, archive.level)
-    t = distance(scores, archive.level, log_w)
+        return Tilt(np.where(inside, log_w, -np.inf), low, True, archive.level)
+    t = distance(archive.settings)(scores, archive.level, log_w)
 
-    def weights(sigma: float) -> Vector:
+    def weights(sigma: float) -> Floats:
         return np.asarray(log_w + soft(t, sigma))
 
-    sigma = sharpest(weights, SHARPEST, BLUNTEST, archive.wanted)
-    arrived = _sharp_enough(t[-len(newest.scores) :], previous, archive.delta)
+    sigma = sharpest(weights, low, high, archive.wanted)
+    arrived = _sharp_enough(t[-len(newest.scores) :], previous, archive)
     log_tilt = weights(sigma)
     return Tilt(log_tilt, sigma, arrived, min(_median(scores, log_tilt), archive.level))
 
 
-def _median(scores: Vector, log_weights: Vector) -> float:
-    """Give the score that half of the weight reaches."""
+def _median(scores: Floats, log_weights: Floats) -> float:
+    """Return the score that half of the weight reaches."""
     order = np.argsort(scores, kind="stable")[::-1]
     above = np.cumsum(np.exp(log_weights[order] - log_weights.max()))
     return float(scores[order[np.searchsorted(above, above[-1] / 2)]])
 
 
-def _sharp_enough(t: Vector, sigma: float, delta: float) -> bool:
-    """Tell whether indicator over soft indicator varies little over a batch that has enough hits."""
+def _sharp_enough(t: Floats, sigma: float, archive: Archive) -> bool:
+    """Whether indicator over soft indicator varies little over a batch that has enough hits."""
     inside = t <= 0
-    if not np.isfinite(sigma) or inside.sum() < FEW_HITS:
+    if not np.isfinite(sigma) or inside.sum() < archive.settings.few_hits:
         return False
     ratio = np.where(inside, np.exp(-soft(np.minimum(t, 0.0), sigma)), 0.0)
-    return bool(ratio.std() <= delta * ratio.mean())
+    return bool(ratio.std() <= archive.delta * ratio.mean())
 
 
 def _heated(archive: Archive, pool: Pool) -> Tilt:
@@ -144,7 +141,7 @@ def _heated(archive: Archive, pool: Pool) -> Tilt:
     inside = pool.scores >= archive.level
     log_q, x = pool.log_mixture(), pool.x
 
-    def weights(cold: float) -> Vector:
+    def weights(cold: float) -> Floats:
         log_p = pool.log_nominal if cold >= 1 else archive.space.heated(cold).log_prob(x)
         return np.where(inside, log_p - log_q, -np.inf)
 
@@ -159,30 +156,37 @@ def _heated(archive: Archive, pool: Pool) -> Tilt:
 
 def next_proposal(archive: Archive, pool: Pool, tilt: Tilt, chain: list[Sample]) -> Family:
     """Fit to the tilted pool, with a wide part; hotter where nothing has been hit."""
-    space = archive.space
-    if effective(tilt.log_weights) < FEW_EFFECTIVE:
-        heated: Family = space.heated(HEATS[min(len(chain) - OPENING, len(HEATS) - 1)])
-        return heated
+    space, settings = archive.space, archive.settings
+    if effective(tilt.log_weights) < settings.few_effective:
+        heats = settings.heats
+        return space.heated(heats[min(len(chain) - OPENING, len(heats) - 1)])
     fitted = fit(archive, pool, tilt.log_weights, chain[-1].stream())
-    return mixture([fitted, space.wide], [1 - WIDE_SHARE, WIDE_SHARE])
+    return mixture([fitted, space.wide], [1 - settings.wide_share, settings.wide_share])
 
 
-def fit(archive: Archive, pool: Pool, log_weights: Vector, rng: np.random.Generator) -> Any:
+def fit(archive: Archive, pool: Pool, log_weights: Floats, rng: np.random.Generator) -> Family:
     """Fit a proposal of the space to the pool."""
     kept = np.isfinite(log_weights)
     slope = None
-    if archive.space.dimension > 12 and len(np.unique(pool.scores)) > 2:
-        t = distance(pool.scores, archive.level, pool.log_weights())
+    if archive.space.dimension > archive.settings.small and len(np.unique(pool.scores)) > 2:
+        t = distance(archive.settings)(pool.scores, archive.level, pool.log_weights())
         slope = archive.space.slope(pool.x, -t)
     return archive.space.fit(pool.x[kept], scaled(log_weights[kept]), slope, rng)
 
 
-_LEAST = 1e-300
-_CERTAIN = -1e-12
+_LEAST = 1e-300  # a mass whose logarithm is still finite
+_CERTAIN = -1e-12  # the log of a tail mass whose normal quantile is still finite (-7)
+
+Distance = Callable[[Floats, float, Floats], Floats]
 
 
-def distance(scores: Vector, level: float, log_weights: Vector) -> Vector:
-    """Give each row's normal distance to the event: positive outside, not positive inside."""
+def distance(settings: Settings) -> Distance:
+    """Return how the distance of scores to a level is told."""
+    return settings.distance or normal_distance
+
+
+def normal_distance(scores: Floats, level: float, log_weights: Floats) -> Floats:
+    """Return each row's normal distance to the event, ``(n,)``: positive outside, not positive inside."""
     values, where = np.unique(scores, return_inverse=True)
     shift = float(log_weights.max())
     weights = np.exp(log_weights - shift)
@@ -196,14 +200,14 @@ def distance(scores: Vector, level: float, log_weights: Vector) -> Vector:
     return np.asarray(t[where])
 
 
-def _normal(mass: Vector | float, log_offset: float) -> Vector:
-    """Give -Φ⁻¹ of a tail mass that lacks the factor exp(log_offset)."""
+def _normal(mass: Floats | float, log_offset: float) -> Floats:
+    """Return -Φ⁻¹ of a tail mass that lacks the factor exp(log_offset)."""
     log_tail = np.log(np.maximum(mass, _LEAST)) + log_offset
     return np.asarray(-ndtri_exp(np.minimum(log_tail, _CERTAIN)))
 
 
-def soft(t: Vector, sigma: float) -> Vector:
-    """Give the logarithm of the soft indicator Φ(-t/σ).
+def soft(t: Floats, sigma: float) -> Floats:
+    """Return the logarithm of the soft indicator Φ(-t/σ).
 
     References
     ----------

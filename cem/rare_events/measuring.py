@@ -14,25 +14,12 @@ from cem.rare_events.archive import Archive, mixture
 from cem.rare_events.importance import Tally, pareto_shape
 from cem.rare_events.learning import fit
 from cem.rare_events.pool import Pool, Sample
+from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.discrete import DiscreteSpace
-
-REFITS = 4
-EXTRA_SHARE = 0.15
-PATIENCE = 1
-MOST_BATCHES = 100
-MOST_ROUNDS = 4
-MOST_SHAPE = 0.6
-LEAST_SHARE = 0.01
-MOST_LOPSIDED = 0.3
-FAR = 10.0
-MOST_FAR = 0.02
-MOST_RATIO = 1.6
-USUAL_CV = 0.05
-MOST_TIMES = 9
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurement:
     """Draws from one frozen proposal, and what speaks against them (an empty text where nothing does)."""
 
     proposal: Family
@@ -41,25 +28,29 @@ class Measured:
     doubt: str
 
 
-Measuring = Generator[Request, Batch, Measured]
+Measuring = Generator[Request, Batch, Measurement]
 
 
 def measure(archive: Archive, target_cv: float) -> Measuring:
     """Measure with a frozen proposal, and again with a better one while in doubt."""
     repairs: list[Family] = []
-    for attempt in range(REFITS + 1):
+    refits = archive.settings.refits
+    for attempt in range(refits + 1):
         pool = fitting_pool(archive)
+        archive.aim(pool)
         proposal = final_proposal(archive, pool, _known_modes(archive) + repairs)
-        found = yield from _measured(archive, proposal, target_cv, last=attempt == REFITS)
+        found = yield from _measure(archive, proposal, target_cv, last=attempt == refits)
         overlooked, repairs = second_look(archive, found)
-        found = replace(found, doubt=found.doubt or _objection(found, target_cv) or overlooked)
+        found = replace(
+            found, doubt=found.doubt or objection(found.tally, archive.settings, target_cv) or overlooked
+        )
         if not found.doubt:
             break
     return found
 
 
 def fitting_pool(archive: Archive) -> Pool:
-    """Give what the chains drew lately and all measurements; all there is where that holds no hit."""
+    """Return what the chains drew lately and all measurements; all there is where that holds no hit."""
     samples = [s for chain in archive.chains for s in archive.recent(chain)] + archive.measured
     hit = any((s.scores >= archive.level).any() for s in samples)
     return Pool(samples if hit else archive.learned + archive.measured)
@@ -70,7 +61,7 @@ def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
     space = archive.space
     fitted = fit(archive, pool, pool.event_weights(archive.level), pool.samples[-1].stream())
     parts = [fitted, space.inflated(fitted), space.wide, space.nominal, *extra]
-    share = EXTRA_SHARE / max(len(extra), 1)
+    share = space.settings.extra_share / max(len(extra), 1)
     return mixture(parts, [*space.rates, *(share for _ in extra)])
 
 
@@ -81,58 +72,61 @@ def _known_modes(archive: Archive) -> list[Family]:
     return []
 
 
-def _measured(archive: Archive, proposal: Family, target_cv: float, *, last: bool) -> Measuring:
+def _measure(archive: Archive, proposal: Family, target_cv: float, *, last: bool) -> Measuring:
     """Draw a pilot, then as many rows as its variance asks for, and no fewer than learning took.
 
     A proposal that would need more than learning took, or whose pilot fails the second look, is given up,
     unless it is the last.
     """
-    n, spent = archive.batch, archive.spent
-    usual = max(target_cv, USUAL_CV)
-    most = MOST_BATCHES * n * (usual / target_cv) ** 2
+    n, spent, settings = archive.batch, archive.spent, archive.settings
+    usual = max(target_cv, settings.usual_cv)
+    most = settings.most_batches * n * (usual / target_cv) ** 2
     samples: list[Sample] = []
     more = n
-    for round_ in range(MOST_ROUNDS):
+    for round_ in range(settings.most_rounds):
         samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
+        archive.settle(samples)
         tally = archive.tally(samples)
         cv = tally.coefficient_of_variation
-        if not last and tally.draws * (cv / usual) ** 2 > PATIENCE * max(spent, 2 * n):
-            return Measured(proposal, samples, tally, "the proposal is too poor to reach the target")
-        if not last and round_ == 0 and second_look(archive, Measured(proposal, samples, tally, ""))[0]:
+        if not last and tally.draws * (cv / usual) ** 2 > settings.too_poor * max(spent, 2 * n):
+            return Measurement(proposal, samples, tally, "the proposal is too poor to reach the target")
+        if not last and round_ == 0 and second_look(archive, Measurement(proposal, samples, tally, ""))[0]:
             break
-        need = 1.1 * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, MOST_TIMES * need)), most)
+        need = settings.cushion * tally.draws * (cv / target_cv) ** 2
+        goal = min(max(need, min(spent, settings.most_times * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
-    return Measured(proposal, samples, tally, "")
+    return Measurement(proposal, samples, tally, "")
 
 
-def _objection(found: Measured, target_cv: float) -> str:
-    """Say what the weights themselves speak against the estimate, or nothing."""
-    tally = found.tally
+def objection(tally: Tally, settings: Settings, target_cv: float) -> str:
+    """Say what the weights themselves speak against an estimate, or nothing."""
     if len(tally.hits) == 0:
         return "the final proposal saw no hit"
     if not tally.coefficient_of_variation <= target_cv:
         cv = tally.coefficient_of_variation
         return f"the target coefficient of variation was not reached ({cv:.3g} > {target_cv:g})"
     shape = pareto_shape(tally.log_weights)
-    if shape > MOST_SHAPE and tally.largest_share > LEAST_SHARE:
+    if shape > settings.most_shape and tally.largest_share > settings.least_share:
         return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
     lopsided = tally.skewness / np.sqrt(tally.draws)
-    if lopsided > MOST_LOPSIDED:
+    if lopsided > settings.most_lopsided:
         return f"few large weights make up the variance (skewness {lopsided:.2g} of the root of the draws)"
     return ""
 
 
-def second_look(archive: Archive, found: Measured) -> tuple[str, list[Family]]:
-    """Tell whether earlier hits lie where the final proposal hardly goes, and give a part that goes there.
+def second_look(archive: Archive, found: Measurement) -> tuple[str, list[Family]]:
+    """Say whether earlier hits lie where the final proposal hardly goes, and return a part that goes there.
 
     For a hit, r is the density of the nominal given the event over that of the proposal; the mean of r over
     the event is the second moment that the estimate's variance shows. Where earlier hits with r > 10 carry
     over 2 % of the mass and their mean r is over 1.6 times the one seen, something was overlooked.
     """
-    others = archive.learned + [s for s in archive.measured if s not in found.samples]
+    settings, others = (
+        archive.settings,
+        archive.learned + [s for s in archive.measured if s not in found.samples],
+    )
     if len(found.tally.hits) == 0:
         return "", []
     pool = Pool(others)
@@ -144,8 +138,8 @@ def second_look(archive: Archive, found: Measured) -> tuple[str, list[Family]]:
     log_r = pool.log_nominal[kept] - found.proposal.log_prob(x) - found.tally.log_probability
     ratio = np.exp(np.minimum(log_r, 300))
     seen = 1 + found.tally.draws * found.tally.coefficient_of_variation**2
-    far = ratio > FAR
-    if share[far].sum() <= MOST_FAR or float(share @ ratio) <= MOST_RATIO * seen:
+    far = ratio > settings.far
+    if share[far].sum() <= settings.most_far or float(share @ ratio) <= settings.most_ratio * seen:
         return "", []
     weights = share[far] * share[far].sum() / (share[far] ** 2).sum()
     part = archive.space.fit(x[far], weights, None, found.samples[-1].stream())

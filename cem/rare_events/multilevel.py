@@ -7,15 +7,14 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.ending import Status
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step, advance, as_ended, run
 from cem.core.selection import elite_level
 from cem.core.stopping import LevelReached
-from cem.families.base import Family, dimension
+from cem.families.base import Family, Floats, dimension
 from cem.families.gaussian import GaussianLike
-from cem.rare_events.importance import Nominal, Tally, log_ratio
+from cem.rare_events.importance import Finding, Nominal, Tally, log_ratio
 from cem.rare_events.working_space import Inputs
 
 LEAST_ELITES = 30
@@ -25,23 +24,9 @@ CUSHION = 1.1
 MOST_NUMBERS = 2**24  # of a batch, so that it fits into memory in any dimension
 
 
-@dataclass(frozen=True, eq=False)
-class Measurement:
-    """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
-
-    `plain`: drawn from the nominal distribution.
-    """
-
-    tally: Tally
-    proposal: Family
-    plain: bool
-    status: Status
-    message: str
-
-
 def multilevel(
     inputs: Inputs, level: float, target_cv: float, n: int, elite_fraction: float = 0.1
-) -> Generator[Request, Batch, Measurement]:
+) -> Generator[Request, Batch, Finding]:
     """Climb from the first proposal to `level`, `n` candidates a time, then measure to `target_cv`.
 
     If the first batch comes from the nominal and its elites reach the level, the event is not rare and
@@ -54,7 +39,7 @@ def multilevel(
     Operations Research 134, Algorithm 2.1 and Equation (7).
     """
     nominal, start = inputs.nominal, inputs.proposal
-    first = Measurement(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
+    first = Finding(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
     update = LevelFit(nominal, level, elite_fraction, LEAST_ELITES, start)
     rule = LevelReached(level)
     try:
@@ -72,17 +57,13 @@ def multilevel(
     if not state.level >= level:
         return replace(first, message=f"{rule.reason(state)}")
     proposal = start if state.iteration == 1 and first.plain else state.family
-    measured = yield from measure(proposal, nominal, level, target_cv, n)
-    return (
-        measured
-        if len(measured.tally.hits)
-        else replace(first, status=measured.status, message=measured.message)
-    )
+    found = yield from draw_to_target(proposal, nominal, level, target_cv, n)
+    return found if len(found.tally.hits) else replace(first, status=found.status, message=found.message)
 
 
-def measure(
+def draw_to_target(
     proposal: Family, nominal: Nominal, level: float, target_cv: float, n: int
-) -> Generator[Request, Batch, Measurement]:
+) -> Generator[Request, Batch, Finding]:
     """Draw from a frozen proposal, first `n` and then as many as the target takes, and weigh the hits.
 
     How many it takes is planned ahead and then drawn in full: to stop where the coefficient of variation
@@ -107,7 +88,7 @@ def measure(
             tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
         if ended.status is not Status.EVALUATION_LIMIT or not _enough(tally, target_cv):
             status, message = ended.status, f"{ended} before the target coefficient of variation was reached"
-    return Measurement(tally, proposal, nominal is proposal, status, message)
+    return Finding(tally, proposal, nominal is proposal, status, message)
 
 
 def _enough(tally: Tally, target_cv: float) -> bool:
@@ -115,7 +96,7 @@ def _enough(tally: Tally, target_cv: float) -> bool:
 
 
 def _planned_draws(tally: Tally, target_cv: float, least: int) -> int:
-    """Give the draws in all that the target takes by the variance seen, growing by a limited factor."""
+    """Return the draws in all that the target takes by the variance seen, growing by a limited factor."""
     cv = tally.coefficient_of_variation
     total = CUSHION * tally.draws * (cv / target_cv) ** 2 if math.isfinite(cv) else math.inf
     return int(min(max(tally.draws + least, total), (1 + MOST_GROWTH) * tally.draws))
@@ -160,7 +141,7 @@ class LevelFit:
     defence: Family | None = None
 
     def init(self, start: Family, /) -> State:
-        """Give the state before the first batch."""
+        """Return the state before the first batch."""
         return State(start)
 
     def step(self, state: State, batch: Batch, /) -> State:
@@ -183,8 +164,8 @@ class LevelFit:
             memory={},
         )
 
-    def _next_level(self, state: State, scores: NDArray[np.float64]) -> float:
-        """Give the elite quantile, or where it does not rise, the least score above the last level."""
+    def _next_level(self, state: State, scores: Floats) -> float:
+        """Return the elite quantile, or where it does not rise, the least score above the last level."""
         level = elite_level(scores, self.elite_fraction)
         last = float(np.fmax(state.level, -np.inf))
         if not level > last:
@@ -193,7 +174,7 @@ class LevelFit:
             level = float(np.concatenate([higher, waiting]).min(initial=np.inf))
         return min(level, self.level)
 
-    def _fit(self, family: Family, x: NDArray[np.float64]) -> Family:
+    def _fit(self, family: Family, x: Floats) -> Family:
         log_weights = log_ratio(self.nominal, family, x)
         top = log_weights.max()
         if not np.isfinite(top):

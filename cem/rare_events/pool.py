@@ -15,31 +15,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from cem.families.base import Array, Family
-
-Vector = NDArray[np.float64]
+from cem.families.base import Array, Family, Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One batch: rows, scores (NaN is -inf), where they came from, and a random stream of its own."""
+    """One batch: rows ``(n, d)``, scores ``(n,)`` (NaN is -inf), whence they came, a stream of its own."""
 
     x: Array
-    scores: Vector
+    scores: Floats
     proposal: Family
-    log_nominal: Vector
+    log_nominal: Floats
     stream: Callable[[], np.random.Generator]
-    _known: dict[int, tuple[Family, Vector]] = field(default_factory=dict)
+    _known: dict[int, tuple[Family, Floats]] = field(default_factory=dict)
 
-    def log_density(self, proposal: Family) -> Vector:
+    def log_density(self, proposal: Family) -> Floats:
         """Log density of the rows under a proposal, remembered."""
         key = id(proposal)
         if key not in self._known:
             self._known[key] = (proposal, np.asarray(proposal.log_prob(self.x)))
         return self._known[key][1]
+
+    def log_weights(self) -> Floats:
+        """Log of nominal over the proposal that the rows came from; -inf for a row that is impossible."""
+        with np.errstate(invalid="ignore"):
+            log_ratio = self.log_nominal - self.log_density(self.proposal)
+        return np.where(self.log_nominal == -np.inf, -np.inf, log_ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +62,16 @@ class Pool:
         return np.concatenate([s.x for s in self.samples])
 
     @property
-    def scores(self) -> Vector:
+    def scores(self) -> Floats:
         """All scores."""
         return np.concatenate([s.scores for s in self.samples])
 
     @property
-    def log_nominal(self) -> Vector:
+    def log_nominal(self) -> Floats:
         """Log nominal density of all rows."""
         return np.concatenate([s.log_nominal for s in self.samples])
 
-    def log_mixture(self) -> Vector:
+    def log_mixture(self) -> Floats:
         """Log density of the mixture that all rows together were drawn from."""
         counts: dict[int, int] = {}
         proposals: dict[int, Family] = {}
@@ -82,16 +85,16 @@ class Pool:
         ]
         return np.concatenate(rows)
 
-    def log_weights(self) -> Vector:
+    def log_weights(self) -> Floats:
         """Log of nominal over mixture (the balance heuristic)."""
         return self.log_nominal - self.log_mixture()
 
-    def event_weights(self, level: float) -> Vector:
+    def event_weights(self, level: float) -> Floats:
         """Log weights of the nominal given the event; -inf outside."""
         return np.where(self.scores >= level, self.log_weights(), -np.inf)
 
 
-def effective(log_weights: Vector) -> float:
+def effective(log_weights: Floats) -> float:
     """Kish's effective sample size."""
     finite = log_weights[np.isfinite(log_weights)]
     if finite.size == 0:
@@ -99,13 +102,13 @@ def effective(log_weights: Vector) -> float:
     return float(np.exp(2 * logsumexp(finite) - logsumexp(2 * finite)))
 
 
-def scaled(log_weights: Vector) -> Vector:
-    """Give weights whose sum is their effective number: all shrinkage of a fit is a matter of that number."""
+def scaled(log_weights: Floats) -> Floats:
+    """Return weights whose sum is their effective number: how far a fit shrinks is a matter of it."""
     w = np.exp(log_weights - log_weights.max())
     return np.asarray(w * (w.sum() / (w * w).sum()))
 
 
-def sharpest(tilt: Callable[[float], Vector], low: float, high: float, wanted: float) -> float:
+def sharpest(tilt: Callable[[float], Floats], low: float, high: float, wanted: float) -> float:
     """Find the smallest sharpness in [low, high] at which the tilted weights keep `wanted` effective rows."""
     if effective(tilt(low)) >= wanted:
         return low

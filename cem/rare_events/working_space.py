@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv, log_ndtr, ndtr
 
-from cem.families.base import Array, Family, dimension, is_family
+from cem.families.base import Array, Family, Floats, dimension, is_family
 from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.categorical import Categorical
@@ -20,9 +19,11 @@ from cem.families.gaussian import Gaussian
 from cem.families.markov_path import MarkovPath
 from cem.rare_events.importance import Nominal
 from cem.rare_events.inputs import JointInputs, Marginals, checked_marginals
+from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.discrete import BitSpace, LabelSpace
-from cem.rare_events.spaces.normal import NormalSpace, Space
+from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.spaces.paths import PathSpace
+from cem.rare_events.spaces.space import Space
 
 
 class Inputs(NamedTuple):
@@ -36,14 +37,19 @@ class Inputs(NamedTuple):
         The first distribution to draw from.
     present : callable
         From drawn rows to the inputs of the performance.
+    space : Space or None
+        Where the improved method fits its proposals; None: the inputs' own family is all there is.
     """
 
     nominal: Nominal
     proposal: Family
     present: Callable[[Array], Array]
+    space: Space | None = None
 
 
-def resolve_inputs(inputs: Any, family: Family | None) -> Inputs:
+def resolve_inputs(
+    inputs: Any, family: Family | None = None, *, own: bool = False, settings: Settings = DEFAULT
+) -> Inputs:
     """Read inputs as users write them.
 
     Parameters
@@ -52,6 +58,10 @@ def resolve_inputs(inputs: Any, family: Family | None) -> Inputs:
     family : Family, optional
         The first proposal, in the inputs' own space; default: the nominal itself, for scipy.stats
         distributions by way of standard-normal space.
+    own : bool
+        Stay in the inputs' own family also where there is a space for the improved method.
+    settings : Settings
+        Of that space.
 
     Raises
     ------
@@ -64,72 +74,66 @@ def resolve_inputs(inputs: Any, family: Family | None) -> Inputs:
         raise TypeError(
             f"family must have sample, log_prob, fit, blend and entropy; got {type(family).__name__}."
         )
-    if isinstance(inputs, JointInputs):
-        if family is not None:
-            raise ValueError("family= is not available with JointInputs; leave it out.")
-        standard = Gaussian(np.zeros(inputs.dimension), std=1)
-        return Inputs(standard, standard, inputs.from_normal)
+    if not (is_family(inputs) or isinstance(inputs, JointInputs)):
+        inputs = Marginals(checked_marginals(inputs))
+    if family is not None:
+        return _with_proposal(inputs, family)
+    space = None if own else _space(inputs, settings)
+    if space is not None:
+        return Inputs(space.nominal, space.nominal, _way_to(inputs, space), space)
     if is_family(inputs):
-        nominal: Nominal = inputs
-        proposal = inputs if family is None else family
-    else:
-        marginals = Marginals(checked_marginals(inputs))
-        if family is None:
-            standard = Gaussian(np.zeros(marginals.dimension), std=np.ones(marginals.dimension))
-            return Inputs(standard, standard, marginals.from_normal)
-        nominal, proposal = marginals, family
-    d = nominal.dimension if isinstance(nominal, Marginals) else dimension(inputs)
-    if dimension(proposal) != d:
-        raise ValueError(f"the proposal has {dimension(proposal)} variables, the inputs {d}.")
-    present = inputs.last_states if isinstance(inputs, MarkovPath) else _same
-    return Inputs(nominal, proposal, present)
+        return Inputs(inputs, inputs, _way_to(inputs, None))
+    standard = Gaussian(np.zeros(inputs.dimension), std=np.ones(inputs.dimension))
+    return Inputs(standard, standard, inputs.from_normal)
+
+
+def _with_proposal(inputs: Any, family: Family) -> Inputs:
+    if isinstance(inputs, JointInputs):
+        raise ValueError("family= is not available with JointInputs; leave it out.")
+    d = inputs.dimension if isinstance(inputs, Marginals) else dimension(inputs)
+    if dimension(family) != d:
+        raise ValueError(f"the proposal has {dimension(family)} variables, the inputs {d}.")
+    return Inputs(inputs, family, _way_to(inputs, None))
+
+
+def _space(inputs: Any, settings: Settings) -> Space | None:
+    """Return the space that the improved method works in; None for families that it does not know."""
+    if isinstance(inputs, BernoulliMixture):
+        return BitSpace(inputs, settings)
+    if isinstance(inputs, Bernoulli):
+        return BitSpace(BernoulliMixture([1.0], inputs.p[None, :]), settings)
+    if isinstance(inputs, Categorical):
+        return LabelSpace(CategoricalMixture([1.0], inputs.probabilities[None]), settings)
+    if isinstance(inputs, MarkovPath):
+        return PathSpace(inputs, settings)
+    if isinstance(inputs, Gaussian | Exponential | Gamma | JointInputs | Marginals):
+        return NormalSpace(inputs.dimension, settings)
+    return None
+
+
+def _way_to(inputs: Any, space: Space | None) -> Callable[[Array], Array]:
+    """Return the map from drawn rows to what the performance sees."""
+    if isinstance(inputs, MarkovPath):
+        return inputs.last_states
+    return _from_normal(inputs) if isinstance(space, NormalSpace) else _same
 
 
 def _same(x: Array) -> Array:
     return x
 
 
-def work_in(inputs: Any) -> tuple[Space, Inputs] | None:
-    """Give the working space of inputs, and the way from its rows to theirs; None for other families.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For what are no inputs.
-    """
-    if isinstance(inputs, Bernoulli | BernoulliMixture):
-        mixed = inputs if isinstance(inputs, BernoulliMixture) else BernoulliMixture([1.0], inputs.p[None, :])
-        bits = BitSpace(mixed)
-        return bits, Inputs(bits.nominal, bits.nominal, lambda x: x)
-    if isinstance(inputs, Categorical):
-        labels = LabelSpace(CategoricalMixture([1.0], inputs.probabilities[None]))
-        return labels, Inputs(labels.nominal, labels.nominal, lambda x: x)
-    if isinstance(inputs, MarkovPath):
-        paths = PathSpace(inputs)
-        return paths, Inputs(paths.nominal, paths.nominal, inputs.last_states)
-    if isinstance(inputs, Gaussian | Exponential | Gamma | JointInputs):
-        d = inputs.dimension
-    elif is_family(inputs):
-        return None
-    else:
-        inputs = Marginals(checked_marginals(inputs))
-        d = inputs.dimension
-    space = NormalSpace(d)
-    return space, Inputs(space.nominal, space.nominal, _from_normal(inputs))
-
-
-def _from_normal(inputs: Any) -> Callable[[Array], NDArray[np.float64]]:
-    """Give the map from standard normal rows to the inputs."""
+def _from_normal(inputs: Any) -> Callable[[Array], Floats]:
+    """Return the map from standard normal rows to the inputs."""
     if isinstance(inputs, Marginals | JointInputs):
         return inputs.from_normal
 
-    def gaussian(u: Array) -> NDArray[np.float64]:
+    def gaussian(u: Array) -> Floats:
         return _read_only(inputs.mean + (inputs.std * u if inputs.diagonal else u @ factor.T))
 
-    def exponential(u: Array) -> NDArray[np.float64]:
+    def exponential(u: Array) -> Floats:
         return _read_only(-inputs.mean * log_ndtr(-u))
 
-    def gamma(u: Array) -> NDArray[np.float64]:
+    def gamma(u: Array) -> Floats:
         tail = ndtr(-np.abs(u))
         above, below = gammainccinv(inputs.shape, tail), gammaincinv(inputs.shape, tail)
         return _read_only(inputs.scale * np.where(u > 0, above, below))
@@ -142,6 +146,6 @@ def _from_normal(inputs: Any) -> Callable[[Array], NDArray[np.float64]]:
     return gaussian
 
 
-def _read_only(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _read_only(x: Floats) -> Floats:
     x.flags.writeable = False
     return x

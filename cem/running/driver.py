@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from cem.checkpoint.journal import Entry
+from cem.checkpoint.entries import Entry
 from cem.core.budget import Budget
 from cem.core.ending import NoFiniteScoreError, Status
 from cem.core.history import History, Row, summary
@@ -192,20 +192,25 @@ class Driver:
 
     def _judge(self, scored: Scored, batch: Batch, admitted: int, wanted: int, drawn: bool) -> Ended | None:
         """Return why the run ends with this batch, or None."""
-        target = self.budget.target
         if scored.failure is not None:
             return _failed(scored.failure, batch)
         if scored.interrupted:
             return Ended(Status.INTERRUPTED, "interrupted by the user", batch)
         if drawn and len(scored.x) and not self.best.seen:
             return _nothing_finite(batch)
-        if target is not None and self.best.feasible and self.best.score >= self.sign * target:
-            return Ended(Status.TARGET_REACHED, f"the target {target} is reached", batch)
+        if self._reached(self.budget.target):
+            return Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
+        if self._reached(self.setting.optimum):
+            return Ended(Status.CONVERGED, "the known optimum is reached", batch)
         if len(scored.x) < admitted:
             return Ended(Status.TIME_LIMIT, self._over, batch)
         if admitted < wanted:
             return Ended(Status.EVALUATION_LIMIT, self._spent, batch)
         return None
+
+    def _reached(self, value: float | None) -> bool:
+        """Whether a feasible candidate is at least as good as `value`, in the user's sign."""
+        return value is not None and self.best.feasible and self.best.score >= self.sign * value
 
     @property
     def _spent(self) -> str:

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cem.checkpoint.journal import Entry, Journal
+from cem.checkpoint.entries import Entry
+from cem.checkpoint.journal import Journal
 from cem.core.constraints import Constraints
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
 from cem.evaluation import Evaluator, Failure, widen
-from cem.families.base import Array, Family, Floats, Mask
+from cem.families.base import Array, Family, Floats, Index, Mask
 
 Improve = Callable[..., tuple[Array, Floats, int]]
 
@@ -37,6 +38,8 @@ class Setting:
         Asked about every candidate after the objective.
     any_score : bool
         Whether infinitely bad scores are as good a beginning as any (they are for estimates).
+    optimum : float, optional
+        The best score there is, in the user's sign, where it is known.
     """
 
     start: Family
@@ -45,6 +48,7 @@ class Setting:
     improve: Improve | None = None
     constraints: Constraints | None = None
     any_score: bool = False
+    optimum: float | None = None
 
 
 class Scored(NamedTuple):
@@ -138,8 +142,27 @@ class Scorer:
         if self.journal is None:
             return Entry.empty(len(x))
         entry = self.journal.entry(number, x)
+        self.journal.verify(number, entry, lambda rows: self._again(x, rows, number))
         self._began = min(self._began, time.monotonic() - entry.elapsed)
         return entry
+
+    def _again(self, x: Array, rows: Index, number: int) -> tuple[Floats, Floats | None]:
+        """Score some rows of a batch that were scored before; return what the constraints say of them too."""
+        shown, values, done = (
+            self.setting.present(x),
+            np.full(len(x), np.nan),
+            np.ones(len(x), dtype=np.bool_),
+        )
+        done[rows] = False
+        if self.evaluator.objective.vectorized:  # which knows no single rows
+            shown, values, done = shown[rows], values[rows], done[rows]
+        for failure in self.evaluator.score(shown, number, values, done):
+            if failure is not None:
+                raise ValueError(f"a kept candidate cannot be evaluated any more: {failure.error!r}")
+        constraints = self.setting.constraints
+        looked = self.setting.present(x)[rows]
+        residuals = None if constraints is None else _residuals(constraints, looked)[0]
+        return values if self.evaluator.objective.vectorized else values[rows], residuals
 
     def save(self, entry: Entry) -> None:
         """Keep what is known of a batch."""

@@ -60,6 +60,7 @@ class EliteArchive:
         kinds = max(1, len(self.kinds))
         memory = {
             "offered": np.array(0),
+            "scored": np.array(0),
             "kind": np.array(-1),
             "wins": np.zeros(kinds),
             "losses": np.zeros(kinds),
@@ -76,6 +77,7 @@ class EliteArchive:
             if score > -np.inf:
                 x, scores = self._admit(x, scores, row, float(score))
         memory |= {"x": x, "scores": scores, "offered": memory["offered"] + len(batch.x)}
+        memory["scored"] = memory["scored"] + np.sum(batch.scores > -np.inf)
         rng = batch.stream()
         family = state.family
         if memory["kind"] >= 0:

@@ -32,8 +32,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
 from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
+from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import gain_step
-from problems.maxcut.search.numpy_engine import greedy_colouring
 
 Matrix: TypeAlias = "sparse.csr_array[np.float64, tuple[int, int]]"
 Vector: TypeAlias = NDArray[np.float64]

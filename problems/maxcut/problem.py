@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from problems.maxcut.conversions import Matrix, qubo_from_edges
 from problems.maxcut.cuts import Edges, cut_values
 from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
 from problems.maxcut.search import improvement
+from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.sources import GraphSources
@@ -183,12 +183,12 @@ class MaxCut(GraphSources, PreparedOnUse):
     @property
     def population(self) -> int:
         """Candidates an iteration: enough to tell what their distribution is sure of."""
-        return max(ROWS_PER_CHILD, int(self._engine.REPLICAS))
+        return max(ROWS_PER_CHILD, self._engine.REPLICAS)
 
     @property
     def stage(self) -> str:
         """What the search is called in histories, with the engine it uses."""
-        return "annealing (numba)" if self._engine.__name__.endswith("numba_engine") else "annealing (numpy)"
+        return f"annealing ({self._engine.NAME})"
 
     def improve(
         self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
@@ -219,7 +219,7 @@ class MaxCut(GraphSources, PreparedOnUse):
         return sides, cut_values(self._edges, sides), count
 
     @cached_property
-    def _engine(self) -> ModuleType:
+    def _engine(self) -> Engine:
         try:
             from problems.maxcut.search import numba_engine
         except ImportError:

@@ -12,7 +12,8 @@ from scipy import sparse
 
 from problems.binary import PreparedOnUse, binary_rows, fair_split
 from problems.maxcut import MaxCut
-from problems.maxcut.search import numpy_engine
+from problems.maxcut.search import sparse_sweeps
+from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import CutGraph
 
 if TYPE_CHECKING:
@@ -135,24 +136,25 @@ class GraphBipartition(PreparedOnUse):
         if len(X) == 0:
             return X.astype(np.uint8), scores, 0
         layout = self._layout
-        spins = numpy_engine.load(layout, (2 * X.astype(np.int8) - 1).astype(np.int8)).spins
+        spins = sparse_sweeps.load(layout, (2 * X.astype(np.int8) - 1).astype(np.int8)).spins
         agreed = (spins == spins[:, :1]).all(axis=1)
         free = ~agreed if len(X) >= _TELLING_ROWS and not agreed.all() else np.ones(self.n, dtype=np.bool_)
         _balance(spins, self._matrix)
         _anneal(layout, spins, free, min(_SWEEPS, 20 + 2 * self.n) * effort, rng)
         _balance(spins, self._matrix)
         _swap(spins, self._matrix, layout.eps)
-        better = (numpy_engine.unload(layout, numpy_engine.State(spins)) > 0).astype(np.uint8)
+        better = (sparse_sweeps.unload(layout, sparse_sweeps.State(spins)) > 0).astype(np.uint8)
         return better, self(better), len(X)
 
     @cached_property
-    def _layout(self) -> numpy_engine.Layout:
+    def _layout(self) -> sparse_sweeps.Layout:
         """The graph of negated weights, whose cuts are to be large, sorted by colour."""
         weights = self.graph.weights
         whole = bool((weights == np.floor(weights)).all()) and np.abs(weights).sum() < 2**53
         negated = -weights.astype(np.int64) if whole else -weights
         first, second = self.graph.edges.T
-        return numpy_engine.prepare(CutGraph.from_edges(self.n, first, second, negated))
+        graph = CutGraph.from_edges(self.n, first, second, negated)
+        return sparse_sweeps.prepare(graph, greedy_colouring(graph.indptr, graph.indices))
 
     @cached_property
     def _matrix(self) -> Any:
@@ -173,7 +175,7 @@ def _balance(spins: NDArray[Any], matrix: Any) -> None:
 
 
 def _anneal(
-    layout: numpy_engine.Layout,
+    layout: sparse_sweeps.Layout,
     spins: NDArray[Any],
     free: NDArray[np.bool_],
     sweeps: int,

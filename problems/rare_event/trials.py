@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cem.probability import estimate_probability
+from cem.rare_events.settings import Settings
 from problems.rare_event.problem import RareEventProblem
 
 LARGE_ERROR = 0.12
@@ -65,7 +66,9 @@ class Timed:
             self.seconds += time.perf_counter() - began
 
 
-def trial(problem: RareEventProblem, seed: int, method: str = "auto", target_cv: float = 0.05) -> Trial:
+def trial(
+    problem: RareEventProblem, seed: int, method: str | Settings = "auto", target_cv: float = 0.05
+) -> Trial:
     """Estimate once."""
     timed = Timed(problem.performance)
     began = time.perf_counter()

@@ -1,16 +1,22 @@
-"""Describing arguments: equal ones alike, different ones not, in every process."""
+"""Describing arguments: equal ones alike, different ones not, by their content and in every process."""
 
+import collections
+import decimal
 import functools
+import operator
 import subprocess
 import sys
+import textwrap
+import threading
+import types
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
-from cem.checkpoint.resuming import describe, describe_objective
+from cem.checkpoint.description import describe, describe_parts, differences
 from problems import rare_event
 from problems.maxcut import MaxCut
 from problems.maxsat import MaxSAT
@@ -20,76 +26,242 @@ def square(x):
     return x**2
 
 
-class Counting:
-    def __init__(self, weights):
-        self.weights, self.calls, self.seen = np.asarray(weights), 0, []
+def cube(x):
+    return x**3
+
+
+def defined(text, **names):
+    """Return the function `f` (or the class `F`) that `text` defines, as if in a module of the user's."""
+    scope = {"__name__": "users_own", **names}
+    exec(textwrap.dedent(text), scope)
+    return scope.get("f") or scope["F"]
+
+
+def changes(before, now):
+    """Return what differs between two values, by name."""
+    one, other = (describe_parts({"it": each})[0] for each in (before, now))
+    return differences(one, other, code=True)
+
+
+def same(one, other):
+    return describe(one).content == describe(other).content
+
+
+# --- values -------------------------------------------------------------------------------------------
+
+
+class Slotted:
+    __slots__ = ("weight",)
+
+    def __init__(self, weight):
+        self.weight = weight
 
     def __call__(self, x):
-        self.calls += 1
-        self.seen.append(x)
-        return float(self.weights @ x)
+        return self.weight * x
+
+
+class Both(Slotted):
+    """Has slots and a dictionary."""
+
+    def __init__(self, weight, other):
+        super().__init__(weight)
+        self.other = other
+
+
+class Table(dict):
+    pass
+
+
+class Point(collections.namedtuple("Point", "x y")):
+    pass
+
+
+class Locked:
+    """Cannot be copied for its lock."""
+
+    def __init__(self, weight):
+        self.weight, self.lock = weight, threading.Lock()
+
+    def __call__(self, x):
+        return self.weight * x
+
+
+class Triangular(stats.rv_continuous):
+    def _cdf(self, x):
+        return x**2
+
+
+class Steeper(stats.rv_continuous):
+    def _cdf(self, x):
+        return x**3
+
+
+def scaled(factor):
+    return lambda x: factor * x
+
+
+def deep(value, levels):
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 DIFFERENT = [
-    None,
-    True,
-    1,
-    1.5,
-    "1",
-    [1, 2],
-    [[1], 2],
-    np.arange(3),
-    np.arange(3.0),
-    np.arange(300),
-    np.arange(300)[::-1],
-    {"a": 1},
-    {"a": 2},
-    {1, 2},
-    square,
-    np.sin,
-    functools.partial(square, 2),
-    functools.partial(square, 3),
-    cem.Gaussian([0.0, 1.0], std=1),
-    cem.Gaussian([0.0, 1.0], std=2),
-    cem.Bernoulli([0.5, 0.5]),
-    cem.updates.SmoothedFit(0.7),
-    cem.updates.SmoothedFit(0.8),
-    stats.norm(0, 1),
-    stats.norm(0, 2),
-    stats.expon(0, 2),
-    LinearConstraint(np.eye(2), 0, 1),
-    LinearConstraint(np.eye(2), 0, 2),
-    NonlinearConstraint(square, 0, 1),
+    lambda: None,
+    lambda: True,
+    lambda: 1,
+    lambda: 1.5,
+    lambda: "1",
+    lambda: [1, 2],
+    lambda: [[1], 2],
+    lambda: "x" * 100,
+    lambda: "x" * 101,
+    lambda: np.arange(3),
+    lambda: np.arange(3.0),
+    lambda: np.arange(300),
+    lambda: np.arange(300)[::-1],
+    lambda: np.ma.masked_array([1.0, 2.0], [0, 1]),
+    lambda: np.ma.masked_array([1.0, 2.0], [1, 0]),
+    lambda: np.array([1, "a", None], dtype=object),
+    lambda: np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+    lambda: {"a": 1},
+    lambda: {"a": 2},
+    lambda: {1: "a"},
+    lambda: {"1": "a"},
+    lambda: {(1, 2): "a"},
+    lambda: {1, 2},
+    lambda: {(1, 2), "b"},
+    lambda: deep(1, 60),
+    lambda: deep(2, 60),
+    lambda: Table(a=1),
+    lambda: Table(a=2),
+    lambda: Point(1, 2),
+    lambda: Point(1, 3),
+    lambda: collections.deque([1, 2]),
+    lambda: collections.Counter("aab"),
+    lambda: collections.OrderedDict(a=1, b=2),
+    lambda: types.SimpleNamespace(a=1),
+    lambda: decimal.Decimal("1.10"),
+    lambda: decimal.Decimal("1.1"),
+    lambda: square,
+    lambda: np.sin,
+    lambda: np.dot,
+    lambda: functools.partial(square, 2),
+    lambda: functools.partial(square, 3),
+    lambda: functools.partial(cube, 3),
+    lambda: scaled(2.0),
+    lambda: scaled(3.0),
+    lambda: scaled([1, 2]),
+    lambda: lambda x: x + 1,
+    lambda: lambda x: x + 2,
+    lambda: lambda x, k=1: x + k,
+    lambda: lambda x, k=2: x + k,
+    lambda: lambda x, *, k=2: x + k,
+    lambda: Slotted(1.0),
+    lambda: Slotted(2.0),
+    lambda: Both(1.0, 1.0),
+    lambda: Both(1.0, 2.0),
+    lambda: Both(2.0, 1.0),
+    lambda: Slotted(1.0).__call__,
+    lambda: Slotted(2.0).__call__,
+    lambda: Locked(1.0),
+    lambda: Locked(2.0),
+    lambda: operator.itemgetter(1),
+    lambda: operator.itemgetter(2),
+    lambda: np.arange(5.0).dot,
+    lambda: np.arange(6.0).dot,
+    lambda: np.vectorize(square),
+    lambda: np.vectorize(cube),
+    lambda: np.poly1d([1, 2]),
+    lambda: functools.lru_cache(square),
+    lambda: functools.lru_cache(cube),
+    lambda: sparse.csr_array(np.eye(3)),
+    lambda: sparse.csr_array(np.eye(3) * 2),
+    lambda: cem.Gaussian([0.0, 1.0], std=1),
+    lambda: cem.Gaussian([0.0, 1.0], std=2),
+    lambda: cem.Bernoulli([0.5, 0.5]),
+    lambda: cem.updates.SmoothedFit(0.7),
+    lambda: cem.updates.SmoothedFit(0.8),
+    lambda: stats.norm(0, 1),
+    lambda: stats.norm(0, 2),
+    lambda: stats.expon(0, 2),
+    lambda: stats.rv_discrete(values=([0, 1], [0.5, 0.5])),
+    lambda: stats.rv_discrete(values=([0, 1], [0.4, 0.6])),
+    lambda: stats.rv_discrete(values=([0, 2], [0.4, 0.6])),
+    lambda: stats.rv_histogram((np.array([1, 2, 3]), np.arange(4.0))),
+    lambda: stats.rv_histogram((np.array([1, 2, 4]), np.arange(4.0))),
+    lambda: Triangular(a=0, b=1, name="own")(),
+    lambda: Steeper(a=0, b=1, name="own")(),
+    lambda: Triangular(a=0, b=1, name="own")(scale=2),
+    lambda: LinearConstraint(np.eye(2), 0, 1),
+    lambda: LinearConstraint(np.eye(2), 0, 2),
+    lambda: NonlinearConstraint(square, 0, 1),
+    lambda: NonlinearConstraint(cube, 0, 1),
 ]
 
 
 def test_different_values_are_described_differently():
-    texts = [describe(value) for value in DIFFERENT]
-    assert len(set(texts)) == len(texts)
-    assert max(map(len, texts)) <= 80
+    seen = {}
+    for number, make in enumerate(DIFFERENT):
+        described = describe(make())
+        assert described.content not in seen, (number, seen.get(described.content))
+        seen[described.content] = number
+        assert len(described.text) <= 80
 
 
 @pytest.mark.parametrize("number", range(len(DIFFERENT)))
 def test_equal_values_are_described_alike(number):
-    value = DIFFERENT[number]
-    again = np.array(value) if isinstance(value, np.ndarray) else value
-    assert describe(again) == describe(value)
+    assert describe(DIFFERENT[number]()) == describe(DIFFERENT[number]())
 
 
 def test_numbers_of_numpy_are_numbers():
     assert describe(np.float64(2.5)) == describe(2.5)
     assert describe((1, 2)) == describe([1, 2])
     assert describe(np.array([1.0, 2.0])) == describe(np.array([1.0, 2.0])[::1])
+    assert describe(np.asfortranarray(np.eye(5))) == describe(np.eye(5))
+
+
+def test_whether_two_parts_are_one_object_does_not_matter():
+    part = [1.0, square]
+    assert same([part, part], [part, [1.0, square]])
+
+
+SCRIPT = """
+import functools, sys
+import numpy as np
+from scipy import stats
+import cem
+from cem.checkpoint.description import describe_parts
+
+class Own(stats.rv_continuous):
+    def _cdf(self, x):
+        return x**2
+
+class Model:
+    __slots__ = ("a", "__dict__")
+    names = frozenset(["p", "q", "r", "s"])
+    def __init__(self):
+        self.a, self.b = 1.5, {"x", "y", "z"}
+    def __call__(self, x):
+        return self.a if x in {"one", "two", "three"} else helper(x)
+
+def helper(x):
+    return {frozenset(["a", "b", "c"]): 1, "k": functools.partial(max, x)}
+
+parts = describe_parts({"it": [
+    cem.Gaussian(np.arange(9.0), std=1), {"b": 1, "a": {3, 1, 2}}, ["x" * 100], Model(), helper,
+    Own(a=0, b=1)(),
+    {("a", 1), ("b", 2), ("c", 3)}, stats.rv_discrete(values=([0, 1], [0.5, 0.5])),
+    stats.norm(), Model().__call__,
+]})
+print(parts)
+"""
 
 
 def test_another_process_describes_alike():
-    code = (
-        "import cem, numpy as np; from cem.checkpoint.resuming import describe\n"
-        "print(describe([cem.Gaussian(np.arange(9.0), std=1), {'b': 1, 'a': {3, 1, 2}}, ['x' * 100]]))"
-    )
     seen = {
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", SCRIPT],
             capture_output=True,
             text=True,
             check=True,
@@ -100,49 +272,193 @@ def test_another_process_describes_alike():
     assert len(seen) == 1
 
 
-def test_an_objective_is_known_by_its_class_and_arrays():
-    """Counters and logs change while it is called."""
-    fun = Counting([1, 2])
-    before = describe_objective(fun)
-    fun(np.ones(2))
-    assert describe_objective(fun) == before
-    assert describe_objective(Counting([1, 3])) != before
-    assert describe_objective(square) == "square"
-    assert describe_objective(lambda x: x).endswith("<lambda>")
+# --- functions ----------------------------------------------------------------------------------------
+
+LAYOUT = """
+def f(x):
+    y = [z + 1 for z in x]
+    while True:
+        try:
+            return sum(y) / scale
+        except ZeroDivisionError:
+            return 0
+"""
+OTHERWISE_LAID_OUT = """
+# Another comment
 
 
-def test_a_graph_is_known_by_its_edges():
-    graph = MaxCut.random(30, rng=1)
-    before = describe_objective(graph)
-    cem.optimize(graph, max_evaluations=200, rng=1)
-    assert describe_objective(graph) == before
-    assert describe_objective(MaxCut.random(30, rng=1)) == before
-    assert describe_objective(MaxCut.random(30, rng=2)) != before
+def f(
+    x,
+):
+    \"\"\"Documented now.\"\"\"
+    y = [
+        z + 1  # of each
+        for z in x
+    ]
+
+    while True:
+
+        try:
+            pass
+            return sum(
+                y
+            ) / scale
+        except ZeroDivisionError:
+            return 0
+"""
 
 
-def test_problems_that_differ_are_told_apart():
-    formulas = [MaxSAT.random(30, 60, rng=seed) for seed in (1, 2, 1)]
-    first, second, again = (describe_objective(each) for each in formulas)
-    assert first == again != second
-    cases = rare_event.suite()
-    assert len({describe_objective(case) for case in cases}) == len(cases)
+def test_a_function_that_is_laid_out_otherwise_is_the_same():
+    assert same(defined(LAYOUT, scale=2), defined(OTHERWISE_LAID_OUT, scale=2))
 
 
-def test_counters_of_a_problem_are_not_looked_at():
-    class Problem(Counting):
-        start, maximize = cem.Bernoulli([0.5, 0.5]), True
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("z + 1", "z + 2"),
+        ("z + 1", "z - 1"),
+        ("sum(y)", "max(y)"),
+        ("return 0", "return 1"),
+        ("in x", "in x[1:]"),
+    ],
+)
+def test_a_function_with_other_code_is_another(old, new):
+    one, other = defined(LAYOUT, scale=2), defined(LAYOUT.replace(old, new), scale=2)
+    assert changes(one, other) == {"it.(code)": "the code of it (f) has changed"}
 
-    fun = Problem([1, 2])
-    before = describe_objective(fun)
-    fun(np.ones(2))
-    assert describe_objective(fun) == before
-    assert describe_objective(Problem([2, 1])) != before
+
+def test_a_value_that_a_function_takes_from_its_module_is_a_part_of_it():
+    one, other = defined(LAYOUT, scale=2), defined(LAYOUT, scale=3)
+    assert changes(one, other) == {"it.scale": "it.scale was 2 and is now 3"}
+
+
+def test_a_value_of_its_module_that_a_function_does_not_name_is_none():
+    assert same(defined(LAYOUT, scale=2, other=1), defined(LAYOUT, scale=2, other=2))
+
+
+def test_a_function_of_its_module_that_a_function_calls_is_a_part_of_it():
+    text = "def f(x): return g(x)\ndef g(x): return h(x) + f.k if x else f(x)\nf.k = 1"
+    one, other = (defined(text, h=each) for each in (square, cube))
+    assert changes(one, other) == {"it.g.h": "it.g.h was square and is now cube"}
+    assert same(one, defined(text, h=square))
+    assert not same(one, defined(text.replace("f.k = 1", "f.k = 2"), h=square))
+
+
+def test_a_function_of_a_users_module_is_a_part_of_those_that_name_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    described = []
+    for number in (1, 2, 1):
+        (tmp_path / "users_helper.py").write_text(f"def g(x): return x + {number}\ndef h(x): return {number}")
+        monkeypatch.delitem(sys.modules, "users_helper", raising=False)
+        module = types.ModuleType("users_helper")
+        module.__file__ = str(tmp_path / "users_helper.py")
+        exec((tmp_path / "users_helper.py").read_text(), module.__dict__)
+        described.append(describe(defined("def f(x): return helper.g(x)", helper=module)).content)
+    assert described[0] == described[2] != described[1]
+
+
+def test_a_method_of_a_users_class_is_a_part_of_its_objects():
+    text = "class F:\n    def __call__(self, x): return self.g(x)\n    def g(self, x): return x + 1"
+    one, other = defined(text)(), defined(text.replace("+ 1", "+ 2"))()
+    assert changes(one, other) == {"it.class.g.(code)": "the code of it.class.g (F.g) has changed"}
+    assert not same(defined(text), defined(text.replace("def g", "@staticmethod\n    def g")))
+
+
+def test_a_function_in_what_a_base_class_does_is_a_part():
+    text = "class B:\n    k = 1\nclass F(B):\n    def __call__(self, x): return super().__call__(x)"
+    assert not same(defined(text)(), defined(text.replace("k = 1", "k = 2"))())
+
+
+def test_attributes_are_named():
+    assert changes(Both(1.0, [square]), Both(2.0, [cube])) == {
+        "it.weight": "it.weight was 1.0 and is now 2.0",
+        "it.other": "it.other was [square] and is now [cube]",
+    }
+    assert list(changes(functools.partial(scaled(1), 2), functools.partial(scaled(2), 2))) == [
+        "it.function.factor"
+    ]
 
 
 def test_a_loop_of_references_ends():
     loop = []
     loop.append(loop)
-    assert describe(loop)
-    fun = Counting([1])
+    assert same(loop, loop)
+    fun = Both(1.0, 1.0)
     fun.itself = fun
-    assert describe(fun)
+    other = Both(2.0, 1.0)
+    other.itself = other
+    assert not same(fun, other)
+
+
+def test_a_very_deep_value_is_not_looked_at_to_its_end():
+    assert (
+        describe_parts({"it": deep(1, 5000)})[1] == "it holds very deep structures, which content cannot tell"
+    )
+
+
+def test_a_compiled_function_is_known_by_the_one_it_was_made_from():
+    numba = pytest.importorskip("numba")
+    text = "def f(x):\n    return x.sum() / scale"
+    one, other, again = (numba.njit(defined(text, scale=each)) for each in (2, 3, 2))
+    assert same(one, again)
+    assert list(changes(one, other)) == ["it.source.scale"]
+    one(np.ones(2))
+    assert same(one, again)
+    assert describe_parts({"it": one})[1] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import subprocess\ndef f(x): return subprocess.run(x)",
+        "def f(x):\n    with open('data') as file: return float(file.read())",
+        "def f(x):\n    import users_module\n    return users_module.g(x)",
+        "import numpy as np\ndef f(x): return np.loadtxt('data') @ x",
+    ],
+)
+def test_what_leaves_the_process_cannot_be_told_by_content(text):
+    assert "which content cannot tell" in describe_parts({"it": defined(text)})[1]
+    assert "which content cannot tell" in describe_parts({"it": [functools.partial(defined(text), 1)]})[1]
+
+
+@pytest.mark.parametrize(
+    "value", [square, np.sin, np.dot, len, scaled(2), Slotted(1), Locked(1), stats.norm()]
+)
+def test_what_content_tells(value):
+    assert describe_parts({"it": value})[1] == ""
+
+
+def test_a_foreign_function_cannot_be_told_by_content():
+    import ctypes
+    import ctypes.util
+
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    one, other = library.cos, library.sin
+    assert not same(one, other)
+    assert describe_parts({"it": one})[1]
+    assert describe_parts({"it": np.frompyfunc(square, 1, 1)})[1]
+
+
+# --- problems -----------------------------------------------------------------------------------------
+
+
+def test_a_generator_is_known_by_its_kind():
+    """Its state says how often it was asked."""
+    assert same(np.random.default_rng(1), np.random.default_rng(2))
+
+
+def test_a_graph_is_known_by_its_edges():
+    graph = MaxCut.random(30, rng=1)
+    before = describe(graph)
+    cem.optimize(graph, max_evaluations=200, rng=1)
+    assert describe(graph) == before
+    assert describe(MaxCut.random(30, rng=1)) == before
+    assert describe(MaxCut.random(30, rng=2)) != before
+
+
+def test_problems_that_differ_are_told_apart():
+    formulas = [MaxSAT.random(30, 60, rng=seed) for seed in (1, 2, 1)]
+    first, second, again = (describe(each).content for each in formulas)
+    assert first == again != second
+    cases = rare_event.suite()
+    assert len({describe(case).content for case in cases}) == len(cases)

@@ -7,7 +7,7 @@ import pytest
 
 import cem
 from cem.core.loop import Batch, State, advance
-from cem.core.stopping import ArchiveSettled, LevelReached, Stopping
+from cem.core.stopping import ArchiveSettled, Exhausted, LevelReached, Stopping
 from cem.updates import EliteArchive, SmoothedFit
 
 START = cem.Gaussian([0.0], std=1.0)
@@ -176,9 +176,72 @@ def test_another_elite_of_the_same_score_betters_nothing():
     assert rule.reason(archived(state, rule, (1, 1), 1)) is not None
 
 
+def test_an_archive_of_one_has_settled_when_many_have_come_to_the_same():
+    rule = ArchiveSettled(patience=3)
+    update = EliteArchive(symmetric=True)
+    start = update.init(cem.Bernoulli([0.5, 0.5]))
+
+    def offered(rows, scores):
+        x = np.array(rows, dtype=np.uint8)
+        return advance(update, start, Batch(x, np.array(scores), lambda: np.random.default_rng(0)), rule)
+
+    same = [(0, 1), (1, 0), (0, 1), (0, 1)]  # a candidate and its complement are one
+    assert rule.reason(offered(same, [1.0] * 4)) == "all 4 candidates are the same"
+    assert rule.reason(offered(same[:3], [1.0] * 3)) is None
+    assert rule.reason(offered([*same, (0, 0)], [1.0] * 4 + [0.0])) is None
+    assert rule.reason(offered(same, [1.0] * 3 + [-np.inf])) is None  # the last one counts for nothing
+
+
 def test_an_empty_archive_is_quiet():
     rule = ArchiveSettled(patience=1)
     state = EliteArchive(capacity=2, most=2).init(cem.Bernoulli([0.5, 0.5]))
     for _ in range(2):
         state = archived(state, rule, (0, 0), -np.inf)
     assert rule.reason(state) is not None
+
+
+# --- runs with memory -------------------------------------------------------------------------------
+
+
+def remembered(bests, rule, state=None):
+    """The state after iterations with these best scores (NaN: none that ranks)."""
+    state = State(START) if state is None else state
+    for best in bests:
+        elites = 0 if np.isnan(best) else 2
+        learnt = replace(state, elite_best=best, level=best, elites=elites)
+        state = rule.note(state, replace(learnt, iteration=state.iteration + 1))
+    return state
+
+
+def test_a_run_is_exhausted_where_its_best_scores_no_longer_differ():
+    """Appendix B.3: over 10 + 30 d / n iterations, here 13."""
+    rule = Exhausted(np.array([1.0]), n=10)
+    assert rule.reason(remembered([1.0] * 12, rule)) is None
+    assert rule.reason(remembered([1.0] * 13, rule)) == "the best scores no longer differ"
+    assert rule.reason(remembered([1.0] * 12 + [1.1], rule)) is None
+
+
+def test_ten_batches_without_a_rank_exhaust_a_run():
+    rule = Exhausted(np.array([1.0]), n=10)
+    state = remembered([1.0, 2.0] + [np.nan] * 9, rule)
+    assert rule.reason(state) is None
+    assert rule.reason(remembered([np.nan], rule, state)) == "no candidate has a score that ranks"
+    assert rule.reason(remembered([3.0], rule, state)) is None
+
+
+def test_a_rule_is_a_predicate_of_the_state():
+    """One rule serves two runs at once, and a state can be asked and continued twice."""
+    rule = Exhausted(np.array([1.0]), n=10)
+    fork = remembered([1.0] * 12, rule)
+    flat, moving = remembered([1.0], rule, fork), remembered([2.0], rule, fork)
+    assert rule.reason(fork) is None
+    assert rule.reason(moving) is None
+    assert rule.reason(flat) == "the best scores no longer differ"
+    assert rule.reason(remembered([5.0], rule)) is None
+
+
+def test_long_windows_end_a_run_that_is_no_better_than_a_while_ago():
+    rule = Exhausted(np.array([1.0]), n=10)
+    noise = np.arange(400.0) % 2
+    assert rule.reason(remembered(noise, rule)) == "no better than a while ago"
+    assert rule.reason(remembered(noise + 0.1 * np.arange(400), rule)) is None

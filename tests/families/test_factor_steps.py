@@ -92,7 +92,7 @@ def test_far_tails():
 
 
 def test_inflating_widens_the_factors_alone():
-    wide = STEPS.inflated(2.0)
+    wide = STEPS.inflated(1.0)
     np.testing.assert_allclose(wide.common.stds, 2 * COMMON.stds)
     np.testing.assert_array_equal(wide.rates, STEPS.rates)
 

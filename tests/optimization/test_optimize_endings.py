@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from minimising import Recorder, assert_same, optimize, rosenbrock_rows, sphere, sphere_rows
+from scipy.optimize import LinearConstraint
 
 import cem
 from cem import Status
@@ -253,3 +254,69 @@ def test_no_target_is_never_reached():
     assert r.status is not Status.TARGET_REACHED
     assert r.fun == -np.inf
     assert r.x[0] > 4
+
+
+# --- problems that know their optimum ---------------------------------------------------------------
+
+
+class KnowsItsOptimum:
+    """Count the ones among ten; with a sign of -1 it is to be minimised."""
+
+    def __init__(self, sign=1, optimum=10, most=None, improve=None):
+        self.maximize, self.sign, self.optimum, self.start = (
+            sign > 0,
+            sign,
+            optimum,
+            cem.Bernoulli([0.5] * 10),
+        )
+        if most is not None:
+            self.constraints = LinearConstraint(np.ones(10), -np.inf, most)
+        if improve is not None:
+            self.improve = improve
+
+    def __call__(self, X):
+        return self.sign * X.sum(axis=1, dtype=float)
+
+
+def fills_up(X, scores, rng, effort):
+    return np.ones_like(X[:1]), np.array([10.0]), 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "fun"),
+    [
+        (KnowsItsOptimum(), 10),
+        (KnowsItsOptimum(sign=-1, optimum=-10), -10),
+        (KnowsItsOptimum(optimum=7), None),  # what is said to be the optimum may be bettered
+        (KnowsItsOptimum(improve=fills_up), 10),
+        (KnowsItsOptimum(optimum=6, most=6), 6),
+    ],
+    ids=["maximised", "minimised", "bettered", "improved", "constrained"],
+)
+def test_a_known_optimum_ends_the_run(problem, fun):
+    r = cem.optimize(problem, rng=1)
+    assert (r.status, r.message) == (Status.CONVERGED, "the known optimum is reached")
+    assert r.fun == fun or (fun is None and r.fun >= 7)
+    assert r.fun == problem(r.x[None])[0]
+
+
+def test_an_infeasible_candidate_does_not_reach_the_optimum():
+    r = cem.optimize(KnowsItsOptimum(optimum=8, most=6), rng=1, max_evaluations=20_000)
+    assert r.message != "the known optimum is reached"
+    assert r.fun == 6
+
+
+def test_an_optimum_that_is_not_reached_or_not_known_changes_nothing():
+    runs = [cem.optimize(KnowsItsOptimum(optimum=value), rng=1) for value in (11, None)]
+    assert_same(*runs)
+    assert runs[0].message != "the known optimum is reached"
+
+
+def test_a_target_comes_before_the_known_optimum():
+    assert cem.optimize(KnowsItsOptimum(), target=10, rng=1).status is Status.TARGET_REACHED
+    assert cem.optimize(KnowsItsOptimum(), target=5, rng=1).status is Status.TARGET_REACHED
+
+
+def test_an_optimum_is_a_number():
+    with pytest.raises(TypeError, match="optimum must be a number"):
+        cem.optimize(KnowsItsOptimum(optimum="10"), rng=1)

@@ -91,8 +91,7 @@ def test_an_archive_has_settled_when_nothing_betters_it():
     quiet = []
     for score in (1.0, 2.0, 2.0, 1.0, 3.0, 3.0, 3.0, 3.0):
         batch = Batch(np.zeros((1, 4)), np.array([score]), lambda: np.random.default_rng(0))
-        after = update.step(state, batch)
-        state = replace(after, quiet=state.quiet + 1 if rule.quiet(state, after) else 0)
+        state = rule.note(state, update.step(state, batch))
         quiet.append(state.quiet)
     assert quiet == [0, 0, 1, 2, 0, 1, 2, 3]
     assert rule.reason(state) is not None

@@ -11,8 +11,10 @@ from cem.rare_events.archive import Archive
 from cem.rare_events.estimates import unskewed
 from cem.rare_events.importance import Tally, pareto_shape
 from cem.rare_events.improved import contradiction, rough_estimate
-from cem.rare_events.learning import distance, soft
+from cem.rare_events.learning import normal_distance, soft
+from cem.rare_events.measuring import objection
 from cem.rare_events.pool import Pool, Sample, effective, scaled, sharpest
+from cem.rare_events.settings import DEFAULT
 from cem.rare_events.spaces.choice import Candidate, choose
 from cem.rare_events.spaces.discrete import BitSpace, descend
 from cem.rare_events.spaces.factors import one_large, stands_out
@@ -38,15 +40,15 @@ def test_the_balance_heuristic_weighs_several_proposals_as_one():
 
 def test_distances_are_normal_whatever_the_scale():
     u = RNG(1).standard_normal(20_000)
-    t = distance(u, 1.0, np.zeros(u.size))
-    np.testing.assert_array_equal(t, distance(np.exp(5 * u), np.exp(5.0), np.zeros(u.size)))
+    t = normal_distance(u, 1.0, np.zeros(u.size))
+    np.testing.assert_array_equal(t, normal_distance(np.exp(5 * u), np.exp(5.0), np.zeros(u.size)))
     middle = np.abs(u) < 2
     np.testing.assert_allclose(t[middle], 1 - u[middle], atol=0.06)
     assert np.array_equal(t <= 0, u >= 1)
 
 
 def test_distances_with_ties_and_infinities():
-    t = distance(np.array([-np.inf, 0.0, 0.0, 1.0, np.inf]), 1.0, np.zeros(5))
+    t = normal_distance(np.array([-np.inf, 0.0, 0.0, 1.0, np.inf]), 1.0, np.zeros(5))
     assert np.all(np.isfinite(t))
     assert np.all(np.diff(t) <= 0)
     assert np.array_equal(t <= 0, [False, False, False, True, True])
@@ -73,15 +75,15 @@ def test_held_out_rows_choose_the_components():
     rng = RNG(3)
     x = rng.normal(size=(600, 2))
     x[:300] += 8
-    candidates = [Candidate(lambda x, w, k, rng: seeded(full, x, w, k, rng), (1, 2, 3))]
-    assert choose(candidates, x, np.ones(600), rng).shares.size == 2
-    assert choose(candidates, rng.normal(size=(200, 2)), np.ones(200), rng).shares.size == 1
+    candidates = [Candidate("full", lambda *rows: seeded(full, DEFAULT, *rows), (1, 2, 3))]
+    assert choose(candidates, DEFAULT, x, np.ones(600), rng).shares.size == 2
+    assert choose(candidates, DEFAULT, rng.normal(size=(200, 2)), np.ones(200), rng).shares.size == 1
 
 
 def test_sparse_moves_only_what_stands_out():
     x = RNG(4).normal(size=(500, 20))
     x[:, 0] += 3
-    part = sparse(x, np.ones(500))
+    part = sparse(x, np.ones(500), DEFAULT)
     assert part.mean[0] == pytest.approx(3, abs=0.2)
     assert np.count_nonzero(part.mean) <= 2
 
@@ -142,25 +144,25 @@ def test_any_coordinate_may_be_the_large_one():
     rng, d = RNG(10), 6
     x = rng.normal(size=(300, d))
     x[np.arange(300), rng.integers(0, d - 1, 300)] = rng.choice([-4, 4], 300) + 0.2 * rng.normal(size=300)
-    mixture = one_large(x, np.ones(300), 1, rng)
+    mixture = one_large(DEFAULT, x, np.ones(300), 1, rng)
     assert mixture.shares.size == 2 * d
     for j in range(d):
         for sign in (4, -4):
             row = np.zeros((1, d))
             row[0, j] = sign
             assert mixture.log_prob(row)[0] > stats.norm.logpdf(row).sum() + 2
-    assert one_large(np.abs(x), np.ones(300), 1, rng).shares.size == d
+    assert one_large(DEFAULT, np.abs(x), np.ones(300), 1, rng).shares.size == d
 
 
 def test_when_one_large_coordinate_stands_out():
     rng, d = RNG(11), 100
     x, ones = rng.normal(size=(300, d)), np.ones(300)
-    assert not stands_out(x, ones)
-    assert stands_out(x[:, :60], ones)
+    assert not stands_out(DEFAULT, x, ones)
+    assert stands_out(DEFAULT, x[:, :60], ones)
     x[:, 0] += 4  # always the same
-    assert not stands_out(x, ones)
+    assert not stands_out(DEFAULT, x, ones)
     x[np.arange(300), rng.integers(1, d, 300)] += 6
-    assert stands_out(x, ones)
+    assert stands_out(DEFAULT, x, ones)
 
 
 def chains(*levels):
@@ -211,10 +213,7 @@ def test_a_chain_that_missed_half_of_the_event_is_told(blind):
 
 
 def test_lopsided_weights_are_a_doubt():
-    from cem.rare_events.measuring import Measured, _objection
-
     even = Tally(1000, np.zeros((500, 1)), RNG(11).normal(scale=0.1, size=500))
     odd = Tally(1000, np.zeros((500, 1)), np.append(RNG(11).normal(scale=0.1, size=499), 3.5))
-    proposal = cem.Gaussian([0.0], std=1)
-    assert _objection(Measured(proposal, [], even, ""), 0.1) == ""
-    assert "variance" in _objection(Measured(proposal, [], odd, ""), 0.1)
+    assert objection(even, DEFAULT, 0.1) == ""
+    assert "variance" in objection(odd, DEFAULT, 0.1)

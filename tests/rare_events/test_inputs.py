@@ -119,7 +119,7 @@ def test_log_prob_sums_densities_and_masses():
 
 def test_a_family_is_its_own_first_proposal():
     nominal = cem.Exponential([1.0, 2.0])
-    resolved = resolve_inputs(nominal, None)
+    resolved = resolve_inputs(nominal, own=True)
     assert resolved.nominal is nominal
     assert resolved.proposal is nominal
     x = np.ones((3, 2))
@@ -134,7 +134,7 @@ def test_a_first_proposal_is_taken():
 
 
 def test_marginals_are_sampled_in_standard_normal_space():
-    resolved = resolve_inputs([stats.expon(), stats.norm(5, 2)], None)
+    resolved = resolve_inputs([stats.expon(), stats.norm(5, 2)], own=True)
     assert resolved.nominal is resolved.proposal
     np.testing.assert_array_equal(resolved.proposal.mean, [0, 0])
     np.testing.assert_array_equal(resolved.proposal.std, [1, 1])
@@ -166,7 +166,7 @@ def test_marginals_with_a_first_proposal_stay_in_their_own_space():
 )
 def test_inputs_that_are_none(inputs, error, message):
     with pytest.raises(error, match=message):
-        resolve_inputs(inputs, None)
+        resolve_inputs(inputs)
 
 
 @pytest.mark.parametrize("inputs", [cem.Exponential([1.0, 1.0]), [stats.expon(), stats.expon()]])

@@ -7,7 +7,7 @@ from scipy import stats
 import cem
 from cem.core.loop import Batch, Draw, Ended, State, Step
 from cem.rare_events.importance import Tally
-from cem.rare_events.multilevel import LEAST_HITS, MOST_GROWTH, LevelFit, measure, multilevel
+from cem.rare_events.multilevel import LEAST_HITS, MOST_GROWTH, LevelFit, draw_to_target, multilevel
 from cem.rare_events.working_space import resolve_inputs
 
 MOST_DRAWS = 50_000
@@ -52,7 +52,7 @@ def serve(plan, scores=totals, seed=0, end_at=None, keep=0):
 
 
 def climb(inputs, level, target_cv=0.1, n=500, scores=totals, **how):
-    return serve(multilevel(resolve_inputs(inputs, None), level, target_cv, n), scores, **how)
+    return serve(multilevel(resolve_inputs(inputs, own=True), level, target_cv, n), scores, **how)
 
 
 def levels_of(steps):
@@ -308,7 +308,7 @@ def test_the_measurement_has_one_frozen_proposal_and_unbiased_weights():
 
 @pytest.mark.parametrize("target_cv", [0.3, 0.1, 0.03])
 def test_the_measurement_ends_at_the_target_and_not_before_fifty_hits(target_cv):
-    value, draws, _ = serve(measure(NORMAL, NORMAL, 2.5, target_cv, 200))
+    value, draws, _ = serve(draw_to_target(NORMAL, NORMAL, 2.5, target_cv, 200))
     assert value.status is cem.Status.TARGET_REACHED
     assert value.tally.coefficient_of_variation <= target_cv
     assert len(value.tally.hits) >= LEAST_HITS
@@ -318,7 +318,7 @@ def test_the_measurement_ends_at_the_target_and_not_before_fifty_hits(target_cv)
 
 
 def test_the_measurement_grows_by_limited_steps():
-    _, draws, _ = serve(measure(NORMAL, NORMAL, 3.0, 0.05, 100))
+    _, draws, _ = serve(draw_to_target(NORMAL, NORMAL, 3.0, 0.05, 100))
     sizes = np.array([request.n for request, _ in draws])
     assert sizes[0] == 100
     assert len(sizes) > 3

@@ -9,29 +9,29 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
+from cem.rare_events.settings import Settings
 
 Model = TypeVar("Model", bound=Family)
-Vector = NDArray[np.float64]
-Fitter = Callable[[Array, Vector, int, np.random.Generator], Model]
+Fitter = Callable[[Array, Floats, int, np.random.Generator], Model]
 
-MOST_ROWS = 3000
-WORSE = 0.05
-_LEAST_LOG = -1e4
+_LEAST_LOG = -1e4  # for a row that the other half's fit rules out: worse than any other, and finite
 
 
 class Candidate(NamedTuple):
     """A way to fit, ``fit(x, weights, components, rng)``, and the numbers of components to try in order."""
 
+    name: str
     fit: Fitter[Family]
     counts: Sequence[int]
 
 
-def choose(candidates: Sequence[Candidate], x: Array, w: Vector, rng: np.random.Generator) -> Family:
+def choose(
+    candidates: Sequence[Candidate], settings: Settings, x: Array, w: Floats, rng: np.random.Generator
+) -> Family:
     """Fit to all rows the candidate with the least held-out cross-entropy."""
-    x, w = _heaviest(x, w)
+    x, w = _heaviest(x, w, settings.most_rows)
     rows = rng.permutation(len(x))
     halves = [(x[part], w[part] / 2) for part in (rows[::2], rows[1::2])]
     best, winner = np.inf, (candidates[0], candidates[0].counts[0])
@@ -42,7 +42,7 @@ def choose(candidates: Sequence[Candidate], x: Array, w: Vector, rng: np.random.
                 entropy = _held_out(candidate.fit, k, halves, rng)
                 if entropy < best:
                     best, winner = entropy, (candidate, k)
-                if entropy > before + WORSE:
+                if entropy > before + settings.worse:
                     break
                 before = min(before, entropy)
     candidate, k = winner
@@ -50,9 +50,9 @@ def choose(candidates: Sequence[Candidate], x: Array, w: Vector, rng: np.random.
 
 
 def _held_out(
-    fit: Fitter[Family], k: int, halves: list[tuple[Array, Vector]], rng: np.random.Generator
+    fit: Fitter[Family], k: int, halves: list[tuple[Array, Floats]], rng: np.random.Generator
 ) -> float:
-    """Give the cross-entropy of each half under the other's fit, weighted mean."""
+    """Return the cross-entropy of each half under the other's fit, weighted mean."""
     total = mass = 0.0
     for here, there in (halves, halves[::-1]):
         log = np.maximum(fit(*here, k, rng).log_prob(there[0]), _LEAST_LOG)
@@ -61,9 +61,9 @@ def _held_out(
     return total / mass
 
 
-def _heaviest(x: Array, w: Vector) -> tuple[Array, Vector]:
-    """Give the rows that carry all but a thousandth of the weight, at most 3000."""
+def _heaviest(x: Array, w: Floats, most: int) -> tuple[Array, Floats]:
+    """Return the rows that carry all but a thousandth of the weight, at most `most`."""
     order = np.argsort(w, kind="stable")[::-1]
     mass = np.cumsum(w[order])
-    n = min(MOST_ROWS, int(np.searchsorted(mass, 0.999 * mass[-1])) + 1)
+    n = min(most, int(np.searchsorted(mass, 0.999 * mass[-1])) + 1)
     return x[order[:n]], w[order[:n]]

@@ -9,16 +9,15 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.loop import Batch, Request, Rows
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats, Index, Mask
 from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.categorical_mixture import CategoricalMixture
 from cem.families.mixture import maximize_likelihood
+from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
 
-Vector = NDArray[np.float64]
 M = TypeVar("M", BernoulliMixture, CategoricalMixture)
 
 
@@ -27,8 +26,12 @@ class DiscreteSpace(ABC):
     """Independent entries with finitely many values, proposed by mixtures of such."""
 
     nominal: Any
+    settings: Settings = DEFAULT
 
-    rates = (0.40, 0.45, 0.12, 0.03)
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Shares of the fit, its inflated copy, the wide part and the nominal in a final proposal."""
+        return self.settings.discrete_rates
 
     @property
     def dimension(self) -> int:
@@ -37,8 +40,8 @@ class DiscreteSpace(ABC):
 
     @cached_property
     def wide(self) -> Any:
-        """Half as cold as the nominal."""
-        return self.nominal.heated(0.5)
+        """The nominal's mass to a power below one, normalised."""
+        return self.nominal.heated(self.settings.coldness)
 
     @property
     @abstractmethod
@@ -47,32 +50,33 @@ class DiscreteSpace(ABC):
 
     @property
     @abstractmethod
-    def skewed(self) -> NDArray[np.bool_]:
+    def skewed(self) -> Mask:
         """Which entries have possible values of different probabilities."""
 
     def heated(self, heat: float, /) -> Any:
-        """Give the mass to the power `heat`, normalised."""
+        """Return the mass to the power `heat`, normalised."""
         return self.nominal.heated(heat)
 
     def inflated(self, fitted: Any, /) -> Any:
         """Flatten the fitted probabilities."""
-        return fitted.heated(0.7)
+        return fitted.heated(self.settings.flatness)
 
-    def slope(self, x: Array, y: Vector, /) -> Vector | None:
-        """Give None: these need no direction."""
+    def slope(self, x: Array, y: Floats, /) -> Floats | None:
+        """Return None: these need no direction."""
         return None
 
     @abstractmethod
     def about(self, points: Array, /) -> Any:
-        """Give components that hold each point's unlikely values with .9 and else follow the nominal."""
+        """Return components that hold each point's unlikely values firmly and else follow the nominal."""
 
-    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+    def fit(self, x: Array, w: Floats, slope: Floats | None, rng: np.random.Generator, /) -> Family:
         """Fit the number of components that predicts held-out rows best."""
-        return choose([Candidate(self._seeded, (1, 2, 3, 4, 6, 8, 12, 16, 24))], x, w, rng)
+        candidate = Candidate("bits or labels", self._seeded, self.settings.discrete_components)
+        return choose([candidate], self.settings, x, w, rng)
 
     @abstractmethod
-    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> Any:
-        """Fit `k` components by EM with a prior of half a row at the nominal."""
+    def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> Any:
+        """Fit `k` components by EM with a prior at the nominal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,26 +91,28 @@ class BitSpace(DiscreteSpace):
         return (self.nominal.mean > 0.5).astype(np.uint8)
 
     @cached_property
-    def skewed(self) -> NDArray[np.bool_]:
+    def skewed(self) -> Mask:
         """Which bits may be both, with different probabilities."""
         p = self.nominal.mean
         return np.asarray((p != 0.5) & (p > 0) & (p < 1))
 
     def about(self, points: Array, /) -> BernoulliMixture:
-        """Give components that hold each point's unlikely bits with .9 and else follow the nominal."""
-        points, shares = leading(points, self.nominal.log_prob(points))
-        held = np.where(points > 0.5, HELD, 1 - HELD)
+        """Return components that hold each point's unlikely bits firmly and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points), self.settings.most_points)
+        p = self.settings.held
+        held = np.where(points > 0.5, p, 1 - p)
         return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
 
-    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> BernoulliMixture:
-        seeds, nominal = _far_apart(x, w, k, rng), self.nominal.mean
+    def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> BernoulliMixture:
+        seeds, nominal, prior = _far_apart(x, w, k, rng), self.nominal.mean, self.settings.discrete_prior
         centres = np.clip(0.8 * x[seeds] + 0.2 * (w @ x / w.sum()), 0.02, 0.98)
 
-        def refit(rows: Array, r: Vector, mass: Vector) -> BernoulliMixture:
-            p = (r.T @ rows + 0.5 * nominal) / (mass + 0.5)[:, None]
+        def refit(rows: Array, r: Floats, mass: Floats) -> BernoulliMixture:
+            p = (r.T @ rows + prior * nominal) / (mass + prior)[:, None]
             return BernoulliMixture(mass, np.clip(p, 1e-12, 1 - 1e-12))
 
-        return _settled(BernoulliMixture(np.ones(len(seeds)), centres), x, w, k, refit)
+        first = BernoulliMixture(np.ones(len(seeds)), centres)
+        return _maximise(first, self.settings, x, w, k, refit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,52 +122,66 @@ class LabelSpace(DiscreteSpace):
     nominal: CategoricalMixture
 
     @cached_property
-    def likely(self) -> NDArray[np.int64]:
+    def likely(self) -> Index:
         """The likeliest label of each position."""
         return np.asarray(self.nominal.mean.argmax(axis=1))
 
     @cached_property
-    def skewed(self) -> NDArray[np.bool_]:
+    def skewed(self) -> Mask:
         """Which positions have possible labels of different probabilities."""
         p = self.nominal.mean
         least = np.where(p > 0, p, np.inf).min(axis=1)
         return np.asarray(p.max(axis=1) > least * (1 + 1e-9))
 
     def about(self, points: Array, /) -> CategoricalMixture:
-        """Give components that hold each point's unlikely labels with .9 and else follow the nominal."""
-        points, shares = leading(points, self.nominal.log_prob(points))
+        """Return components that hold each point's unlikely labels firmly and else follow the nominal."""
+        points, shares = leading(points, self.nominal.log_prob(points), self.settings.most_points)
         indicators = self.nominal.prepare(points).reshape(len(points), *self.nominal.mean.shape)
-        held = HELD * indicators + (1 - HELD) * self.nominal.mean
+        p = self.settings.held
+        held = p * indicators + (1 - p) * self.nominal.mean
         return CategoricalMixture(
             shares, np.where((points != self.likely)[..., None], held, self.nominal.mean)
         )
 
-    def _seeded(self, x: Array, w: Vector, k: int, rng: np.random.Generator) -> CategoricalMixture:
-        indicators, nominal = self.nominal.prepare(x), self.nominal.mean
+    def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> CategoricalMixture:
+        indicators, nominal, prior = (
+            self.nominal.prepare(x),
+            self.nominal.mean,
+            self.settings.discrete_prior,
+        )
         everywhere = (w @ indicators / w.sum()).reshape(nominal.shape)
         seeds = indicators[_far_apart(x, w, k, rng)].reshape(-1, *nominal.shape)
         first = CategoricalMixture(np.ones(len(seeds)), 0.7 * seeds + 0.2 * everywhere + 0.1 * nominal)
 
-        def refit(rows: Array, r: Vector, mass: Vector) -> CategoricalMixture:
-            counts = (r.T @ rows).reshape(-1, *nominal.shape) + 0.5 * nominal
+        def refit(rows: Array, r: Floats, mass: Floats) -> CategoricalMixture:
+            counts = (r.T @ rows).reshape(-1, *nominal.shape) + prior * nominal
             return CategoricalMixture(mass, counts / counts.sum(axis=2, keepdims=True))
 
-        return _settled(first, x, w, k, refit)
+        return _maximise(first, self.settings, x, w, k, refit)
 
 
-def _settled(mixture: M, x: Array, w: Vector, k: int, refit: Callable[[Array, Vector, Vector], M]) -> M:
+def _maximise(
+    mixture: M,
+    settings: Settings,
+    x: Array,
+    w: Floats,
+    k: int,
+    refit: Callable[[Array, Floats, Floats], M],
+) -> M:
     """Refit until the mean log-likelihood gains no more; components of less than half a row go."""
 
-    def refit_kept(rows: Array, r: Vector, mass: Vector) -> M:
+    def refit_kept(rows: Array, r: Floats, mass: Floats) -> M:
         kept = (mass > 0.5) | (mass == mass.max())
         return refit(rows, r[:, kept], mass[kept])
 
-    rows = mixture.prepare(x)
-    return maximize_likelihood(mixture, rows, w, refit_kept, 30 if k > 1 else 1, 1e-3 * float(w.sum()))
+    rounds = settings.discrete_rounds if k > 1 else 1
+    return maximize_likelihood(
+        mixture, mixture.prepare(x), w, refit_kept, rounds, settings.gain * float(w.sum())
+    )
 
 
-def _far_apart(x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[int]:
-    """Draw rows to begin with, each likelier the further it is from those before."""
+def _far_apart(x: Array, w: Floats, k: int, rng: np.random.Generator) -> list[int]:
+    """Draw row numbers to begin with, each likelier the further it is from those before."""
     seeds = [int(rng.choice(len(x), p=w / w.sum()))]
     gaps = (x != x[seeds[0]]).sum(axis=1)
     while len(seeds) < k and (p := gaps * w).sum() > 0:
@@ -170,16 +190,13 @@ def _far_apart(x: Array, w: Vector, k: int, rng: np.random.Generator) -> list[in
     return seeds
 
 
-STARTS = 60
-MOST_POINTS = 200
-HELD = 0.9
-_LEAST_SHARE = 1e-9
+_LEAST_SHARE = 1e-9  # of the likeliest point's: a mixture's shares are positive
 
 
 def descend(
     x: Array, likely: Array, skewed: Array, level: float, rng: np.random.Generator
 ) -> Generator[Request, Batch, Array]:
-    """Set unlikely labels of the `skewed` positions back one by one while rows still hit; give the ends."""
+    """Set unlikely labels of the `skewed` positions back one by one while rows still hit; return the ends."""
     x = np.array(x)
     todo = (x != likely) & skewed
     while (going := np.flatnonzero(todo.any(axis=1))).size:
@@ -194,8 +211,8 @@ def descend(
     return np.unique(x, axis=0)
 
 
-def leading(points: Array, log_mass: Vector) -> tuple[Array, Vector]:
-    """Give the likeliest points, with shares by the root of their mass: none is forgotten."""
-    order = np.argsort(log_mass, kind="stable")[::-1][:MOST_POINTS]
+def leading(points: Array, log_mass: Floats, most: int) -> tuple[Array, Floats]:
+    """Return the likeliest points, with shares by the root of their mass: none is forgotten."""
+    order = np.argsort(log_mass, kind="stable")[::-1][:most]
     mass = log_mass[order]
     return points[order], np.maximum(np.exp(0.5 * (mass - mass.max())), _LEAST_SHARE)

@@ -5,24 +5,18 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from cem.families.base import Floats
 from cem.families.factor_steps import FactorSteps, best_steps
 from cem.families.one_large import OneLarge
+from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.choice import Fitter
 from cem.rare_events.spaces.structures import full, seeded
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
-MOST_FACTORS = 3
-STANDS_OUT = 3.0
-MOST_ROWS = 1000
-TURNS = ((0.6, 0.8, 1.25, 1.6), (0.9, 1.1))
 
-
-def factor_steps(slope: Vector, x: Matrix, w: Vector) -> Fitter[FactorSteps] | None:
-    """Give the fit of steps given factors, where a few entries of `slope` stand out from all others.
+def factor_steps(slope: Floats, settings: Settings, x: Floats, w: Floats) -> Fitter[FactorSteps] | None:
+    """Return the fit of steps given factors, where a few entries of `slope` stand out from all others.
 
     Where the score depends on ``e_i + z @ b`` of every other input e_i, its slope in the factors z is b times
     the sum of its slopes in the others (mean derivatives of a sum of single-index functions). This holds for
@@ -30,32 +24,38 @@ def factor_steps(slope: Vector, x: Matrix, w: Vector) -> Fitter[FactorSteps] | N
     """
     size = np.abs(slope)
     order = np.argsort(size, kind="stable")[::-1]
-    gaps = size[order[:MOST_FACTORS]] / np.maximum(size[order[1 : MOST_FACTORS + 1]], 1e-300)
+    gaps = size[order[: settings.most_factors]] / np.maximum(
+        size[order[1 : settings.most_factors + 1]], 1e-300
+    )
     k = int(gaps.argmax()) + 1
-    if gaps[k - 1] < STANDS_OUT:
+    if gaps[k - 1] < settings.stands_out:
         return None
     factors = np.sort(order[:k])
     others = np.delete(np.arange(slope.size), factors)
     signs = np.where(slope[others] >= 0, 1.0, -1.0)
-    heavy = np.argsort(w, kind="stable")[::-1][:MOST_ROWS]
+    heavy = np.argsort(w, kind="stable")[::-1][: settings.factor_rows]
     slopes = _refined(
-        slope[factors] / size[others].sum(), x[heavy][:, factors], x[heavy][:, others] * signs, w[heavy]
+        slope[factors] / size[others].sum(),
+        settings.turns,
+        x[heavy][:, factors],
+        x[heavy][:, others] * signs,
+        w[heavy],
     )
 
-    def fit(x: Matrix, w: Vector, components: int, rng: np.random.Generator) -> FactorSteps:
-        common = seeded(full, x[:, factors], w, components, rng)
+    def fit(x: Floats, w: Floats, components: int, rng: np.random.Generator) -> FactorSteps:
+        common = seeded(full, settings, x[:, factors], w, components, rng)
         blank = FactorSteps(factors, common, slopes, signs, np.zeros(others.size), np.zeros(others.size))
         return blank.with_steps(x, w)
 
     return fit
 
 
-def _refined(slopes: Vector, z: Matrix, e: Matrix, w: Vector) -> Vector:
+def _refined(slopes: Floats, turns: tuple[tuple[float, ...], ...], z: Floats, e: Floats, w: Floats) -> Floats:
     """Multiply the slopes, one after the other, by what makes the steps clearest."""
     best = best_steps(e, z @ slopes, w).gain
-    for turns, at in product(TURNS, range(slopes.size)):
+    for some, at in product(turns, range(slopes.size)):
         here = slopes.copy()
-        for turn in turns:
+        for turn in some:
             tried = here.copy()
             tried[at] *= turn
             gain = best_steps(e, z @ tried, w).gain
@@ -64,30 +64,25 @@ def _refined(slopes: Vector, z: Matrix, e: Matrix, w: Vector) -> Vector:
     return slopes
 
 
-FEWEST = 0.02
-FEW_DIMENSIONS = 60
-LEAST_EXCESS = 0.2
-
-
-def stands_out(x: Matrix, w: Vector) -> bool:
-    """Tell whether now one, now another coordinate of a row is larger than those of normals are.
+def stands_out(settings: Settings, x: Floats, w: Floats) -> bool:
+    """Whether now one, now another coordinate of a row is larger than those of normals are.
 
     In few dimensions that need not be asked: the fit costs little.
     """
     d, size = x.shape[1], np.abs(x)
-    if d <= FEW_DIMENSIONS:
+    if d <= settings.always_one_large:
         return True
     usual, seen = -float(ndtri(0.5 / d)), float(w @ size.max(axis=1) / w.sum())
     each = np.bincount(size.argmax(axis=1), w)
-    return seen > usual + LEAST_EXCESS and float(each.max()) < 0.5 * float(w.sum())
+    return seen > usual + settings.least_excess and float(each.max()) < 0.5 * float(w.sum())
 
 
-def one_large(x: Matrix, w: Vector, k: int, rng: np.random.Generator) -> OneLarge:
+def one_large(settings: Settings, x: Floats, w: Floats, k: int, rng: np.random.Generator) -> OneLarge:
     """Fit by EM a component for each coordinate (and sign) in which that coordinate is the large one."""
     n, d = x.shape
     large = np.abs(x).argmax(axis=1)
     up = x[np.arange(n), large] > 0
-    signs = [s for s, side in ((1.0, up), (-1.0, ~up)) if w[side].sum() > FEWEST * w.sum()]
+    signs = [s for s, side in ((1.0, up), (-1.0, ~up)) if w[side].sum() > settings.fewest * w.sum()]
     at, sign = np.tile(np.arange(d), len(signs)), np.repeat(signs, d)
     r = w[:, None] * ((large[:, None] == at) & (np.where(up, 1.0, -1.0)[:, None] == sign))
     blank = OneLarge(np.ones(at.size), sign, np.ones(at.size), np.zeros(d), np.ones(d))

@@ -8,15 +8,11 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cem.families.base import Array, Family
+from cem.families.base import Array, Family, Floats
 from cem.families.categorical import heat_tables
 from cem.families.markov_path import MarkovPath, MarkovPathMixture
+from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
-
-Vector = NDArray[np.float64]
-MOST_DIMENSIONS = 30
-PRIORS = (0.5, 5.0, 50.0)
-LEAST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +24,18 @@ class PathSpace:
     """
 
     path: MarkovPath
+    settings: Settings = DEFAULT
 
-    rates = (0.55, 0.25, 0.10, 0.10)
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Shares of the fit, its inflated copy, the wide part and the nominal in a final proposal."""
+        return self.settings.path_rates
 
     @property
     def dimension(self) -> int:
         """Free probabilities, at most 30: many classes are visited little and shrink."""
         classes, moves = self.path.probabilities.shape
-        return int(min(MOST_DIMENSIONS, max(1, classes * (moves - 1))))
+        return int(min(self.settings.most_path_dimensions, max(1, classes * (moves - 1))))
 
     @cached_property
     def nominal(self) -> MarkovPathMixture:
@@ -44,32 +44,34 @@ class PathSpace:
 
     @cached_property
     def wide(self) -> MarkovPathMixture:
-        """Half as cold as the nominal."""
-        return self.nominal.heated(0.5)
+        """The nominal with its moves' probabilities to a power below one."""
+        return self.nominal.heated(self.settings.coldness)
 
-    def _one(self, table: Vector) -> MarkovPathMixture:
+    def _one(self, table: Floats) -> MarkovPathMixture:
         return MarkovPathMixture(self.path, [1.0], table[None])
 
     def heated(self, heat: float, /) -> MarkovPathMixture:
-        """Give the nominal with its moves' probabilities to the power `heat`, normalised."""
+        """Return the nominal with its moves' probabilities to the power `heat`, normalised."""
         return self.nominal.heated(heat)
 
     def inflated(self, fitted: MarkovPathMixture, /) -> MarkovPathMixture:
-        """Move the tilt a fifth of the way back to the nominal, in logarithms."""
+        """Move the tilt part of the way back to the nominal, in logarithms."""
+        back = self.settings.path_inflation
         with np.errstate(divide="ignore"):
-            logs = 0.8 * np.log(fitted.tables) + 0.2 * np.log(self.path.probabilities)
+            logs = (1 - back) * np.log(fitted.tables) + back * np.log(self.path.probabilities)
         return MarkovPathMixture(self.path, fitted.shares, heat_tables(np.exp(logs), 1.0))
 
-    def slope(self, x: Array, y: Vector, /) -> Vector | None:
-        """Give None: paths need no direction."""
+    def slope(self, x: Array, y: Floats, /) -> Floats | None:
+        """Return None: paths need no direction."""
         return None
 
-    def fit(self, x: Array, w: Vector, slope: Vector | None, rng: np.random.Generator, /) -> Family:
+    def fit(self, x: Array, w: Floats, slope: Floats | None, rng: np.random.Generator, /) -> Family:
         """Fit with the shrinkage that predicts held-out paths best."""
-        fits = [Candidate(partial(self._shrunk, prior), (1,)) for prior in (np.inf, *PRIORS)]
-        return choose(fits, x, w, rng)
+        priors = (np.inf, *self.settings.path_priors)
+        fits = [Candidate("moves", partial(self._shrunk, prior), (1,)) for prior in priors]
+        return choose(fits, self.settings, x, w, rng)
 
-    def _shrunk(self, prior: float, x: Array, w: Vector, k: int, rng: np.random.Generator) -> Family:
+    def _shrunk(self, prior: float, x: Array, w: Floats, k: int, rng: np.random.Generator) -> Family:
         """Fit each class with `prior` pseudo-moves of all classes like it; infinitely many: only these."""
         nominal = self.path.probabilities
         counts = (w @ self.path.counts(x)).reshape(nominal.shape)
@@ -77,7 +79,9 @@ class PathSpace:
         np.add.at(sums, self._kinds, counts)
         alike = _frequencies(sums[self._kinds] + 0.5 * nominal)
         table = alike if np.isinf(prior) else _frequencies(counts + prior * alike)
-        return self._one(_frequencies(np.where(nominal > 0, np.maximum(table, LEAST), 0.0)))
+        return self._one(
+            _frequencies(np.where(nominal > 0, np.maximum(table, self.settings.least_move), 0.0))
+        )
 
     @cached_property
     def _kinds(self) -> NDArray[np.intp]:
@@ -85,5 +89,5 @@ class PathSpace:
         return np.asarray(np.unique(self.path.probabilities, axis=0, return_inverse=True)[1]).ravel()
 
 
-def _frequencies(counts: Vector) -> Vector:
+def _frequencies(counts: Floats) -> Floats:
     return np.asarray(counts / counts.sum(axis=-1, keepdims=True))

@@ -9,12 +9,12 @@ nothing, and the whole graph is annealed.) Work is counted, never timed, so that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import Contraction, CutGraph, contract
 
 ROWS_PER_CHILD = 24  # a pair that the distribution leaves open agrees in all rows once in 2**23
@@ -59,14 +59,13 @@ class ReheatChoice:
 
 
 def improve(
-    engine: ModuleType, layout: Any, spins: NDArray[np.int8], rng: np.random.Generator, effort: int
+    engine: Engine, layout: Any, spins: NDArray[np.int8], rng: np.random.Generator, effort: int
 ) -> tuple[NDArray[np.int8], int]:
     """Anneal the first rows of a batch and deepen them by reheats for as much work again.
 
     Parameters
     ----------
-    engine : module
-        One of the two engines.
+    engine : Engine
     layout : object
         What the engine has prepared from the graph.
     spins : ndarray of -1 and 1, shape (rows, n)
@@ -105,14 +104,16 @@ def improve(
     return engine.unload(layout, state), children * (1 + reheats)
 
 
-def anneal_sweeps(engine: ModuleType, graph: CutGraph, effort: int) -> int:
+def anneal_sweeps(engine: Engine, graph: CutGraph, effort: int) -> int:
     """Give the sweeps of an anneal: 2000, twice as many for each further effort, less on large graphs.
 
     Above 200,000 edges the first effort takes the same work whatever their number, so that a first call is
     short; later ones take a small part of the time that the run has taken already.
     """
     edges = len(graph.indices) // 2
-    sweeps = engine.SHARE * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
+    sweeps = (
+        engine.share(graph) * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
+    )
     return max(20, int(sweeps))
 
 
@@ -122,7 +123,7 @@ def seeds(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
 
 
 def _annealed(
-    engine: ModuleType,
+    engine: Engine,
     layout: Any,
     starts: NDArray[np.int8],
     small: Contraction | None,

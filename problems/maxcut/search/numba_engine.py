@@ -26,8 +26,8 @@ from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.vector_mask import LANES, accept_mask, lowest_bit, prefetch
 
 _WINDOW = 2048
+NAME = "numba"
 REPLICAS = 1  # rows that are worth annealing at once
-SHARE = 1.0  # of the usual sweeps: many short anneals or one long one
 _POOL = np.random.Generator(np.random.PCG64(20_24)).exponential(size=65_536 + _WINDOW + LANES)
 _LEVELS = 200
 _COINS = np.uint64(0x9E3779B97F4A7C15)
@@ -109,6 +109,11 @@ def _renumber(indptr, indices, weights, order, place, width):  # type: ignore[no
         new_indptr[i + 1] = position
     new_indptr[n + 1 :] = position
     return new_indptr, new_indices, new_weights, mixed
+
+
+def share(graph: CutGraph) -> float:
+    """Tell what share of the usual sweeps an anneal takes: all of them."""
+    return 1.0
 
 
 def prepare(graph: CutGraph) -> Layout:

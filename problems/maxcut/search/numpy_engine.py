@@ -1,194 +1,69 @@
-"""Annealing and component-accepted reheats in numpy and scipy alone, many candidates at once.
-
-Vertices of one colour of a greedy colouring don't touch, so all of a class may be offered their flips at the
-same time: one product of the class's sparse rows with the spins of all candidates gives their fields
-h_v = Σ_u w_uv s_u, and where s_v h_v >= -T·E (E exponential) spin v flips. The interpreter's cost is then per
-class and sweep, shared by all candidates of the batch.
-"""
+"""The engine without a compiler: many candidates at once, by sparse products or dense ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csgraph
 
+from problems.maxcut.search import dense_sweeps, sparse_sweeps
+from problems.maxcut.search.colouring import greedy_colouring
+from problems.maxcut.search.engine import Sweeps
 from problems.maxcut.search.graph import CutGraph
 
+NAME = "numpy"
 REPLICAS = 32  # rows that are worth annealing at once
 SHARE = 0.25  # of the usual sweeps: many short anneals or one long one
-_POOL = np.random.Generator(np.random.PCG64(20_24)).exponential(size=1 << 20).astype(np.float32)
+FULL = 800  # vertices from which anneals have all of that share
+PER_COLOUR, PER_EDGE = 9_000, 12  # vertex pairs that a dense sweep takes in the same time, see `dense_pays`
+
+Layout: TypeAlias = dense_sweeps.Layout | sparse_sweeps.Layout
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """A graph renumbered so that each colour is a run of rows.
-
-    Attributes
-    ----------
-    order : ndarray
-        The graph's vertex at each place.
-    classes : list of (slice, sparse rows)
-        The places of a colour and their rows of the weight matrix.
-    heads, tails, weights : ndarray
-        Each edge once, between places.
-    dtype : type
-        In which fields are exact: float32 up to 2**24.
-    """
-
-    graph: CutGraph
-    order: NDArray[np.int64]
-    classes: list[tuple[slice, sparse.csr_array]]
-    heads: NDArray[np.int64]
-    tails: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    dtype: Any
-    eps: float
-
-
-@dataclass(eq=False)
-class State:
-    """Spins (-1, 1): one row per place, one column per candidate, contiguous for the sparse product."""
-
-    spins: NDArray[Any]
-
-
-def greedy_colouring(indptr: NDArray[Any], indices: NDArray[Any]) -> NDArray[np.int64]:
-    """Give each vertex, those of high degree first, the least colour that no neighbour has."""
-    n = len(indptr) - 1
-    starts, neighbours = indptr.tolist(), indices.tolist()
-    colour = [-1] * n
-    for v in np.argsort(-np.diff(indptr), kind="stable").tolist():
-        taken = {colour[u] for u in neighbours[starts[v] : starts[v + 1]]}
-        c = 0
-        while c in taken:
-            c += 1
-        colour[v] = c
-    return np.asarray(colour, dtype=np.int64)
+def share(graph: CutGraph) -> float:
+    """Return the share of the usual sweeps that an anneal of the graph takes; small ones need fewer."""
+    return SHARE * float(min(1.0, graph.n / FULL) ** 1.5)
 
 
 def prepare(graph: CutGraph) -> Layout:
-    """Renumber ``graph`` by colour."""
+    """Choose the faster way to sweep, and prepare for it."""
     colour = greedy_colouring(graph.indptr, graph.indices)
-    order = np.argsort(colour, kind="stable")
-    matrix = graph.matrix()[order][:, order].tocsr()
-    heaviest = float(abs(matrix).sum(axis=1).max(initial=0))
-    exact = graph.weights.dtype.kind != "f" and heaviest < 2**24
-    dtype = np.float32 if exact else np.float64
-    ends = np.cumsum(np.bincount(colour, minlength=1))
-    classes = [
-        (slice(int(start), int(end)), matrix[start:end].astype(dtype))
-        for start, end in zip(np.r_[0, ends[:-1]], ends, strict=True)
-    ]
-    upper = sparse.triu(matrix, k=1).tocoo()
-    eps = 1e-9 * graph.hot if graph.weights.dtype.kind == "f" else 0.0
-    return Layout(
-        graph, order, classes, upper.row.astype(np.int64), upper.col.astype(np.int64),
-        upper.data.astype(np.float64), dtype, eps,
-    )  # fmt: skip
+    if dense_pays(graph, int(colour.max(initial=0)) + 1):
+        return dense_sweeps.prepare(graph, colour)
+    return sparse_sweeps.prepare(graph, colour)
 
 
-def load(layout: Layout, spins: NDArray[np.int8]) -> State:
+def dense_pays(graph: CutGraph, colours: int) -> bool:
+    """Whether dense sweeps are the faster ones.
+
+    With 32 candidates a dense sweep takes 1 µs a colour and 1.5 ns a pair of vertices, a sparse one 15 µs a
+    colour and 19 ns an edge (``scripts/benchmarks/maxcut/densities.py --both``).
+    """
+    return graph.n**2 <= PER_COLOUR * colours + PER_EDGE * (len(graph.indices) // 2)
+
+
+def load(layout: Layout, spins: NDArray[np.int8]) -> Any:
     """Make states from rows of spins (-1, 1) in the graph's own order."""
-    return State(np.ascontiguousarray(spins[:, layout.order].T, dtype=layout.dtype))
+    return _sweeps(layout).load(layout, spins)
 
 
-def unload(layout: Layout, state: State) -> NDArray[np.int8]:
+def unload(layout: Layout, state: Any) -> NDArray[np.int8]:
     """Return rows of spins (-1, 1) in the graph's own order."""
-    spins = np.empty(state.spins.T.shape, np.int8)
-    spins[:, layout.order] = state.spins.T
-    return spins
+    return _sweeps(layout).unload(layout, state)
 
 
-def anneal(layout: Layout, state: State, sweeps: int, seeds: NDArray[np.uint64]) -> float:
+def anneal(layout: Layout, state: Any, sweeps: int, seeds: NDArray[np.uint64]) -> float:
     """Cool all candidates in place over ``sweeps`` sweeps, then descend; return the work done."""
-    return _cool(layout, state, sweeps, np.random.default_rng(seeds), layout.graph.hot)
-
-
-def _cool(layout: Layout, state: State, sweeps: int, rng: np.random.Generator, hot: float) -> float:
-    spins, rows = state.spins, state.spins.shape[1]
-    pool = _POOL.astype(layout.dtype, copy=False)
-    temperatures = np.geomspace(hot, layout.graph.cold, sweeps)
-    widest = max((c.stop - c.start for c, _ in layout.classes), default=0) * rows
-    repeats = -(-2 * widest // len(pool))
-    if repeats > 1:
-        pool = np.tile(pool, repeats)
-    offsets = rng.integers(len(pool) - widest + 1, size=(sweeps, len(layout.classes)))
-    for temperature, row_offsets in zip(temperatures.tolist(), offsets.tolist(), strict=True):
-        for (places, matrix), offset in zip(layout.classes, row_offsets, strict=True):
-            side = spins[places]
-            gains = matrix @ spins
-            gains *= side
-            thresholds = pool[offset : offset + side.size].reshape(side.shape) * -temperature
-            np.negative(side, out=side, where=gains >= thresholds)
-    descended = _descend(layout, state)
-    return float((sweeps + descended) * rows * (0.3 * len(layout.heads) + 3.0 * layout.graph.n))
-
-
-def _descend(layout: Layout, state: State) -> int:
-    """Flip while a single flip gains; return the number of sweeps."""
-    sweeps, moved = 0, True
-    while moved:
-        moved = False
-        sweeps += 1
-        for places, matrix in layout.classes:
-            side = state.spins[places]
-            better = (matrix @ state.spins) * side > layout.eps
-            if better.any():
-                moved = True
-                np.negative(side, out=side, where=better)
-    return sweeps
+    return _sweeps(layout).anneal(layout, state, sweeps, seeds)
 
 
 def reheat(
-    layout: Layout, state: State, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
+    layout: Layout, state: Any, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Reheat copies to ``temperature``, cool them, and take from their ends what improves.
-
-    Of the difference between a candidate and its end (up to complement) each connected component is a move on
-    its own with an exact gain: those that gain are made, ties by a coin.
-
-    Returns
-    -------
-    gains : ndarray
-        What each candidate gained (a last descent's share not counted).
-    work : float
-    """
-    rng = np.random.default_rng(seeds)
-    end = State(state.spins.copy())
-    work = _cool(layout, end, sweeps, rng, max(temperature, layout.graph.cold))
-    gains = _accept_components(layout, state, end, rng)
-    _descend(layout, state)
-    return gains, work
+    """Reheat copies to ``temperature``, cool them, and take from their ends what improves."""
+    return _sweeps(layout).reheat(layout, state, temperature, sweeps, seeds)
 
 
-def _accept_components(
-    layout: Layout, state: State, end: State, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    n, rows = state.spins.shape
-    different = state.spins != end.spins
-    different ^= 2 * different.sum(axis=0) > n  # the complement is the same cut, and nearer
-    number = np.cumsum(different.ravel()).reshape(n, rows) - 1  # of each differing (place, candidate)
-    count = int(number[-1, -1]) + 1 if different.size else 0
-    if not count:
-        return np.zeros(rows)
-    at_head, at_tail = different[layout.heads], different[layout.tails]
-    edge, row = np.nonzero(at_head & at_tail)
-    a, b = number[layout.heads[edge], row], number[layout.tails[edge], row]
-    links = sparse.coo_array((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
-    components, label = csgraph.connected_components(links, directed=False)
-    edge, row = np.nonzero(at_head ^ at_tail)
-    u, v = layout.heads[edge], layout.tails[edge]
-    inner = number[np.where(at_head[edge, row], u, v), row]
-    aligned = layout.weights[edge] * state.spins[u, row] * state.spins[v, row]
-    gains = np.bincount(label[inner], aligned, components)
-    taken = (gains > layout.eps) | ((gains >= -layout.eps) & (rng.random(components) < 0.5))
-    place, row = np.nonzero(different)
-    flipped = taken[label]
-    state.spins[place[flipped], row[flipped]] *= -1
-    owner = np.empty(components, np.int64)
-    owner[label] = row
-    return np.asarray(np.bincount(owner, np.where(taken, gains, 0.0), rows), dtype=np.float64)
+def _sweeps(layout: Layout) -> Sweeps:
+    return dense_sweeps if isinstance(layout, dense_sweeps.Layout) else sparse_sweeps

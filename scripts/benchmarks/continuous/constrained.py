@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -69,8 +70,9 @@ def compare(
 
 
 def ours(problem: ConstrainedProblem, evaluations: int, seed: int) -> Run:
+    untold = replace(problem, optimum=np.nan)  # a run would end where it is reached
     began = time.perf_counter()
-    r = cem.optimize(problem, max_evaluations=evaluations * problem.dimension, rng=seed)
+    r = cem.optimize(untold, max_evaluations=evaluations * problem.dimension, rng=seed)
     seconds = time.perf_counter() - began
     return Run(r.fun - problem.optimum, problem.violation(r.x), r.nfev, seconds, r.success)
 

@@ -24,7 +24,7 @@ from scipy.special import ndtri
 
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
-from cem.rare_events.working_space import work_in
+from cem.rare_events.working_space import resolve_inputs
 from problems.rare_event import RareEventProblem, suite
 from problems.rare_event.trials import HEADING, Timed, Trial, row, summarise, trial
 
@@ -59,10 +59,10 @@ def from_normal(problem: RareEventProblem) -> Callable[[Any], Any]:
     if isinstance(problem.inputs, cem.Bernoulli):
         edges = -ndtri(problem.inputs.p)
         return lambda u: (u > edges).astype(np.int64)
-    working = work_in(problem.inputs)
-    if working is None or not isinstance(working[0], NormalSpace):
+    working = resolve_inputs(problem.inputs)
+    if not isinstance(working.space, NormalSpace):
         raise ValueError(f"{problem.name} has no rows of fixed length.")
-    return working[1].present
+    return working.present
 
 
 def event(counted: Counted) -> Any:

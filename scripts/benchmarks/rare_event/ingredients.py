@@ -1,6 +1,6 @@
 """What each ingredient of the improved rare-event method is worth: cases for tuning, with and without it.
 
-Every ingredient is taken out by itself, by replacing the constant or the function that stands for it, and the
+Every ingredient is taken out by itself, by the setting that stands for it, and the
 same cases are estimated with the same seeds. A ratio is that of "without" to "with", the geometric mean over
 cases; above 1 the ingredient pays. That of the claimed variances (squared coefficients of variation times
 calls) varies less from run to run, that of the squared errors times calls cannot be deceived. Runs are kept
@@ -12,53 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
-from cem.rare_events import estimates, learning, measuring
-from cem.rare_events import improved as plan
-from cem.rare_events.archive import Archive
-from cem.rare_events.spaces import normal as spaces
-from cem.rare_events.spaces.choice import Candidate
-from cem.rare_events.spaces.discrete import DiscreteSpace
+from cem.rare_events.settings import DEFAULT, STRUCTURES, Settings
 from problems.rare_event import tuning
 from problems.rare_event.trials import Trial, summarise, trial
 
-Change = tuple[Any, str, Any]
 WHOLE = "nothing"
+HARDLY = 1e-12
 
 
-def candidate_name(candidate: Candidate) -> str:
-    """Name the structure that a candidate fits."""
-    fit: Any = candidate.fit
-    fit = getattr(fit, "args", [fit])[0]
-    name = getattr(fit, "__qualname__", type(fit).__name__)
-    return str(name).partition(".")[0]
-
-
-def without_structure(name: str) -> list[Change]:
-    every = spaces.NormalSpace._candidates
-
-    def others(self: Any, *args: Any) -> list[Candidate]:
-        kept = [c for c in every(self, *args) if candidate_name(c) != name]
-        return kept or list(every(self, *args))
-
-    return [(spaces.NormalSpace, "_candidates", others)]
-
-
-def one_component() -> list[Change]:
-    every = spaces.NormalSpace._candidates
-
-    def single(self: Any, *args: Any) -> list[Candidate]:
-        return [Candidate(c.fit, (1,)) for c in every(self, *args)]
-
-    return [(spaces.NormalSpace, "_candidates", single)]
+def without_structure(name: str) -> Settings:
+    return replace(DEFAULT, structures=tuple(each for each in STRUCTURES if each != name))
 
 
 def by_score(scores: Any, level: float, log_weights: Any) -> Any:
@@ -67,51 +36,51 @@ def by_score(scores: Any, level: float, log_weights: Any) -> Any:
     return (level - scores) / max(float(finite.std()), 1e-300)
 
 
-def without_part(which: int) -> list[Change]:
+def without_part(which: int, settings: Settings = DEFAULT) -> Settings:
     """Give the share of one part of the final mixtures to the fit."""
 
     def moved(rates: tuple[float, ...]) -> tuple[float, ...]:
         out = list(rates)
-        out[0] += out[which] - 1e-12
-        out[which] = 1e-12
+        out[0] += out[which] - HARDLY
+        out[which] = HARDLY
         return tuple(out)
 
-    kinds: list[Any] = [spaces.NormalSpace, DiscreteSpace]
-    return [(kind, "rates", moved(kind.rates)) for kind in kinds]
+    normal, discrete = moved(settings.normal_rates), moved(settings.discrete_rates)
+    return replace(settings, normal_rates=normal, discrete_rates=discrete)
 
 
-def no_modes(*_: Any) -> Any:
-    yield from ()
-
-
-def nothing_overlooked(*_: Any) -> tuple[str, list[Any]]:
-    return "", []
-
-
-INGREDIENTS: dict[str, Callable[[], list[Change]]] = {
-    WHOLE: list,
-    "the second chain": lambda: [(plan, "CHAINS", 1)],
-    "ranks in place of scores": lambda: [(learning, "distance", by_score)],
-    "pooling of four batches": lambda: [(Archive, "recent", staticmethod(lambda c: c[:2] + c[2:][-1:]))],
-    "the gradient's direction": lambda: [(spaces.NormalSpace, "slope", lambda *_: None)],
-    "full covariances": lambda: without_structure("full"),
-    "sparse diagonals": lambda: without_structure("sparse"),
-    "one large coordinate": lambda: without_structure("one_large"),
-    "the line along the gradient": lambda: without_structure("Along"),
-    "low rank": lambda: without_structure("LowRank"),
-    "one spread for all": lambda: without_structure("isotropic"),
-    "steps given factors": lambda: without_structure("factor_steps"),
-    "several components": one_component,
-    "minimal hits": lambda: [(learning, "_find_modes", no_modes), (measuring, "_known_modes", lambda _: [])],
-    "the inflated copy": lambda: without_part(1),
-    "the wide part": lambda: [*without_part(2), (learning, "WIDE_SHARE", 1e-12)],
-    "the nominal part": lambda: without_part(3),
-    "measuring as long as learning": lambda: [(measuring, "MOST_TIMES", 1)],
-    "refits": lambda: [(measuring, "REFITS", 0)],
-    "the second look": lambda: [(measuring, "second_look", nothing_overlooked)],
-    "doubt about heavy tails": lambda: [(measuring, "MOST_SHAPE", np.inf)],
-    "doubt about lopsided weights": lambda: [(measuring, "MOST_LOPSIDED", np.inf)],
-    "the resolution": lambda: [(estimates, "RESOLUTION", 0.0)],
+SINGLE = replace(
+    DEFAULT,
+    full_components=(1,),
+    sparse_components=(1,),
+    many_components=((DEFAULT.many_components[-1][0], (1,)),),
+    low_rank_components=(1,),
+    full_beyond=(DEFAULT.full_beyond[0], (1,)),
+)
+INGREDIENTS: dict[str, Settings] = {
+    WHOLE: DEFAULT,
+    "the second chain": replace(DEFAULT, chains=1),
+    "ranks in place of scores": replace(DEFAULT, distance=by_score),
+    "pooling of four batches": replace(DEFAULT, window=1),
+    "the gradient's direction": replace(DEFAULT, directions=False),
+    "full covariances": without_structure("full"),
+    "sparse diagonals": without_structure("sparse"),
+    "one large coordinate": without_structure("one_large"),
+    "the line along the gradient": without_structure("along"),
+    "low rank": without_structure("low_rank"),
+    "one spread for all": without_structure("isotropic"),
+    "steps given factors": without_structure("factor_steps"),
+    "several components": SINGLE,
+    "minimal hits": replace(DEFAULT, mode_starts=0),
+    "the inflated copy": without_part(1),
+    "the wide part": without_part(2, replace(DEFAULT, wide_share=HARDLY)),
+    "the nominal part": without_part(3),
+    "measuring as long as learning": replace(DEFAULT, most_times=1.0),
+    "refits": replace(DEFAULT, refits=0),
+    "the second look": replace(DEFAULT, most_far=np.inf),
+    "doubt about heavy tails": replace(DEFAULT, most_shape=np.inf),
+    "doubt about lopsided weights": replace(DEFAULT, most_lopsided=np.inf),
+    "the resolution": replace(DEFAULT, least_error=0.0),
 }
 
 Key = tuple[str, str, int]
@@ -136,15 +105,12 @@ def main() -> None:
     cases = [case for case in tuning.problems() if given.cases is None or case.name in given.cases]
     runs, began = read(given.log), time.monotonic()
     for name in names:
-        with ExitStack() as stack:
-            for target, attribute, value in INGREDIENTS[name]():
-                stack.enter_context(patch.object(target, attribute, value))
-            for case in cases:
-                for seed in range(given.seed, given.seed + given.runs):
-                    key = (name, case.name, seed)
-                    if key not in runs and time.monotonic() - began < 60 * given.minutes:
-                        runs[key] = trial(case, seed)
-                        write(given.log, name, runs[key])
+        for case in cases:
+            for seed in range(given.seed, given.seed + given.runs):
+                key = (name, case.name, seed)
+                if key not in runs and time.monotonic() - began < 60 * given.minutes:
+                    runs[key] = trial(case, seed, INGREDIENTS[name])
+                    write(given.log, name, runs[key])
     report(names, [case.name for case in cases], runs)
 
 
@@ -186,7 +152,7 @@ def report(names: list[str], cases: list[str], runs: Runs) -> None:
 
 
 def paired(runs: Runs, name: str, case: str) -> tuple[list[Trial], list[Trial]]:
-    """Give the runs without an ingredient and with it, of the seeds that both have."""
+    """Return the runs without an ingredient and with it, of the seeds that both have."""
     seeds = sorted(s for without, of, s in runs if (without, of) == (name, case) and (WHOLE, case, s) in runs)
     return [runs[name, case, s] for s in seeds], [runs[WHOLE, case, s] for s in seeds]
 
@@ -196,7 +162,7 @@ def mean_calls(trials: list[Trial]) -> float:
 
 
 def variance(trials: list[Trial]) -> float:
-    """Give what the runs claim: the mean squared coefficient of variation times the mean calls."""
+    """Return what the runs claim: the mean squared coefficient of variation times the mean calls."""
     return float(np.mean([t.cv**2 for t in trials])) * mean_calls(trials)
 
 
@@ -205,7 +171,7 @@ def squared_error(trials: list[Trial]) -> float:
 
 
 def middle(values: dict[str, float]) -> float:
-    """Give the geometric mean over cases."""
+    """Return the geometric mean over cases."""
     return float(np.exp(np.mean(np.log(list(values.values())))))
 
 
