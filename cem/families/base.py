@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.int64]
 
+LEAST = 1e-150  # its square is still a normal float
+LARGEST = 1e150  # so is this one's
+
 
 @runtime_checkable
 class Family(Protocol):
@@ -168,12 +171,6 @@ def check_rows(x: Array, d: int) -> Array:
     return x
 
 
-def check_finite(x: Array) -> None:
-    """Raise `ValueError` where a row that is to be fitted is not finite."""
-    if not np.all(np.isfinite(x)):
-        raise ValueError("a fit needs finite rows; leave out those with NaN or infinite entries.")
-
-
 def fit_weights(x: Array, weights: Array | None) -> Floats:
     """Return the weights of the rows of `x`, shape ``(n,)``, scaled to sum to one; equal where None.
 
@@ -197,6 +194,23 @@ def fit_weights(x: Array, weights: Array | None) -> Floats:
         raise ValueError("weights must be finite, non-negative and not all zero.")
     w = w / top
     return np.asarray(w / w.sum())
+
+
+def check_fit(x: Array, weights: Array | None, d: int) -> tuple[Array, Floats]:
+    """Return the rows ``(n, d)`` and scaled weights ``(n,)`` of a fit; entries beyond ±1e150 count as that.
+
+    Raises
+    ------
+    ValueError
+        If shapes are wrong, a row is not finite, or the weights are unusable.
+    """
+    x = check_rows(x, d)
+    w = fit_weights(x, weights)
+    if x.dtype.kind == "f" and not np.abs(x).max(initial=0.0) <= LARGEST:
+        if not np.all(np.isfinite(x)):
+            raise ValueError("a fit needs finite rows; leave out those with NaN or infinite entries.")
+        x = np.clip(x, -LARGEST, LARGEST)
+    return x, w
 
 
 def check_rate(rate: float) -> float:

@@ -13,9 +13,9 @@ from cem.families.base import (
     Array,
     Floats,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -76,8 +76,8 @@ class Bernoulli(Stored):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted mean of the rows."""
-        x = check_rows(x, self.dimension)
-        return self.owning(p=np.clip(fit_weights(x, weights) @ x, 0.0, 1.0))
+        x, w = check_fit(x, weights, self.dimension)
+        return self.owning(p=np.clip(w @ x, 0.0, 1.0))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the probabilities."""

@@ -18,9 +18,9 @@ from cem.families.base import (
     Floats,
     Index,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -133,8 +133,7 @@ class BernoulliTree(Stored):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the tree of largest mutual information, and its tables."""
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
         ones = np.asarray(x, dtype=np.float64)
         p = np.clip(w @ ones, 0.0, 1.0)
         if self.edges is None:

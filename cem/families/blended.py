@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from cem.families.base import Array, Floats, check_rate, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, check_fit, check_rate, frozen
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.mixture import Mixture, allot, check_shares, scale_shares, sum_in_logs
+from cem.families.mixture import LEAST_MASS, Mixture, allot, check_shares, scale_shares, share_out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,11 +51,10 @@ class Blended(Mixture):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Refit each part and its share by one step of expectation maximisation."""
-        w = fit_weights(check_rows(x, self.dimension), weights)
-        joint = self.joint(x)
-        r = np.exp(joint - sum_in_logs(joint)[:, None]) * w[:, None]
+        x, w = check_fit(x, weights, self.dimension)
+        r, _ = share_out(self.joint(x), w)
         mass = r.sum(axis=0)
-        kept = np.flatnonzero(mass > 0)
+        kept = np.flatnonzero(mass > LEAST_MASS * mass.max())
         parts = tuple(self.parts[k].fit(x, r[:, k]) for k in kept)
         return self.owning(shares=scale_shares(mass[kept]), parts=parts)
 

@@ -15,9 +15,9 @@ from cem.families.base import (
     Floats,
     Index,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -89,8 +89,8 @@ class Categorical(Stored):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted frequency of each label."""
-        labels = check_rows(x, self.dimension).astype(np.int64)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
+        labels = x.astype(np.int64)
         if labels.min() < 0 or np.any(labels >= self.categories):
             raise ValueError("labels must lie in 0 … k-1 for their position's number of categories k.")
         d, k = self.probabilities.shape

@@ -11,9 +11,9 @@ from cem.families.base import (
     Array,
     Floats,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -77,8 +77,8 @@ class Exponential(Stored):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the weighted mean of the rows."""
-        x = check_rows(x, self.dimension)
-        return self.owning(mean=np.maximum(fit_weights(x, weights) @ x, _LEAST_MEAN))
+        x, w = check_fit(x, weights, self.dimension)
+        return self.owning(mean=np.maximum(w @ x, _LEAST_MEAN))
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Mix the means."""

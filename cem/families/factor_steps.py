@@ -8,13 +8,14 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from scipy.special import log_ndtr, logit, ndtr, ndtri, ndtri_exp, xlog1py, xlogy
 
-from cem.families.base import Array, Floats, Index, ReadOnly, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, Index, ReadOnly, check_fit, check_rows, frozen
 from cem.families.blended import Blended
 from cem.families.gaussian import LOG_2PI
 from cem.families.gaussian_mixture import GaussianMixture
 
 CELLS, GROUPS = 48, 16
 _FAR, _TINY = -30.0, 1e-300
+_FARTHEST = 1e100  # the square of a count of these is still a normal float
 BETWEEN = (-2.0, 3.0)
 EVIDENCE = 3.0
 MOST_PRIOR = 50.0
@@ -100,7 +101,7 @@ class FactorSteps(ReadOnly):
 
     def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
-        x = check_rows(x, self.dimension)
+        x = np.clip(check_rows(x, self.dimension), -_FARTHEST, _FARTHEST)
         z, e = x[:, self.factors], x[:, self.others] * self.signs
         edge = self._edges(z)
         over, raised = e > edge, edge > -ndtri(self.rates)
@@ -112,8 +113,8 @@ class FactorSteps(ReadOnly):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit the factors' mixture, thresholds and rates; which are factors, slopes and signs stay."""
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
+        x = np.clip(x, -_FARTHEST, _FARTHEST)
         common = self.common.fit(x[:, self.factors], w)
         return self.replaced(common=common).with_steps(x, w / (w @ w))
 
@@ -196,6 +197,8 @@ def _profiles(y: Floats, shift: Floats, w: Floats) -> tuple[Floats, Floats, Floa
     """
     n, m = y.shape
     middle, spread = y.mean(), y.std()
+    if not spread > 1e-9 * abs(middle):  # all alike: any threshold does
+        spread = max(1.0, 1e-9 * abs(middle))
     grid = middle + spread * np.linspace(*BETWEEN, CELLS)
     cell = np.clip(np.ceil((y - grid[0]) / (grid[1] - grid[0])), 0, CELLS).astype(np.intp)
     group = np.minimum(np.argsort(np.argsort(shift, kind="stable"), kind="stable") * GROUPS // n, GROUPS - 1)

@@ -12,9 +12,9 @@ from cem.families.base import (
     Array,
     Floats,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -76,15 +76,16 @@ class Gamma(Stored):
         """Log density of each row in nats, shape ``(n,)``; -inf where an entry is negative."""
         x = check_rows(x, self.dimension)
         inside = np.all(x >= 0, axis=1)
-        y = np.where(inside[:, None], x, self.scale) / self.scale
+        with np.errstate(over="ignore"):
+            y = np.minimum(np.where(inside[:, None], x, self.scale) / self.scale, 1 / _TINY)
         with np.errstate(divide="ignore"):
             density = xlogy(self.shape - 1, y) - y - gammaln(self.shape) - np.log(self.scale)
         return np.where(inside, density.sum(axis=1), -np.inf)
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the mean, and the shape by Newton's method."""
-        x = np.maximum(check_rows(x, self.dimension), _TINY)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
+        x = np.maximum(x, _TINY)
         mean = w @ x
         shape = shape_of(np.log(mean) - w @ np.log(x))
         return self.owning(shape=shape, scale=np.maximum(mean / shape, _TINY))

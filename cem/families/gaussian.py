@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cem.families.base import (
+    LARGEST,
+    LEAST,
     Array,
     Floats,
     Stored,
-    check_finite,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
 
 LOG_2PI = float(np.log(2 * np.pi))
-LEAST_STD = 1e-150  # its square is still a normal float
-_LARGEST = 1e150  # so is this one's
 
 
 class GaussianLike(Stored):
@@ -77,8 +76,9 @@ class GaussianLike(Stored):
 
     def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
-        z = self.whiten(check_rows(x, self.dimension))
-        squares = np.einsum("ij,ij->i", z, z)
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = self.whiten(check_rows(x, self.dimension))
+            squares = np.fmin(np.einsum("ij,ij->i", z, z), np.inf)  # far beyond the spread the density is 0
         return np.asarray(-0.5 * (squares + self.dimension * LOG_2PI) - self.log_volume)
 
     def entropy(self) -> float:
@@ -205,25 +205,13 @@ class Gaussian(GaussianLike):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and (co)variance by weighted maximum likelihood (divisor: the sum of weights)."""
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, second = self._moments(x, w)
-        if not np.all(np.isfinite(second)):
-            check_finite(x)
-            mean, second = self._moments(np.clip(x, -_LARGEST, _LARGEST), w)
-        if self.diagonal:
-            return self.owning(mean=mean, std=np.maximum(np.sqrt(second), LEAST_STD))
-        return self.with_covariance(mean, second)
-
-    def _moments(self, x: Array, w: Floats) -> tuple[Floats, Floats]:
-        """Return the weighted mean, and the variances or the covariance about it."""
+        x, w = check_fit(x, weights, self.dimension)
         mean = w @ x
         centred = x - mean
         if self.diagonal:
             centred *= centred
-            return mean, w @ centred
-        return mean, (w[:, None] * centred).T @ centred
+            return self.owning(mean=mean, std=np.maximum(np.sqrt(w @ centred), LEAST))
+        return self.with_covariance(mean, (w[:, None] * centred).T @ centred)
 
     def blend(self, other: Self, rate: float, spread_rate: float | None = None, /) -> Self:
         """Mix parameters: the mean with `rate`, std or covariance with `spread_rate` (default: `rate`)."""
@@ -238,7 +226,7 @@ class Gaussian(GaussianLike):
         """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
         scale = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.mean.shape)
         if self.diagonal:
-            return Gaussian(mean, std=self.std * scale)
+            return Gaussian(mean, std=np.clip(self.std * scale, LEAST, LARGEST))
         return Gaussian(mean, covariance=self.covariance * np.multiply.outer(scale, scale))
 
     def to_arrays(self) -> dict[str, Array]:
@@ -279,7 +267,7 @@ def lift(covariance: Floats) -> Floats:
     """Return a fitted covariance made positive definite by the smallest sufficient relative ridge."""
     symmetric = (covariance + covariance.T) / 2
     ridge = 0.0
-    scale = np.maximum(np.diag(symmetric), LEAST_STD**2)
+    scale = np.maximum(np.diag(symmetric), LEAST**2)
     for power in range(-14, 1):
         matrix = symmetric + np.diag(ridge * scale) if ridge else symmetric
         try:
@@ -303,6 +291,8 @@ def _check_std(std: ArrayLike, d: int) -> Floats:
         raise ValueError(f"std has {out.size} entries, the mean {d}.")
     if np.any(out <= 0):
         raise ValueError(f"std must be positive, got a smallest value of {out.min()!r}.")
+    if out.min() < LEAST or out.max() > LARGEST:
+        raise ValueError(f"std must lie in {LEAST:g} … {LARGEST:g}; measure the variables in other units.")
     return out if out.size == d else np.full(d, out[0])
 
 

@@ -137,11 +137,13 @@ class GaussianMixture(Mixture, Stored):
     def joint(self, rows: Array, /) -> Floats:
         """Return the log of share times density of each component at each row, shape ``(n, K)``."""
         out = np.empty((len(rows), self.shares.size))
-        for k in range(self.shares.size):
-            z = (rows - self.means[k]) / self.stds[k]
-            along = z @ self.axes[k]
-            square = np.einsum("ij,ij->i", z, z) - along**2 @ (1 - self.stretches[k] ** -2.0)
-            out[:, k] = -0.5 * square - np.log(self.stds[k]).sum() - np.log(self.stretches[k]).sum()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k in range(self.shares.size):
+                z = (rows - self.means[k]) / self.stds[k]
+                along = z @ self.axes[k]
+                square = np.einsum("ij,ij->i", z, z) - along**2 @ (1 - self.stretches[k] ** -2.0)
+                square = np.fmin(square, np.inf)  # far beyond the spread the density is 0
+                out[:, k] = -0.5 * square - np.log(self.stds[k]).sum() - np.log(self.stretches[k]).sum()
         return np.asarray(out + np.log(self.shares) - 0.5 * self.dimension * LOG_2PI)
 
     def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:

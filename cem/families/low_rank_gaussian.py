@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cem.families.base import (
+    LARGEST,
+    LEAST,
     Array,
     Floats,
+    check_fit,
     check_rate,
-    check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
-from cem.families.gaussian import LEAST_STD, Gaussian, GaussianLike
+from cem.families.gaussian import Gaussian, GaussianLike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,12 +101,13 @@ class LowRankGaussian(GaussianLike):
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit mean and size by weighted maximum likelihood; the shape stays, it has no closed form."""
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
         mean = w @ x
         z = self.whiten(x - mean + self.mean)
-        size = float(np.sqrt(w @ np.einsum("ij,ij->i", z, z) / self.dimension))
-        return self.replaced(mean=mean, std=np.maximum(size * self.std, LEAST_STD))
+        unit = 2.0 ** np.frexp(np.abs(z).max())[1]  # a power of two, so that nothing is rounded
+        z /= unit
+        size = unit * float(np.sqrt(w @ np.einsum("ij,ij->i", z, z) / self.dimension))
+        return self.replaced(mean=mean, std=np.clip(size * self.std, LEAST, LARGEST))
 
     def blend(self, other: Gaussian | Self, rate: float, /) -> Self:
         """Mix mean, std and stretches; directions that only one of the two has fade in or out."""

@@ -14,9 +14,9 @@ from cem.families.base import (
     Floats,
     Index,
     ReadOnly,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     parameter_vector,
 )
 
@@ -72,8 +72,8 @@ class Mixture(ReadOnly):
 
         A component that no row belongs to any more is dropped.
         """
-        rows = self.prepare(x)
-        return maximize_likelihood(self, rows, fit_weights(rows, weights), self._refit_kept)
+        x, w = check_fit(x, weights, self.dimension)
+        return maximize_likelihood(self, self.prepare(x), w, self._refit_kept)
 
     def _refit_kept(self, rows: Array, r: Floats, mass: Floats) -> Self:
         kept = mass > LEAST_MASS * mass.max()
@@ -118,6 +118,19 @@ def sum_in_logs(joint: Floats) -> Floats:
         return np.asarray(np.log(np.exp(joint - top[:, None]).sum(axis=1)) + top)
 
 
+def share_out(joint: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the expectation step from the log of share times density of each component at each row.
+
+    Responsibilities times weights, shape ``(n, K)``, and the log densities of the rows, shape ``(n,)``. A row
+    that no component can have made belongs to all alike.
+    """
+    total = sum_in_logs(joint)
+    lost = np.isneginf(total)
+    r = np.exp(joint - np.where(lost, 0.0, total)[:, None])
+    r[lost] = 1 / r.shape[1]
+    return r * weights[:, None], np.maximum(total, IMPOSSIBLE)
+
+
 class _HasJoint(Protocol):
     def joint(self, rows: Array, /) -> Floats: ...
 
@@ -157,13 +170,7 @@ def maximize_likelihood(
     """
     before = -np.inf
     for _ in range(rounds):
-        joint = mixture.joint(rows)
-        total = sum_in_logs(joint)
-        lost = np.isneginf(total)
-        total[lost] = IMPOSSIBLE
-        r = np.exp(joint - total[:, None])
-        r[lost] = 1 / r.shape[1]  # no component can have made these rows: each takes its part of them
-        r *= weights[:, None]
+        r, total = share_out(mixture.joint(rows), weights)
         mixture = refit(rows, np.asfortranarray(r), r.sum(axis=0))  # it is read component by component
         now = float(weights @ total)
         if now - before < gain:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import entr
 
-from cem.families.base import Array, Floats, Index, Stored, check_rows, fit_weights, frozen
+from cem.families.base import Array, Floats, Index, Stored, check_fit, frozen
 from cem.families.blended import Blended
 from cem.families.gaussian import LOG_2PI
 from cem.families.mixture import Mixture, allot, check_shares, maximize_likelihood, scale_shares
@@ -86,14 +86,16 @@ class OneLarge(Mixture, Stored):
 
     def joint(self, rows: Array, /) -> Floats:
         """Return the log of share times density of each component at each row, shape ``(n, K)``."""
-        common = -0.5 * ((rows - self.centre) / self.spread) ** 2 - np.log(self.spread)
-        own = -0.5 * ((rows[:, self.at] - self.means) / self.stds) ** 2 - np.log(self.stds)
-        whole = common.sum(axis=1)[:, None] - 0.5 * self.dimension * LOG_2PI
-        return np.asarray(whole - common[:, self.at] + own + np.log(self.shares))
+        with np.errstate(over="ignore", invalid="ignore"):
+            common = -0.5 * ((rows - self.centre) / self.spread) ** 2 - np.log(self.spread)
+            own = -0.5 * ((rows[:, self.at] - self.means) / self.stds) ** 2 - np.log(self.stds)
+            whole = common.sum(axis=1)[:, None] - 0.5 * self.dimension * LOG_2PI
+            joint = whole - common[:, self.at] + own + np.log(self.shares)
+        return np.where(np.isnan(joint), -np.inf, joint)  # of squares beyond the largest number
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, shrunk as `improved` says."""
-        w = fit_weights(check_rows(x, self.dimension), weights)
+        x, w = check_fit(x, weights, self.dimension)
         return self.improved(x, w / (w @ w))
 
     def improved(self, x: Floats, w: Floats) -> Self:

@@ -9,12 +9,13 @@ import numpy as np
 from scipy.special import digamma, gammaln, ive, logsumexp
 
 from cem.families.base import (
+    LARGEST,
     Array,
     Floats,
     Stored,
+    check_fit,
     check_rate,
     check_rows,
-    fit_weights,
     frozen,
     parameter_vector,
 )
@@ -23,6 +24,7 @@ from cem.families.gamma import shape_of
 _TINY = float(np.finfo(np.float64).tiny)
 MOST_CONCENTRATION = 1e10
 ROUNDS = 50
+_LARGE = 1000.0  # order or argument from which three terms of its expansion give a Bessel function
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,18 +97,18 @@ class VonMisesFisherNakagami(Stored):
 
     def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
-        x = check_rows(x, self.dimension)
+        x = np.clip(check_rows(x, self.dimension), -LARGEST, LARGEST)
         r = np.maximum(np.linalg.norm(x, axis=1), _TINY)
-        m, d = self.shape, self.dimension
-        length = np.log(2) + m * np.log(m / self.spread) - gammaln(m)
-        length = length + (2 * m - 1) * np.log(r) - m * r**2 / self.spread
-        turn = log_normaliser(d, float(self.concentration)) + self.concentration * (x @ self.direction) / r
+        m, d, k = self.shape, self.dimension, float(self.concentration)
+        with np.errstate(over="ignore"):  # far beyond the spread the density is 0
+            square = m * (r**2 / self.spread)
+        length = np.log(2) + m * np.log(m / self.spread) - gammaln(m) + (2 * m - 1) * np.log(r) - square
+        turn = log_normaliser(d, k) + k * ((x / r[:, None]) @ self.direction - 1)
         return np.asarray(length + turn - (d - 1) * np.log(r))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the mean direction, and the lengths' squares as gamma's."""
-        x = check_rows(x, self.dimension)
-        w = fit_weights(x, weights)
+        x, w = check_fit(x, weights, self.dimension)
         r = np.maximum(np.linalg.norm(x, axis=1), _TINY)
         return self._from_means(w @ (x / r[:, None]), float(w @ r**2), float(2 * w @ np.log(r)))
 
@@ -143,8 +145,9 @@ class VonMisesFisherNakagami(Stored):
         mean, square, log_square = self._means
         m, d = other.shape, self.dimension
         length = np.log(2) + m * np.log(m / other.spread) - gammaln(m)
-        length += (m - 0.5) * log_square - m * square / other.spread
-        turn = log_normaliser(d, float(other.concentration)) + other.concentration * (mean @ other.direction)
+        length += (m - 0.5) * log_square - m * (square / other.spread)
+        k = float(other.concentration)
+        turn = log_normaliser(d, k) + k * (mean @ other.direction - 1)
         return float(length + turn - (d - 1) / 2 * log_square)
 
     def entropy(self) -> float:
@@ -165,18 +168,42 @@ class VonMisesFisherNakagami(Stored):
 
 
 def log_bessel(order: float, x: float) -> float:
-    """Logarithm of the modified Bessel function of the first kind, for x > 0, without underflow."""
+    """Return the logarithm of ``exp(-x)`` times the modified Bessel function of the first kind, for x > 0.
+
+    Where scipy's underflows or gives up: the power series while its terms are few, else the expansion that is
+    uniform in large order and argument.
+
+    References
+    ----------
+    DLMF, https://dlmf.nist.gov, Equations 10.25.2, 10.41.3 and 10.41.10.
+    """
     scaled = float(ive(order, x))
     if scaled > 1e-290:
-        return float(np.log(scaled)) + x
-    peak = (np.hypot(order, x) - order) / 2
-    j = np.arange(int(60 + 3 * peak))
-    terms = 2 * j * np.log(x / 2) - gammaln(j + 1) - gammaln(order + j + 1)
-    return float(order * np.log(x / 2) + logsumexp(terms))
+        return float(np.log(scaled))
+    size = float(np.hypot(order, x))
+    if size < _LARGE:
+        j = np.arange(int(60 + 1.5 * (size - order)))  # the largest term is at (size - order) / 2
+        terms = 2 * j * np.log(x / 2) - gammaln(j + 1) - gammaln(order + j + 1)
+        return float(order * np.log(x / 2) + logsumexp(terms) - x)
+    return expand_log_bessel(order, x)
+
+
+def expand_log_bessel(order: float, x: float) -> float:
+    """Return what `log_bessel` does, by the expansion that is uniform in large orders and arguments."""
+    size = float(np.hypot(order, x))
+    p = (order / size) ** 2
+    series = (
+        1
+        + (3 - 5 * p) / (24 * size)
+        + (81 - 462 * p + 385 * p**2) / (1152 * size**2)
+        + (30375 - 369603 * p + 765765 * p**2 - 425425 * p**3) / (414720 * size**3)
+    )
+    grown = order**2 / (size + x) - order * np.arcsinh(order / x)
+    return float(grown - 0.5 * np.log(2 * np.pi * size) + np.log(series))
 
 
 def log_normaliser(d: int, concentration: float) -> float:
-    """Log of the factor before exp(κ μ'a) on the unit sphere of `d` dimensions."""
+    """Return the log of the factor before ``exp(κ (μ'a - 1))`` on the unit sphere of `d` dimensions."""
     if concentration < 1e-12:
         return float(gammaln(d / 2) - np.log(2) - d / 2 * np.log(np.pi))
     order = d / 2 - 1
@@ -185,7 +212,7 @@ def log_normaliser(d: int, concentration: float) -> float:
 
 
 def mean_resultant(d: int, concentration: float) -> float:
-    """Length of the mean unit vector, the ratio of Bessel functions of orders d/2 and d/2 - 1."""
+    """Return the length of the mean unit vector, the ratio of Bessel functions of orders d/2 and d/2 - 1."""
     if concentration < 1e-6:
         return concentration / d
     return float(np.exp(log_bessel(d / 2, concentration) - log_bessel(d / 2 - 1, concentration)))
@@ -203,6 +230,8 @@ def concentration_of(d: int, resultant: float) -> float:
     if rho < 1e-12:
         return 0.0
     kappa = min(rho * (d - rho**2) / (1 - rho**2), MOST_CONCENTRATION)
+    if kappa > _LARGE**2 * d:  # rounding of the ratio would cost more than the approximation does
+        return float(kappa)
     for _ in range(ROUNDS):
         a = mean_resultant(d, kappa)
         slope = 1 - a * a - (d - 1) / kappa * a

@@ -1,11 +1,18 @@
 """Direction and length."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import cem
-from cem.families.von_mises_fisher_nakagami import concentration_of, log_bessel, mean_resultant
+from cem.families.von_mises_fisher_nakagami import (
+    concentration_of,
+    expand_log_bessel,
+    log_bessel,
+    mean_resultant,
+)
 
 FAMILY = cem.VonMisesFisherNakagami([1.0, 2.0, -2.0], 4.0, 2.0, 3.0)
 
@@ -46,6 +53,38 @@ def test_bessels_logarithm_where_it_underflows():
     """Both sides of the recurrence I(v-1) - I(v+1) = 2v/x I(v), in logarithms."""
     low, middle, high = (log_bessel(v, 90.0) for v in (998.0, 999.0, 1000.0))
     assert np.exp(low - middle) - np.exp(high - middle) == pytest.approx(2 * 999 / 90, rel=1e-9)
+
+
+@pytest.mark.parametrize(("order", "x"), [(0.5, 2000.0), (300.0, 1500.0), (900.0, 9000.0), (40.0, 1e6)])
+def test_bessels_expansion_is_scipys_value(order, x):
+    assert expand_log_bessel(order, x) == pytest.approx(np.log(special.ive(order, x)), rel=1e-12)
+
+
+@pytest.mark.parametrize(("order", "x"), [(2000.0, 90.0), (1e5, 1e4), (1e5, 1e7), (30.0, 1e10)])
+def test_bessels_expansion_solves_the_recurrence(order, x):
+    """I(v-1) - I(v+1) = 2v/x I(v), but for the rounding of the logarithms."""
+    low, middle, high = (log_bessel(v, x) for v in (order - 1, order, order + 1))
+    right = 2 * order / x
+    rounding = 4 * np.finfo(float).eps * max(1.0, abs(middle)) * np.exp(low - middle)
+    assert np.exp(low - middle) - np.exp(high - middle) == pytest.approx(right, rel=1e-9, abs=rounding)
+
+
+@pytest.mark.parametrize("d", [2, 3, 100, 10_000])
+@pytest.mark.parametrize("noise", [0.0, 1e-300, 1e-16, 1e-10, 1e-6, 1e-3])
+def test_a_fit_to_nearly_one_direction_takes_no_memory(d, noise):
+    """The concentration is (d - 1) / (2 - 2 rho) to first order, far beyond where scipy's functions end."""
+    rng = np.random.default_rng(6)
+    x = 1 + noise * rng.standard_normal((20, d))
+    tracemalloc.start()
+    fitted = cem.VonMisesFisherNakagami(np.ones(d), 1.0, 1.0, 1.0).fit(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6 + 100 * x.size
+    unit = x / np.linalg.norm(x, axis=1)[:, None]
+    rho = min(float(np.linalg.norm(unit.mean(axis=0))), 1 - 1e-9)
+    about = min((d - 1) / (2 * (1 - rho)), 1e10)
+    assert fitted.concentration == pytest.approx(about, rel=0.02 + 2 * (1 - rho))
+    assert np.all(np.isfinite(fitted.log_prob(x)))
 
 
 def test_no_neighbour_is_likelier_than_the_fit():
