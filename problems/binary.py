@@ -1,44 +1,126 @@
-"""What problems over rows of 0 and 1 have in common: their start, the check of candidates, their pickles."""
+"""What problems over rows of 0 and 1 have in common: their start, their search's frame, their pickles."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
+from cem.families import Bernoulli
+from cem.families.base import Array, Floats
+from cem.updates import EliteArchive
+
+Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 NOT_BINARY = "candidates must hold only 0 and 1; from -1/+1 spins, use spins > 0"
 
 
-class PreparedOnUse:
-    """A frozen dataclass with cached properties, which a pickle leaves out: they are prepared anew."""
+class BinaryProblem:
+    """A problem object over rows of `n` zeros and ones: the base of frozen dataclasses.
+
+    A subclass has the fields `n`, `optimum` and `name`, says in `maximize` what it seeks, in `population` and
+    `stage` how many candidates its search improves per iteration and what histories call it, and evaluates
+    rows in `_evaluate` and improves them in `_improve`. Cached properties are left out of pickles and are
+    prepared anew.
+    """
+
+    n: int
+    optimum: float | None
+    name: str
+
+    maximize: ClassVar[bool]
+    compact: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = False
+    """Whether `x` and ``1 - x`` are the same candidate; the first variable then starts as 1."""
+
+    def _keep(self, **values: Any) -> None:
+        """Set checked fields of the frozen instance: arrays become read-only, `optimum` a float."""
+        optimum = None if self.optimum is None else float(self.optimum)
+        for field, value in (values | {"optimum": optimum}).items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, field, value)
 
     def __getstate__(self) -> dict[str, Any]:
         of_fields: Any = self
         return {each.name: getattr(self, each.name) for each in fields(of_fields)}
 
+    def __repr__(self) -> str:
+        counts = "".join(f"{what}={count}, " for what, count in self._counts().items())
+        return f"{type(self).__name__}(name={self.name!r}, n={self.n}, {counts}optimum={self.optimum})"
 
-def fair_coins(n: int) -> Bernoulli:
-    """Give independent variables that are 0 or 1 with equal probability."""
-    from cem.families import Bernoulli
+    def _counts(self) -> dict[str, int]:
+        """Return what else there is to count, by name."""
+        return {}
 
-    return Bernoulli(np.full(n, 0.5))
+    @property
+    def start(self) -> Bernoulli:
+        """Fair coins; where `x` and ``1 - x`` are the same candidate, the first is always 1."""
+        p = np.full(self.n, 0.5)
+        if self.symmetric:
+            p[0] = 1.0
+        return Bernoulli(p)
+
+    @property
+    def update(self) -> EliteArchive:
+        """How improved candidates are recombined."""
+        return EliteArchive(symmetric=self.symmetric)
+
+    def __call__(self, X: ArrayLike) -> Floats:
+        """Evaluate candidates.
+
+        Parameters
+        ----------
+        X : array_like of 0 and 1, shape (N, n)
+
+        Returns
+        -------
+        ndarray of float64, shape (N,)
+
+        Raises
+        ------
+        TypeError
+            If they are not numbers.
+        ValueError
+            If the shape is another, or they hold anything but 0 and 1.
+        """
+        return self._evaluate(check_rows(X, self.n))
+
+    def improve(
+        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], Floats, int]:
+        """Improve a batch of candidates, as the class's notes say.
+
+        Parameters
+        ----------
+        X : ndarray of 0 and 1, shape (N, n)
+        scores : ndarray, shape (N,)
+        rng : numpy.random.Generator
+        effort : int
+            1 or more; each further one makes the search longer.
+
+        Returns
+        -------
+        X : ndarray of 0 and 1, shape (k, n)
+            As good or better; fewer where the class says so.
+        scores : ndarray, shape (k,)
+        extra_evaluations : int
+        """
+        if len(X) == 0:
+            return X.astype(np.uint8), scores, 0
+        better, extra = self._improve(X, rng, effort)
+        return better, self(better), extra
+
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
+        raise NotImplementedError
+
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
+        raise NotImplementedError
 
 
-def fair_split(n: int) -> Bernoulli:
-    """Give fair coins, but the first always 1: a split and its complement are the same."""
-    from cem.families import Bernoulli
-
-    p = np.full(n, 0.5)
-    p[0] = 1.0
-    return Bernoulli(p)
-
-
-def checked_numbers(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> NDArray[Any]:
+def check_numbers(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> Array:
     """Check the shape and dtype of candidates of `n` variables; floats are taken where exactly 0 and 1.
 
     Whether whole numbers are 0 and 1 is left to the caller, who looks at them anyway.
@@ -61,8 +143,8 @@ def checked_numbers(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) ->
     return rows.view(np.uint8) if rows.dtype == np.bool_ else rows
 
 
-def binary_rows(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> NDArray[np.uint8]:
-    """Check candidates of `n` binary variables; give them as bytes.
+def check_rows(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> NDArray[np.uint8]:
+    """Check candidates of `n` binary variables and return them as bytes, of the same shape.
 
     Raises
     ------
@@ -71,7 +153,7 @@ def binary_rows(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> NDA
     ValueError
         If the shape is another, or they hold anything but 0 and 1.
     """
-    rows = checked_numbers(X, n, dimensions)
+    rows = check_numbers(X, n, dimensions)
     if rows.size and (rows.min() < 0 or rows.max() > 1):
         raise ValueError(NOT_BINARY)
     return rows.astype(np.uint8, copy=False)

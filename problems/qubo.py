@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from problems.binary import PreparedOnUse, binary_rows, fair_coins
+from cem.families import Bernoulli, BernoulliTree
+from cem.families.base import Array, Floats
+from cem.updates import EliteArchive
+from problems.binary import BinaryProblem
 from problems.maxcut import MaxCut
 from problems.maxcut.conversions import (
     Matrix,
-    checked_matrix,
-    checked_vector,
+    check_matrix,
+    check_vector,
     edges_from_qubo,
-    folded,
-    row_sums,
+    fold,
+    sum_rows,
     to_sides,
     to_variables,
 )
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
 
 _BLOCK_ENTRIES = 2**20  # of candidates, evaluated at once
 
@@ -33,13 +32,13 @@ _BLOCK_ENTRIES = 2**20  # of candidates, evaluated at once
 class Ising(NamedTuple):
     """The energy ``E(s) = s'Js + h's + offset`` of spins -1 and 1; `J` is strictly upper triangular."""
 
-    h: NDArray[np.float64]
+    h: Floats
     J: Any
     offset: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class QUBO(PreparedOnUse):
+class QUBO(BinaryProblem):
     """Find the 0/1 vector `x` that minimises ``x'Qx + c'x + offset``.
 
     Parameters
@@ -65,8 +64,9 @@ class QUBO(PreparedOnUse):
 
     Notes
     -----
-    The search is that of the equivalent max-cut problem, see `to_maxcut`. Values of whole numbers are exact
-    while they stay below 2**53.
+    The search anneals the cuts of the equivalent max-cut problem, see `to_maxcut` and `MaxCut`, with as many
+    candidates per iteration; it returns fewer and better ones. Values of whole numbers are exact while they
+    stay below 2**53.
 
     References
     ----------
@@ -86,23 +86,17 @@ class QUBO(PreparedOnUse):
     offset: float = 0.0
     optimum: float | None = None
     name: str = "qubo"
+    n: int = field(init=False)
 
     maximize: ClassVar[bool] = False
-    compact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        matrix = checked_matrix("Q", self.Q)
-        c = checked_vector("c", self.c, matrix.shape[0])
-        c.flags.writeable = False
+        matrix = check_matrix("Q", self.Q)
+        c = check_vector("c", self.c, matrix.shape[0])
         matrix.data.flags.writeable = False
-        Q: Any = matrix
-        if not sparse.issparse(self.Q):
-            Q = matrix.toarray()
-            Q.flags.writeable = False
-        object.__setattr__(self, "Q", Q)
-        object.__setattr__(self, "c", c)
-        object.__setattr__(self, "offset", float(checked_vector("offset", [self.offset], 1)[0]))
-        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+        Q = matrix if sparse.issparse(self.Q) else matrix.toarray()
+        offset = float(check_vector("offset", [self.offset], 1)[0])
+        self._keep(Q=Q, c=c, offset=offset, n=len(c))
 
     @classmethod
     def from_ising(
@@ -114,7 +108,7 @@ class QUBO(PreparedOnUse):
         optimum: float | None = None,
         name: str = "ising",
     ) -> QUBO:
-        """Take the energy ``E(s) = s'Js + h's + offset`` of spins ``s = 2x - 1``, with the same values.
+        """Make the problem of the energy ``E(s) = s'Js + h's + offset`` of spins ``s = 2x - 1``.
 
         Parameters
         ----------
@@ -131,10 +125,10 @@ class QUBO(PreparedOnUse):
         TypeError, ValueError
             As for the class.
         """
-        matrix = checked_matrix("J", J)
-        pairs, diagonal = folded(matrix)
-        fields_ = checked_vector("h", h, len(diagonal))
-        at_each = row_sums(pairs)
+        matrix = check_matrix("J", J)
+        pairs, diagonal = fold(matrix)
+        fields_ = check_vector("h", h, len(diagonal))
+        at_each = sum_rows(pairs)
         constant = float(pairs.sum() + diagonal.sum() - fields_.sum())
         times = pairs * 4.0
         Q = times if sparse.issparse(J) else times.toarray()
@@ -143,7 +137,7 @@ class QUBO(PreparedOnUse):
     # --- as other problems --------------------------------------------------------------------------
 
     def to_ising(self) -> Ising:
-        """Give the fields, couplings and constant of the same function of the spins ``s = 2x - 1``.
+        """Return the fields, couplings and constant of the same function of the spins ``s = 2x - 1``.
 
         Returns
         -------
@@ -152,13 +146,13 @@ class QUBO(PreparedOnUse):
             ``x = (1 + s)/2``; `J` strictly upper triangular, and dense or sparse as `Q` is.
         """
         pairs, linear = self._parts
-        at_each = row_sums(pairs)
+        at_each = sum_rows(pairs)
         J = pairs / 4 if sparse.issparse(self.Q) else (pairs / 4).toarray()
         constant = self.offset + float(linear.sum()) / 2 + float(pairs.sum()) / 4
         return Ising(linear / 2 + at_each / 4, J, constant)
 
     def to_maxcut(self) -> MaxCut:
-        """Give the equivalent max-cut problem, on one vertex more than there are variables.
+        """Return the equivalent max-cut problem, on one vertex more than there are variables.
 
         Variable `i` is vertex `i`, and is 1 where vertex `i` and the last are on different sides:
         ``x = y[:-1] ^ y[-1]``. The value of `x` is the offset less the cut: ``offset - cut_value(y)``.
@@ -170,33 +164,7 @@ class QUBO(PreparedOnUse):
 
     # --- the problem --------------------------------------------------------------------------------
 
-    @property
-    def n(self) -> int:
-        """Number of variables."""
-        return len(self.c)
-
-    @property
-    def start(self) -> Bernoulli:
-        """Fair coins."""
-        return fair_coins(self.n)
-
-    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Evaluate candidates.
-
-        Parameters
-        ----------
-        X : array_like of 0 and 1, shape (N, n)
-
-        Returns
-        -------
-        ndarray, shape (N,)
-
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        rows = binary_rows(X, self.n)
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
         pairs, linear = self._parts
         values = np.empty(len(rows))
         step = max(16, _BLOCK_ENTRIES // self.n)
@@ -205,17 +173,11 @@ class QUBO(PreparedOnUse):
             values[first : first + step] = ((pairs @ x + linear[:, None]) * x).sum(axis=0) + self.offset
         return values
 
-    def __repr__(self) -> str:
-        return f"QUBO(name={self.name!r}, n={self.n}, optimum={self.optimum})"
-
     # --- the search ---------------------------------------------------------------------------------
 
     @property
     def update(self) -> EliteArchive:
         """How improved candidates are recombined: fits of a tree along the pairs, or of single variables."""
-        from cem.families import Bernoulli, BernoulliTree
-        from cem.updates import EliteArchive
-
         fair = np.full(self.n, 0.5)
         pairs = self._parts[0].tocoo()
         tree = BernoulliTree.independent(fair, edges=np.column_stack((pairs.row, pairs.col)))
@@ -223,7 +185,7 @@ class QUBO(PreparedOnUse):
 
     @property
     def population(self) -> int:
-        """Candidates an iteration: as many as for the equivalent max-cut problem."""
+        """Candidates per iteration: as many as for the equivalent max-cut problem."""
         return self._graph.population
 
     @property
@@ -231,35 +193,15 @@ class QUBO(PreparedOnUse):
         """What the search is called in histories."""
         return self._graph.stage
 
-    def improve(
-        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-        """Anneal the cuts of the equivalent max-cut problem, see `MaxCut.improve`.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (k, n)
-            Fewer and better candidates.
-        scores : ndarray, shape (k,)
-        extra_evaluations : int
-        """
-        if len(X) == 0:
-            return X.astype(np.uint8), scores, 0
-        better, _, extra = self._graph.improve(to_sides(X), self.offset - scores, rng, effort)
-        better = to_variables(better)
-        return better, self(better), extra
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
+        sides = to_sides(X)
+        better, _, extra = self._graph.improve(sides, np.zeros(len(sides)), rng, effort)
+        return to_variables(better), extra
 
     @cached_property
-    def _parts(self) -> tuple[Matrix, NDArray[np.float64]]:
+    def _parts(self) -> tuple[Matrix, Floats]:
         """What each pair of variables adds, strictly upper triangular, and what each variable adds."""
-        pairs, diagonal = folded(sparse.csr_array(self.Q))
+        pairs, diagonal = fold(sparse.csr_array(self.Q))
         return pairs, self.c + diagonal
 
     @cached_property

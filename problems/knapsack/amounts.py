@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Vector: TypeAlias = NDArray[np.float64]
+from cem.families.base import Floats
 
 
-def checked_amounts(name: str, values: ArrayLike, dimensions: int) -> Vector:
+def check_amounts(name: str, values: ArrayLike, dimensions: int) -> Floats:
     """Read an array of finite numbers, 0 or more; it is read-only.
 
     Raises
@@ -34,7 +33,7 @@ def checked_amounts(name: str, values: ArrayLike, dimensions: int) -> Vector:
     return amounts
 
 
-def read_problem(source: Path, number: int) -> tuple[Vector, Vector, Vector, float]:
+def read_problem(source: Path, number: int) -> tuple[Floats, Floats, Floats, float]:
     """Read the values, weights, capacities and optimum of a problem in a file.
 
     Raises
@@ -48,7 +47,7 @@ def read_problem(source: Path, number: int) -> tuple[Vector, Vector, Vector, flo
     tokens = [(word, k) for k, line in enumerate(lines, start=1) for word in line.split()]
     place = 0
 
-    def take(count: int, what: str) -> Vector:
+    def take(count: int, what: str) -> Floats:
         nonlocal place
         words = tokens[place : place + count]
         numbers = np.empty(len(words))

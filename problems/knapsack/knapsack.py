@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from problems.binary import PreparedOnUse
-from problems.knapsack.amounts import Vector, checked_amounts
+from cem.families import Bernoulli
+from cem.families.base import Array, Floats
+from problems.binary import BinaryProblem, Seed
+from problems.knapsack.amounts import check_amounts
 from problems.knapsack.multi_knapsack import MultiKnapsack
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
-
-Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Knapsack(PreparedOnUse):
+class Knapsack(BinaryProblem):
     """Find the 0/1 vector `x` that maximises ``values @ x`` with ``weights @ x <= capacity``.
 
     A `MultiKnapsack` of one capacity, in every respect.
@@ -57,23 +53,20 @@ class Knapsack(PreparedOnUse):
     optimum: float | None = None
     name: str = "knapsack"
 
+    n: int = field(init=False)
+
     maximize: ClassVar[bool] = True
-    compact: ClassVar[bool] = True
     population: ClassVar[int] = MultiKnapsack.population
     stage: ClassVar[str] = MultiKnapsack.stage
 
     def __post_init__(self) -> None:
-        values, weights = (
-            checked_amounts("values", self.values, 1),
-            checked_amounts("weights", self.weights, 1),
-        )
-        capacity = checked_amounts("capacity", self.capacity, 0)
+        values, weights = check_amounts("values", self.values, 1), check_amounts("weights", self.weights, 1)
+        capacity = check_amounts("capacity", self.capacity, 0)
+        if values.size == 0:
+            raise ValueError("values must not be empty")
         if weights.shape != values.shape:
-            raise ValueError(f"weights must have shape {values.shape}, one an item; got {weights.shape}")
-        multi = MultiKnapsack(values, weights[None], capacity[None], self.optimum, self.name)
-        for field, value in (("values", values), ("weights", weights), ("capacity", float(capacity))):
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "optimum", multi.optimum)
+            raise ValueError(f"weights must have shape {values.shape}, one per item; got {weights.shape}")
+        self._keep(values=values, weights=weights, capacity=float(capacity), n=len(values))
 
     @classmethod
     def random(cls, n: int, *, rng: Seed = None) -> Knapsack:
@@ -105,40 +98,17 @@ class Knapsack(PreparedOnUse):
         return cls(values, weights, float(weights.sum() // 2), name=f"random-{n}")
 
     @property
-    def n(self) -> int:
-        """Number of items."""
-        return len(self.values)
-
-    @property
     def start(self) -> Bernoulli:
         """As of `MultiKnapsack`."""
         return self._multi.start
 
-    def __call__(self, X: ArrayLike) -> Vector:
-        """Give the value of each row of `X`, shape (N, n), or minus infinity where it is too heavy.
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
+        return self._multi._evaluate(rows)
 
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        return self._multi(X)
-
-    @property
-    def update(self) -> EliteArchive:
-        """How improved candidates are recombined."""
-        return self._multi.update
-
-    def improve(
-        self, X: NDArray[Any], scores: Vector, rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], Vector, int]:
-        """Make the rows of `X` fit, and pack them better: see `MultiKnapsack.improve`."""
-        return self._multi.improve(X, scores, rng, effort)
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
+        return self._multi._improve(X, rng, effort)
 
     @cached_property
     def _multi(self) -> MultiKnapsack:
         weights, capacity = self.weights[None], np.array([self.capacity])
         return MultiKnapsack(self.values, weights, capacity, self.optimum, self.name)
-
-    def __repr__(self) -> str:
-        return f"Knapsack(name={self.name!r}, n={self.n}, optimum={self.optimum})"

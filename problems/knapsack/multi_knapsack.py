@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from problems.binary import PreparedOnUse, binary_rows
-from problems.knapsack.amounts import Vector, checked_amounts, read_problem
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
+from cem.families import Bernoulli
+from cem.families.base import Array, Floats, Mask
+from problems.binary import BinaryProblem
+from problems.knapsack.amounts import check_amounts, read_problem
 
 _ROUNDS = 30  # of unpacking a few items and packing anew, with effort 1
 _MOST_UNPACKED = 4
@@ -25,7 +23,7 @@ _FAR, _LAST = 50.0, 1e3  # beyond all chance, and behind everything else
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultiKnapsack(PreparedOnUse):
+class MultiKnapsack(BinaryProblem):
     """Find the 0/1 vector `x` that maximises ``values @ x`` with ``weights @ x <= capacities``.
 
     What exceeds a capacity is no solution and scores minus infinity. `improve` unpacks what is too much, so
@@ -56,6 +54,11 @@ class MultiKnapsack(PreparedOnUse):
     Whole numbers are added and compared exactly while sums stay below 2**53. Where some are not whole, a
     load may exceed its capacity by the rounding error of its sum: 1 + 1e-16 n times.
 
+    The search unpacks what is too much and packs what still fits. Items are ranked by their value per weight,
+    the weights priced by the duals of the linear relaxation (and, when packing anew, by some chance). Each of
+    30 rounds for each effort unpacks one to four items of every candidate and packs anew; the outcome is kept
+    where it is no worse, and each round counts as an evaluation.
+
     References
     ----------
     Chu & Beasley (1998), "A genetic algorithm for the multidimensional knapsack problem", Journal of
@@ -74,25 +77,24 @@ class MultiKnapsack(PreparedOnUse):
     optimum: float | None = None
     name: str = "multi-knapsack"
 
+    n: int = field(init=False)
+
     maximize: ClassVar[bool] = True
-    compact: ClassVar[bool] = True
     population: ClassVar[int] = 24
     stage: ClassVar[str] = "packing"
 
     def __post_init__(self) -> None:
-        values = checked_amounts("values", self.values, 1)
-        weights = checked_amounts("weights", self.weights, 2)
-        capacities = checked_amounts("capacities", self.capacities, 1)
+        values = check_amounts("values", self.values, 1)
+        weights = check_amounts("weights", self.weights, 2)
+        capacities = check_amounts("capacities", self.capacities, 1)
         if values.size == 0:
             raise ValueError("values must not be empty")
         if weights.shape != (len(capacities), len(values)):
             raise ValueError(
-                f"weights must have one row a capacity and one column an item, shape ({len(capacities)}, "
+                f"weights must have one row per capacity and one column per item, shape ({len(capacities)}, "
                 f"{len(values)}); got {weights.shape}"
             )
-        for field, value in (("values", values), ("weights", weights), ("capacities", capacities)):
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+        self._keep(values=values, weights=weights, capacities=capacities, n=len(values))
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], number: int = 1) -> MultiKnapsack:
@@ -127,18 +129,11 @@ class MultiKnapsack(PreparedOnUse):
     # --- the problem --------------------------------------------------------------------------------
 
     @property
-    def n(self) -> int:
-        """Number of items."""
-        return len(self.values)
-
-    @property
     def start(self) -> Bernoulli:
         """Each item with the probability at which loads two standard deviations above the mean just fit.
 
         What does not fit by itself is never packed.
         """
-        from cem.families import Bernoulli
-
         fits = self._fitting
         mean, variance = self.weights @ fits, self.weights**2 @ fits
         low, high = 0.0, 1.0
@@ -148,57 +143,17 @@ class MultiKnapsack(PreparedOnUse):
             low, high = (p, high) if feasible else (low, p)
         return Bernoulli(low * fits)
 
-    def __call__(self, X: ArrayLike) -> Vector:
-        """Give the value of each row of `X`, shape (N, n), or minus infinity where it does not fit.
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
+        packed = rows.astype(np.float64)
+        fits = np.all(packed @ self.weights.T <= self._limits, axis=1)
+        return np.where(fits, packed @ self.values, -np.inf)
 
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        rows = binary_rows(X, self.n).astype(np.float64)
-        fits = np.all(rows @ self.weights.T <= self._limits, axis=1)
-        return np.where(fits, rows @ self.values, -np.inf)
-
-    def __repr__(self) -> str:
-        return (
-            f"MultiKnapsack(name={self.name!r}, n={self.n}, capacities={len(self.capacities)}, "
-            f"optimum={self.optimum})"
-        )
+    def _counts(self) -> dict[str, int]:
+        return {"capacities": len(self.capacities)}
 
     # --- the search ---------------------------------------------------------------------------------
 
-    @property
-    def update(self) -> EliteArchive:
-        """How improved candidates are recombined."""
-        from cem.updates import EliteArchive
-
-        return EliteArchive()
-
-    def improve(
-        self, X: NDArray[Any], scores: Vector, rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], Vector, int]:
-        """Unpack what is too much, pack what still fits; then unpack a few items and pack anew, many times.
-
-        Items are ranked by their value per weight, the weights priced by the duals of the linear relaxation
-        (and, when packing anew, by some chance). Each of 30 rounds for each effort unpacks one to four
-        items of every candidate; the outcome is kept where it is no worse.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (N, n)
-            Solutions to which nothing can be added.
-        scores : ndarray, shape (N,)
-        extra_evaluations : int
-            One for each candidate and round.
-        """
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         packed = X.astype(np.bool_)
         self._unpack(packed)
         self._pack(packed, np.broadcast_to(self._worth, packed.shape))
@@ -216,10 +171,9 @@ class MultiKnapsack(PreparedOnUse):
             trial_values = trial @ self.values
             kept = trial_values >= values
             packed[kept], values[kept] = trial[kept], trial_values[kept]
-        better = packed.astype(np.uint8)
-        return better, self(better), len(X) * rounds
+        return packed.astype(np.uint8), len(X) * rounds
 
-    def _unpack(self, packed: NDArray[np.bool_]) -> None:
+    def _unpack(self, packed: Mask) -> None:
         """Take out of each row what is worth least, until it fits."""
         loads = packed @ self.weights.T
         while (rows := np.flatnonzero((loads > self._limits).any(axis=1))).size:
@@ -227,7 +181,7 @@ class MultiKnapsack(PreparedOnUse):
             packed[rows, items] = False
             loads[rows] = packed[rows] @ self.weights.T
 
-    def _pack(self, packed: NDArray[np.bool_], order: Vector) -> None:
+    def _pack(self, packed: Mask, order: Floats) -> None:
         """Put into each row what still fits, those of the highest `order`, shape (N, n), first."""
         room = self.capacities + self._slack / 2 - packed @ self.weights.T
         items = np.arange(self.n)
@@ -244,7 +198,7 @@ class MultiKnapsack(PreparedOnUse):
             items = items[still]
 
     @cached_property
-    def _worth(self) -> Vector:
+    def _worth(self) -> Floats:
         """The logarithm of each item's value per weight: near 0 for those about which there is a doubt.
 
         A twentieth of the price of weight is spread over all capacities, for those that a solution in
@@ -263,21 +217,21 @@ class MultiKnapsack(PreparedOnUse):
         spread = 1 / (capacities * len(capacities))
         prices = 0.95 * prices + 0.05 * total * spread if total > 0 else spread
         with np.errstate(divide="ignore", invalid="ignore"):
-            worth: Vector = np.log(self.values) - np.log(prices @ weights)
+            worth: Floats = np.log(self.values) - np.log(prices @ weights)
         worth[np.isnan(worth)] = 0.0
         return worth.clip(-_FAR, _FAR)
 
     @cached_property
-    def _fitting(self) -> NDArray[np.bool_]:
+    def _fitting(self) -> Mask:
         """Which items fit by themselves."""
         return np.asarray((self.weights <= self.capacities[:, None]).all(axis=0))
 
     @cached_property
-    def _slack(self) -> Vector:
+    def _slack(self) -> Floats:
         """By how much a load may exceed its capacity: the rounding error of a sum of fractions."""
         whole = np.array_equal(self.weights, np.floor(self.weights))
         return np.zeros_like(self.capacities) if whole else 4 * self.n * np.finfo(float).eps * self.capacities
 
     @cached_property
-    def _limits(self) -> Vector:
+    def _limits(self) -> Floats:
         return np.asarray(self.capacities + self._slack)

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 
-from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
+from problems.maxcut.edges import check_edges, check_size, check_weights, merge
 from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import gain_step
 
@@ -102,9 +102,9 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     >>> upper_bound(5, [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)], [1, 1, 1, 1, 1])
     4.0
     """
-    n = checked_size(n)
-    pairs = checked_edges(n, np.asarray(edges))
-    pairs, numbers = merged(n, pairs, checked_weights(len(pairs), np.asarray(weights)))
+    n = check_size(n)
+    pairs = check_edges(n, np.asarray(edges))
+    pairs, numbers = merge(n, pairs, check_weights(len(pairs), np.asarray(weights)))
     if not (numbers > 0).any():
         return 0.0
     scale = 2.0 ** min(math.frexp(float(np.abs(numbers).max()))[1], 1023)
@@ -121,13 +121,13 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
 
 
 def _symmetric(n: int, first: NDArray[Any], second: NDArray[Any], weights: Vector) -> Matrix:
-    """Give the weight matrix with each edge at both of its ends, its rows sorted."""
+    """Return the weight matrix with each edge at both of its ends, its rows sorted."""
     rows, columns = np.concatenate((first, second)), np.concatenate((second, first))
     return sparse.csr_array((np.concatenate((weights, weights)), (rows, columns)), shape=(n, n))
 
 
 def _step(graph: Matrix, scale: float) -> float:
-    """Give the number of which all cut values are multiples, 0 where there is none that is of use."""
+    """Return the number of which all cut values are multiples, 0 where there is none that is of use."""
     weights = graph.data * scale
     if np.abs(weights).sum() >= 2**53 or (weights != np.floor(weights)).any():
         return 0.0
@@ -135,7 +135,7 @@ def _step(graph: Matrix, scale: float) -> float:
 
 
 def _semidefinite_bound(graph: Matrix, weights: Vector, positive: float, step: float) -> float:
-    """Give ``sum(w)/2 + sum(z)/4`` for a certified `z`, infinity where none could be."""
+    """Return ``sum(w)/2 + sum(z)/4`` for a certified `z`, infinity where none could be."""
     n = graph.shape[0]
     if n > MOST_CORE and not _within_reach(graph):
         return math.inf
@@ -193,7 +193,7 @@ def _relaxed(graph: Matrix, half: float, positive: float, step: float) -> tuple[
 
 
 def _settled(lower: float, upper: float, step: float) -> bool:
-    """Tell whether more passes cannot make the bound (much) better, with `lower` the relaxation's value."""
+    """Whether more passes cannot make the bound (much) better, with `lower` the relaxation's value."""
     if step and math.floor(lower / step) == math.floor(upper / step):
         return upper / step % 1 < 0.99  # leave room for the certificate's slack
     return upper - lower <= TOLERANCE * upper
@@ -300,7 +300,7 @@ def is_semidefinite(matrix: Matrix) -> bool:
 
 
 def _within_reach(graph: Matrix) -> bool:
-    """Tell whether elimination leaves few enough vertices, on a diagonal for which it cannot fail."""
+    """Whether elimination leaves few enough vertices, on a diagonal for which it cannot fail."""
     rest = _eliminated(_with_diagonal(graph, 1.0 + 2.0 * np.asarray(abs(graph).sum(axis=1)).ravel()))
     return rest is not None and rest.shape[0] <= MOST_CORE
 

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from cem.families.base import Array, Floats, Index, Mask
+
 Matrix: TypeAlias = "sparse.csr_array[np.float64, tuple[int, int]]"
-Graph: TypeAlias = tuple[int, NDArray[np.int64], NDArray[np.float64]]
+Graph: TypeAlias = tuple[int, Index, Floats]
 
 
 def edges_from_qubo(Q: Any, c: ArrayLike | None = None) -> Graph:
-    """Make the graph of ``f(x) = x'Qx + c'x`` with `x` in {0, 1}^n: its cuts are ``-f``.
+    """Return the graph of ``f(x) = x'Qx + c'x`` with `x` in {0, 1}^n: its cuts are ``-f``.
 
     Parameters
     ----------
@@ -40,16 +42,16 @@ def edges_from_qubo(Q: Any, c: ArrayLike | None = None) -> Graph:
     Raises
     ------
     TypeError, ValueError
-        As for `checked_matrix` and `checked_vector`.
+        As for `check_matrix` and `check_vector`.
     """
-    matrix = checked_matrix("Q", Q)
-    pairs, diagonal = folded(matrix)
-    linear = checked_vector("c", c, len(diagonal)) + diagonal
-    return _joined(pairs, 0.5, -(linear + row_sums(pairs) / 2))
+    matrix = check_matrix("Q", Q)
+    pairs, diagonal = fold(matrix)
+    linear = check_vector("c", c, len(diagonal)) + diagonal
+    return _join(pairs, 0.5, -(linear + sum_rows(pairs) / 2))
 
 
 def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
-    """Make the graph of ``E(s) = s'Js + h's`` with `s` in {-1, 1}^n: its cuts are ``E(-1, …, -1) - E(s)``.
+    """Return the graph of ``E(s) = s'Js + h's`` with `s` in {-1, 1}^n: its cuts are ``E(-1, …, -1) - E(s)``.
 
     Parameters
     ----------
@@ -68,15 +70,13 @@ def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
     Raises
     ------
     TypeError, ValueError
-        As for `checked_matrix` and `checked_vector`.
+        As for `check_matrix` and `check_vector`.
     """
-    pairs, diagonal = folded(checked_matrix("J", J))
-    return _joined(pairs, 2.0, -2 * checked_vector("h", h, len(diagonal)))
+    pairs, diagonal = fold(check_matrix("J", J))
+    return _join(pairs, 2.0, -2 * check_vector("h", h, len(diagonal)))
 
 
-def qubo_from_edges(
-    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[Matrix, NDArray[np.float64]]:
+def qubo_from_edges(n: int, edges: Index, weights: Floats) -> tuple[Matrix, Floats]:
     """Write the cuts of a graph as ``cut(x) = -(x'Qx + c'x)``, with a variable for every vertex.
 
     Returns
@@ -88,23 +88,23 @@ def qubo_from_edges(
     """
     first, second = edges.T
     pairs = sparse.csr_array((2 * weights, (first, second)), shape=(n, n))
-    return pairs, -row_sums(pairs) / 2
+    return pairs, -sum_rows(pairs) / 2
 
 
-def to_sides(X: NDArray[Any]) -> NDArray[np.uint8]:
-    """Give the cuts that stand for rows of variables, the last vertex on side 0: (N, n) to (N, n + 1)."""
+def to_sides(X: Array) -> NDArray[np.uint8]:
+    """Return the cuts that stand for rows of variables, the last vertex on side 0: (N, n) to (N, n + 1)."""
     Y = np.zeros((len(X), X.shape[1] + 1), np.uint8)
     Y[:, :-1] = X
     return Y
 
 
-def to_variables(Y: NDArray[Any]) -> NDArray[np.uint8]:
-    """Give the variables that cuts stand for, shape (N, n + 1) to (N, n)."""
-    differing: NDArray[np.bool_] = Y[:, :-1] != Y[:, -1:]
+def to_variables(Y: Array) -> NDArray[np.uint8]:
+    """Return the variables that cuts stand for, shape (N, n + 1) to (N, n)."""
+    differing: Mask = Y[:, :-1] != Y[:, -1:]
     return differing.astype(np.uint8)
 
 
-def checked_matrix(name: str, values: Any) -> Matrix:
+def check_matrix(name: str, values: Any) -> Matrix:
     """Read a square matrix of finite numbers, dense or sparse.
 
     Raises
@@ -126,7 +126,7 @@ def checked_matrix(name: str, values: Any) -> Matrix:
     return matrix
 
 
-def checked_vector(name: str, values: ArrayLike | None, n: int) -> NDArray[np.float64]:
+def check_vector(name: str, values: ArrayLike | None, n: int) -> Floats:
     """Read a vector of `n` finite numbers; None means zeros.
 
     Raises
@@ -150,8 +150,8 @@ def checked_vector(name: str, values: ArrayLike | None, n: int) -> NDArray[np.fl
     return vector
 
 
-def folded(matrix: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
-    """Give ``M[i, j] + M[j, i]`` for ``i < j`` as a strictly upper triangular matrix, and the diagonal."""
+def fold(matrix: Matrix) -> tuple[Matrix, Floats]:
+    """Return ``M[i, j] + M[j, i]`` for ``i < j`` as a strictly upper triangular matrix, and the diagonal."""
     upper = sparse.triu(matrix, k=1) + sparse.tril(matrix, k=-1).T
     pairs = sparse.csr_array(upper)
     pairs.eliminate_zeros()
@@ -159,13 +159,13 @@ def folded(matrix: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
     return pairs, np.asarray(matrix.diagonal(), dtype=np.float64)
 
 
-def row_sums(pairs: Matrix) -> NDArray[np.float64]:
+def sum_rows(pairs: Matrix) -> Floats:
     """Add up the entries of the pairs that each variable is in."""
     return np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1), dtype=np.float64)
 
 
-def _joined(pairs: Matrix, scale: float, to_last: NDArray[np.float64]) -> Graph:
-    """Make the graph of weights ``scale * pairs`` between variables and `to_last` from each to the last."""
+def _join(pairs: Matrix, scale: float, to_last: Floats) -> Graph:
+    """Return the graph of weights ``scale * pairs`` between variables and `to_last` from each to the last."""
     n = len(to_last)
     between = pairs.tocoo()
     first, second = np.r_[between.row, np.arange(n)], np.r_[between.col, np.full(n, n)]

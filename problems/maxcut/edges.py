@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from cem.families.base import Array, Floats, Index
 
 
-def checked_size(n: int) -> int:
+def check_size(n: int) -> int:
     """Check the number of vertices.
 
     Raises
@@ -23,7 +22,7 @@ def checked_size(n: int) -> int:
     return int(n)
 
 
-def checked_edges(n: int, edges: NDArray[Any]) -> NDArray[np.int64]:
+def check_edges(n: int, edges: Array) -> Index:
     """Check the end points of the edges of a graph of `n` vertices.
 
     Raises
@@ -50,7 +49,7 @@ def checked_edges(n: int, edges: NDArray[Any]) -> NDArray[np.int64]:
     return edges.astype(np.int64)
 
 
-def checked_weights(m: int, weights: NDArray[Any]) -> NDArray[np.float64]:
+def check_weights(m: int, weights: Array) -> Floats:
     """Check the weights of `m` edges.
 
     Raises
@@ -69,9 +68,7 @@ def checked_weights(m: int, weights: NDArray[Any]) -> NDArray[np.float64]:
     return numbers
 
 
-def merged(
-    n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def merge(n: int, edges: Index, weights: Floats) -> tuple[Index, Floats]:
     """Order each edge's ends, sort the edges, add up parallel ones and drop those of weight 0."""
     codes, which = np.unique(edges.min(axis=1) * n + edges.max(axis=1), return_inverse=True)
     sums = np.bincount(which, weights=weights, minlength=len(codes)).astype(np.float64)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def random_edges(n: int, probability: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Take each of the n(n-1)/2 pairs with the given probability: shape (m, 2).
+    """Draw each of the n(n-1)/2 pairs with the given probability; return them, shape (m, 2).
 
     The gaps between taken pairs are geometric, so that work and memory go with `m` and not with n².
 

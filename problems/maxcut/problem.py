@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from problems.binary import PreparedOnUse, binary_rows, checked_numbers, fair_split
+from cem.families import Bernoulli, BernoulliTree
+from cem.families.base import Array, Floats, Index
+from cem.updates import EliteArchive
+from problems.binary import BinaryProblem, check_numbers, check_rows
 from problems.maxcut.conversions import Matrix, qubo_from_edges
 from problems.maxcut.cuts import Edges, cut_values
-from problems.maxcut.edges import checked_edges, checked_size, checked_weights, merged
+from problems.maxcut.edges import check_edges, check_size, check_weights, merge
 from problems.maxcut.search import improvement
 from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.sources import GraphSources
 
-if TYPE_CHECKING:
-    from cem.families.bernoulli import Bernoulli
-    from cem.updates import EliteArchive
-
-Seed = np.random.Generator | np.random.SeedSequence | int | None
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxCut(GraphSources, PreparedOnUse):
+class MaxCut(GraphSources, BinaryProblem):
     """Find the 0/1 vector `x` that maximises ``sum(w[i, j] for edges (i, j) with x[i] != x[j])``.
 
     A candidate assigns each vertex to side 0 or side 1; `x` and ``1 - x`` are the same cut.
@@ -57,6 +54,12 @@ class MaxCut(GraphSources, PreparedOnUse):
     ValueError
         If a shape does not fit, a vertex is out of range, an edge is a self-loop, or a weight is not finite.
 
+    Notes
+    -----
+    The search anneals what a batch of cuts leaves open, and deepens the outcome by reheats, as
+    `problems.maxcut.search` says; it returns fewer and better cuts: as many as the engine anneals at once, or
+    one for 24. Each further effort doubles the length of the anneals.
+
     Examples
     --------
     >>> square = MaxCut.from_edges(4, [(0, 1), (1, 2), (2, 3), (3, 0)])
@@ -67,40 +70,31 @@ class MaxCut(GraphSources, PreparedOnUse):
     """
 
     n: int
-    edges: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    edges: Index
+    weights: Floats
     optimum: float | None = None
     name: str = "maxcut"
     nodes: Sequence[Hashable] | None = None
 
     maximize: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        n = checked_size(self.n)
-        edges = checked_edges(n, np.asarray(self.edges))
-        edges, weights = merged(n, edges, checked_weights(len(edges), np.asarray(self.weights)))
-        edges.setflags(write=False)
-        weights.setflags(write=False)
+        n = check_size(self.n)
+        edges = check_edges(n, np.asarray(self.edges))
+        edges, weights = merge(n, edges, check_weights(len(edges), np.asarray(self.weights)))
         nodes = None if self.nodes is None else tuple(self.nodes)
         if nodes is not None and len(nodes) != n:
             raise ValueError(f"nodes must name each of the {n} vertices, got {len(nodes)} names")
-        optimum = None if self.optimum is None else float(self.optimum)
-        for field, value in (("n", n), ("edges", edges), ("weights", weights), ("nodes", nodes)):
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "optimum", optimum)
+        self._keep(n=n, edges=edges, weights=weights, nodes=nodes)
 
     # --- the problem --------------------------------------------------------------------------------
 
-    @property
-    def start(self) -> Bernoulli:
-        """Fair coins, but vertex 0 is always on side 1: a cut and its complement are the same cut."""
-        return fair_split(self.n)
-
-    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
+    def __call__(self, X: ArrayLike) -> Floats:
         """Return the value of each row of `X`, shape (N, n), as an array of shape (N,); see `cut_value`."""
-        return cut_values(self._edges, checked_numbers(X, self.n))
+        return cut_values(self._edges, check_numbers(X, self.n))
 
-    def cut_value(self, X: ArrayLike) -> float | NDArray[np.float64]:
+    def cut_value(self, X: ArrayLike) -> float | Floats:
         """Add up the weights of the edges whose ends lie on different sides.
 
         Whole-number weights are added in float32 where their magnitudes sum to at most 2**24, or counted in
@@ -125,7 +119,7 @@ class MaxCut(GraphSources, PreparedOnUse):
         ValueError
             If its shape is another, or it holds anything but 0 and 1.
         """
-        sides = checked_numbers(X, self.n, (1, 2))
+        sides = check_numbers(X, self.n, (1, 2))
         values = cut_values(self._edges, np.atleast_2d(sides))
         return float(values[0]) if sides.ndim == 1 else values
 
@@ -148,13 +142,13 @@ class MaxCut(GraphSources, PreparedOnUse):
         TypeError, ValueError
             As for `cut_value`.
         """
-        sides = binary_rows(x, self.n, (1,))
+        sides = check_rows(x, self.n, (1,))
         nodes = range(self.n) if self.nodes is None else self.nodes
         zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
         return zero, one
 
-    def to_qubo(self) -> tuple[Matrix, NDArray[np.float64]]:
-        """Write the cuts as ``cut(x) = -(x'Qx + c'x)``: give `Q`, upper triangular and sparse, and `c`."""
+    def to_qubo(self) -> tuple[Matrix, Floats]:
+        """Write the cuts as ``cut(x) = -(x'Qx + c'x)``: return `Q`, upper triangular and sparse, and `c`."""
         return qubo_from_edges(self.n, self.edges, self.weights)
 
     def bound(self) -> float:
@@ -163,26 +157,21 @@ class MaxCut(GraphSources, PreparedOnUse):
 
         return upper_bound(self.n, self.edges, self.weights)
 
-    def __repr__(self) -> str:
-        return f"MaxCut(name={self.name!r}, n={self.n}, edges={len(self.edges)}, optimum={self.optimum})"
+    def _counts(self) -> dict[str, int]:
+        return {"edges": len(self.edges)}
 
     # --- the search ---------------------------------------------------------------------------------
-
-    compact: ClassVar[bool] = True
 
     @property
     def update(self) -> EliteArchive:
         """How improved cuts are recombined: fits of a tree along the edges, or of single sides, to a few."""
-        from cem.families import Bernoulli, BernoulliTree
-        from cem.updates import EliteArchive
-
         fair = np.full(self.n, 0.5)
         tree = BernoulliTree.independent(fair, edges=self.edges, symmetric=True)
         return EliteArchive(kinds=(tree, Bernoulli(fair)), symmetric=True)
 
     @property
     def population(self) -> int:
-        """Candidates an iteration: enough to tell what their distribution is sure of."""
+        """Candidates per iteration: enough to tell what their distribution is sure of."""
         return max(ROWS_PER_CHILD, self._engine.REPLICAS)
 
     @property
@@ -190,33 +179,12 @@ class MaxCut(GraphSources, PreparedOnUse):
         """What the search is called in histories, with the engine it uses."""
         return f"annealing ({self._engine.NAME})"
 
-    def improve(
-        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-        """Anneal what a batch of cuts leaves open, and deepen the outcome; see `problems.maxcut.search`.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-            Each one more doubles the length of the anneals.
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (k, n)
-            Fewer and better cuts: as many as the engine anneals at once, or ``N // 24``.
-        scores : ndarray, shape (k,)
-        extra_evaluations : int
-            Anneals and reheats made.
-        """
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         if len(self.edges) == 0:
-            return X[:1], scores[:1], 0
+            return X[:1], 0
         spins = (2 * X.astype(np.int8) - 1).astype(np.int8)
         better, count = improvement.improve(self._engine, self._layout, spins, rng, effort)
-        sides = (better > 0).astype(np.uint8)
-        return sides, cut_values(self._edges, sides), count
+        return (better > 0).astype(np.uint8), count
 
     @cached_property
     def _engine(self) -> Engine:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from problems.maxcut import generators
 from problems.maxcut.conversions import edges_from_ising, edges_from_qubo
-from problems.maxcut.edges import checked_size
+from problems.maxcut.edges import check_size
 from problems.maxcut.readers import read_graph
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class GraphSources:
             If an argument makes no graph.
         """
         generator = np.random.default_rng(rng)
-        edges = generators.random_edges(checked_size(n), edge_probability, generator)
+        edges = generators.random_edges(check_size(n), edge_probability, generator)
         return cls(n, edges, generators.random_weights(len(edges), weights, generator), name=f"random-{n}")
 
     @classmethod
@@ -223,7 +223,7 @@ class GraphSources:
         P.-T. de Boer, D. P. Kroese, S. Mannor, R. Y. Rubinstein: A tutorial on the cross-entropy method.
         Annals of Operations Research 134 (2005) 19–67, the synthetic max-cut problem.
         """
-        first = checked_size(n) // 2 if block is None else block
+        first = check_size(n) // 2 if block is None else block
         edges, weights, optimum = generators.planted(n, first, np.random.default_rng(rng))
         return cls(n, edges, weights, optimum, f"planted-{first}+{n - first}")
 

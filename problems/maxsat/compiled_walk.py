@@ -6,12 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from cem.families.base import Floats
 from problems.maxsat.formula import Formula
 from problems.maxsat.walk import CLAUSES_A_FLIP, OFFSET
 
 
 def walk(
-    formula: Formula, x: NDArray[np.uint8], greed: NDArray[np.float64], steps: int, rng: np.random.Generator
+    formula: Formula, x: NDArray[np.uint8], greed: Floats, steps: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], int]:
     """Do what `problems.maxsat.walk.walk` does; of the flips of a step, each sees those before it."""
     best, flips = x.copy(), 0
@@ -28,7 +29,7 @@ def walk(
 
 @njit(cache=True, nogil=True)
 def _uniform(random):  # type: ignore[no-untyped-def]
-    """Give the next state of an xorshift generator, and a number from [0, 1)."""
+    """Return the next state of an xorshift generator, and a number from [0, 1)."""
     random ^= random << np.uint64(13)
     random ^= random >> np.uint64(7)
     random ^= random << np.uint64(17)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Index = NDArray[np.int64]
+from cem.families.base import Floats, Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,13 @@ class Formula:
 
     matrix: Any
     base: Index
-    weights: NDArray[np.float64]
+    weights: Floats
     clauses: tuple[Index, Index]
     variables: tuple[Index, Index]
     signs: Index
 
     @classmethod
-    def from_clauses(cls, n: int, clauses: Sequence[Sequence[int]], weights: NDArray[np.float64]) -> Formula:
+    def from_clauses(cls, n: int, clauses: Sequence[Sequence[int]], weights: Floats) -> Formula:
         """Arrange clauses of literals ±1 … ±n."""
         m = len(clauses)
         lengths = np.array([len(clause) for clause in clauses], dtype=np.int64)

@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from problems.binary import PreparedOnUse, binary_rows, fair_coins
+from cem.families.base import Array, Floats, Mask
+from problems.binary import BinaryProblem, Seed, check_rows
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
-
-Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 _BLOCK_ENTRIES = 2**22  # of candidates times clauses, evaluated at once
 _STEPS = 2  # a variable
@@ -31,7 +26,7 @@ _GREED = (2.5, 10.0)  # of the first and the last candidate of a batch
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxSAT(PreparedOnUse):
+class MaxSAT(BinaryProblem):
     """Find the 0/1 vector `x` that maximises the weight of the clauses that hold.
 
     Parameters
@@ -60,6 +55,11 @@ class MaxSAT(PreparedOnUse):
     -----
     Whole weights are added exactly while their sum stays below 2**53.
 
+    The search walks from every candidate, flipping variables of clauses that do not hold, see
+    `problems.maxsat.walk`: 2 n steps for each effort (but 20 at least and 20,000 at most), the first most
+    freely and the last most greedily. A walk stops where all clauses hold, and returns the best it has seen;
+    n flips count as an evaluation.
+
     Examples
     --------
     >>> problem = MaxSAT(2, [(1, 2), (-1, 2), (-2,)])
@@ -74,16 +74,13 @@ class MaxSAT(PreparedOnUse):
     name: str = "maxsat"
 
     maximize: ClassVar[bool] = True
-    compact: ClassVar[bool] = True
     population: ClassVar[int] = 24
 
     def __post_init__(self) -> None:
-        n = _checked_count("n, the number of variables,", self.n)
-        clauses = tuple(_checked_clause(n, k, clause) for k, clause in enumerate(self.clauses))
-        weights = _checked_weights(len(clauses), self.weights)
-        for field, value in (("n", n), ("clauses", clauses), ("weights", weights)):
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+        n = _check_count("n, the number of variables,", self.n)
+        clauses = tuple(_check_clause(n, k, clause) for k, clause in enumerate(self.clauses))
+        weights = _check_weights(len(clauses), self.weights)
+        self._keep(n=n, clauses=clauses, weights=weights)
 
     @classmethod
     def from_file(
@@ -125,7 +122,7 @@ class MaxSAT(PreparedOnUse):
         Parameters
         ----------
         n, m, k : int
-            Numbers of variables, of clauses, and of literals a clause. (For k = 3, nearly all formulas can
+            Numbers of variables, of clauses, and of literals per clause. (For k = 3, nearly all formulas can
             be satisfied while m < 4.2 n, and hardly any where m > 4.3 n.)
         rng : None, int, SeedSequence or Generator
             The randomness.
@@ -135,7 +132,7 @@ class MaxSAT(PreparedOnUse):
         TypeError, ValueError
             If these are no counts, or k > n.
         """
-        n, k = _checked_count("n, the number of variables,", n), _checked_count("k", k)
+        n, k = _check_count("n, the number of variables,", n), _check_count("k", k)
         if k > n:
             raise ValueError(f"k = {k} different variables cannot be drawn from n = {n}")
         generator = np.random.default_rng(rng)
@@ -146,20 +143,7 @@ class MaxSAT(PreparedOnUse):
 
     # --- the problem --------------------------------------------------------------------------------
 
-    @property
-    def start(self) -> Bernoulli:
-        """Fair coins."""
-        return fair_coins(self.n)
-
-    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the weight of the clauses that hold for each row of `X`, shape (N, n), as shape (N,).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        rows = binary_rows(X, self.n)
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
         values = np.empty(len(rows))
         step = max(1, _BLOCK_ENTRIES // max(1, len(self.clauses)))
         for first in range(0, len(rows), step):
@@ -167,63 +151,33 @@ class MaxSAT(PreparedOnUse):
             values[block] = (self._formula.true_literals(rows[block]) > 0) @ self.weights
         return values
 
-    def holds(self, x: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which clauses hold for one candidate, shape (n,), as shape (m,).
+    def holds(self, x: ArrayLike) -> Mask:
+        """Return which clauses hold for one candidate, shape (n,), as shape (m,).
 
         Raises
         ------
         TypeError, ValueError
             If it is no candidate of this problem.
         """
-        row = binary_rows(x, self.n, dimensions=(1,))
-        true: NDArray[np.bool_] = self._formula.true_literals(row[None])[0] > 0
+        row = check_rows(x, self.n, dimensions=(1,))
+        true: Mask = self._formula.true_literals(row[None])[0] > 0
         return true
 
-    def __repr__(self) -> str:
-        clauses = len(self.clauses)
-        return f"MaxSAT(name={self.name!r}, n={self.n}, clauses={clauses}, optimum={self.optimum})"
+    def _counts(self) -> dict[str, int]:
+        return {"clauses": len(self.clauses)}
 
     # --- the search ---------------------------------------------------------------------------------
-
-    @property
-    def update(self) -> EliteArchive:
-        """How improved candidates are recombined."""
-        from cem.updates import EliteArchive
-
-        return EliteArchive()
 
     @property
     def stage(self) -> str:
         """What the search is called in histories, with the engine it uses."""
         return "walking (numba)" if self._walk.__name__.endswith("compiled_walk") else "walking (numpy)"
 
-    def improve(
-        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-        """Walk from every candidate, flipping variables of clauses that do not hold: see `walk`.
-
-        Candidates walk 2 n steps for each effort (but 20 at least and 20,000 at most), the first most
-        freely and the last most greedily, and stop where all clauses hold.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (N, n)
-            The best of each walk.
-        scores : ndarray, shape (N,)
-        extra_evaluations : int
-            One for every n flips.
-        """
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         steps = min(max(_LEAST_STEPS, _STEPS * self.n), _MOST_STEPS) * effort
         greed = np.geomspace(*_GREED, num=len(X))
         best, flips = self._walk.walk(self._formula, X.astype(np.uint8), greed, steps, rng)
-        return best, self(best), -(-flips // self.n)
+        return best, -(-flips // self.n)
 
     @cached_property
     def _walk(self) -> ModuleType:
@@ -240,7 +194,7 @@ class MaxSAT(PreparedOnUse):
         return Formula.from_clauses(self.n, self.clauses, self.weights)
 
 
-def _checked_count(what: str, value: int) -> int:
+def _check_count(what: str, value: int) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"{what} must be an integer, got {value!r}")
     if value < 1:
@@ -248,7 +202,7 @@ def _checked_count(what: str, value: int) -> int:
     return int(value)
 
 
-def _checked_clause(n: int, k: int, clause: Iterable[int]) -> tuple[int, ...]:
+def _check_clause(n: int, k: int, clause: Iterable[int]) -> tuple[int, ...]:
     try:
         literals = tuple(operator.index(literal) for literal in clause)
     except TypeError:
@@ -259,10 +213,10 @@ def _checked_clause(n: int, k: int, clause: Iterable[int]) -> tuple[int, ...]:
     return literals
 
 
-def _checked_weights(m: int, weights: ArrayLike | None) -> NDArray[np.float64]:
+def _check_weights(m: int, weights: ArrayLike | None) -> Floats:
     raw = np.ones(m) if weights is None else np.asarray(weights)
     if raw.shape != (m,):
-        raise ValueError(f"weights must have shape ({m},), one a clause; got {raw.shape}")
+        raise ValueError(f"weights must have shape ({m},), one per clause; got {raw.shape}")
     if m and raw.dtype.kind not in "biuf":
         raise TypeError(f"weights must be real numbers, got {raw.dtype}")
     numbers = raw.astype(np.float64)

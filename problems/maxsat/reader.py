@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cem.families.base import Floats
 
 HARD = "h"
 
@@ -19,7 +20,7 @@ class _Header(NamedTuple):
     weighted: bool
 
 
-def read_formula(source: Path) -> tuple[int, list[list[int]], NDArray[np.float64]]:
+def read_formula(source: Path) -> tuple[int, list[list[int]], Floats]:
     """Read a formula; see `MaxSAT.from_file` for the formats.
 
     Returns
@@ -73,7 +74,7 @@ def read_formula(source: Path) -> tuple[int, list[list[int]], NDArray[np.float64
 
 
 def _words(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Give the words of a file with their lines, less comments, up to the end or a line ``%``."""
+    """Return the words of a file with their lines, less comments, up to the end or a line ``%``."""
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith("c"):
             continue
@@ -86,7 +87,7 @@ def _words(lines: list[str]) -> Iterator[tuple[int, str]]:
 def _header(
     source: Path, words: Iterator[tuple[int, str]], last: int
 ) -> tuple[_Header, Iterator[tuple[int, str]]]:
-    """Read the header, where there is one; give it and the words after it.
+    """Read the header, where there is one; return it and the words after it.
 
     Raises
     ------
@@ -107,17 +108,17 @@ def _header(
         kind = found[1] if len(found) > 1 else ""
         most = {"cnf": 2, "wcnf": 3}.get(kind, 0)
         if len(numbers) == len(found) - 2 and 2 <= len(numbers) <= most and numbers[0] >= 1:
-            return _Header(numbers[0], numbers[1], kind == "wcnf"), _chained(begun, follow)
+            return _Header(numbers[0], numbers[1], kind == "wcnf"), _chain(begun, follow)
         word = " ".join(found)
     elif source.suffix == ".wcnf" and word:
-        return _Header(None, None, True), _chained([(number, word)], follow)
+        return _Header(None, None, True), _chain([(number, word)], follow)
     raise ValueError(
         f"{source}, line {number}: expected the header 'p cnf n m' or 'p wcnf n m top' with n of 1 or more, "
         f"found {word!r}"
     )
 
 
-def _chained(first: list[tuple[int, str]], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _chain(first: list[tuple[int, str]], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     yield from first
     yield from rest
 

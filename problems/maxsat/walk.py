@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from problems.maxsat.formula import Formula, Index
+from cem.families.base import Floats, Index
+from problems.maxsat.formula import Formula
 
 OFFSET = 0.9
 CLAUSES_A_FLIP = 20
 
 
 def walk(
-    formula: Formula, x: NDArray[np.uint8], greed: NDArray[np.float64], steps: int, rng: np.random.Generator
+    formula: Formula, x: NDArray[np.uint8], greed: Floats, steps: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], int]:
     """Walk from each row for a number of steps, or until all clauses hold; return the best seen.
 
@@ -56,20 +57,20 @@ def walk(
         if false.size == 0 or step == steps:
             break
 
-        drawn = _drawn(formula.weights[clause], row, -(-np.bincount(row) // CLAUSES_A_FLIP), rng)
+        drawn = _draw(formula.weights[clause], row, -(-np.bincount(row) // CLAUSES_A_FLIP), rng)
         row, clause = row[drawn], clause[drawn]
-        options, owner = _joined(formula.clauses, clause)
-        entries, option = _joined(formula.variables, options, places=True)
+        options, owner = _join(formula.clauses, clause)
+        entries, option = _join(formula.variables, options, places=True)
         clauses, of = formula.variables[1][entries], row[owner][option]
         holds_alone = (true[of * m + clauses] == 1) & (
             (formula.signs[entries] > 0) == sides[of * n + options[option]]
         )
         broken = np.bincount(option, formula.weights[clauses] * holds_alone, minlength=len(options))
         chance = (OFFSET + broken / formula.weights[clause][owner]) ** -greed[row[owner]]
-        chosen = _drawn(chance, owner, np.ones(len(row), dtype=np.int64), rng)
+        chosen = _draw(chance, owner, np.ones(len(row), dtype=np.int64), rng)
 
         flipped = np.unique(row[owner[chosen]] * n + options[chosen])
-        entries, owner = _joined(formula.variables, flipped % n, places=True)
+        entries, owner = _join(formula.variables, flipped % n, places=True)
         was_true = (formula.signs[entries] > 0) == sides[flipped][owner]
         where = (flipped // n)[owner] * m + formula.variables[1][entries]
         np.add.at(true, where, np.where(was_true, -1, 1).astype(true.dtype))
@@ -80,8 +81,8 @@ def walk(
     return best, flips
 
 
-def _joined(lists: tuple[Index, Index], which: Index, places: bool = False) -> tuple[Index, Index]:
-    """Join some of the lists; give their entries (or these entries' places), and whose each of them is."""
+def _join(lists: tuple[Index, Index], which: Index, places: bool = False) -> tuple[Index, Index]:
+    """Join some of the lists; return their entries (or these entries' places), and whose each of them is."""
     first = lists[0][which]
     lengths = lists[0][which + 1] - first
     owner = np.repeat(np.arange(len(which)), lengths)
@@ -90,7 +91,7 @@ def _joined(lists: tuple[Index, Index], which: Index, places: bool = False) -> t
     return (found if places else lists[1][found]), owner
 
 
-def _drawn(weights: NDArray[np.float64], group: Index, counts: Index, rng: np.random.Generator) -> Index:
+def _draw(weights: Floats, group: Index, counts: Index, rng: np.random.Generator) -> Index:
     """Draw ``counts[g]`` places of each group `g`, with probabilities proportional to their weights.
 
     Places of a group are next to each other, in order of the groups; a place may be drawn more than once.

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import sparse
 
-from problems.binary import PreparedOnUse, binary_rows, fair_split
+from cem.families.base import Array, Floats
+from problems.binary import BinaryProblem
 from problems.maxcut import MaxCut
 from problems.maxcut.search import sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import CutGraph
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
 
 _SWEEPS = 200
 _TELLING_ROWS = 12  # a side that is open agrees in all of these once in 2**11
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GraphBipartition(PreparedOnUse):
+class GraphBipartition(BinaryProblem):
     """Split a graph's vertices into equal halves so that the edges between them weigh least.
 
     A candidate assigns each vertex to side 0 or side 1; of an odd number of vertices, one side has one more.
@@ -46,6 +43,12 @@ class GraphBipartition(PreparedOnUse):
     TypeError
         If `graph` is not a `MaxCut`.
 
+    Notes
+    -----
+    The search balances the candidates, anneals the vertices on whose sides they do not agree, and swaps. The
+    anneal takes 200 sweeps for each effort, fewer below 90 vertices. Meanwhile the sides may differ by a few
+    vertices, in the end by one at most; then vertices change places two by two while that pays.
+
     References
     ----------
     Johnson, Aragon, McGeoch & Schevon (1989), "Optimization by simulated annealing: an experimental
@@ -62,8 +65,10 @@ class GraphBipartition(PreparedOnUse):
     optimum: float | None = None
     name: str = "bipartition"
 
+    n: int = field(init=False)
+
     maximize: ClassVar[bool] = False
-    compact: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = True
     population: ClassVar[int] = 24
     stage: ClassVar[str] = "annealing"
 
@@ -73,68 +78,18 @@ class GraphBipartition(PreparedOnUse):
                 "graph must be a MaxCut, as MaxCut.from_edges, from_file or from_networkx make one; "
                 f"got {type(self.graph).__name__}"
             )
-        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+        self._keep(n=self.graph.n)
 
-    @property
-    def n(self) -> int:
-        """Number of vertices."""
-        return self.graph.n
-
-    @property
-    def start(self) -> Bernoulli:
-        """Fair coins, but vertex 0 is always on side 1: a split and its complement are the same."""
-        return fair_split(self.n)
-
-    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the weight cut by each row of `X`, shape (N, n), or infinity where it is not balanced.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        rows = binary_rows(X, self.n)
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
         ones = rows.sum(axis=1, dtype=np.int64)
         return np.where(abs(2 * ones - self.n) <= 1, self.graph(rows), np.inf)
 
-    def __repr__(self) -> str:
-        edges = len(self.graph.edges)
-        return f"GraphBipartition(name={self.name!r}, n={self.n}, edges={edges}, optimum={self.optimum})"
+    def _counts(self) -> dict[str, int]:
+        return {"edges": len(self.graph.edges)}
 
     # --- the search ---------------------------------------------------------------------------------
 
-    @property
-    def update(self) -> EliteArchive:
-        """How improved splits are recombined."""
-        from cem.updates import EliteArchive
-
-        return EliteArchive(symmetric=True)
-
-    def improve(
-        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-        """Balance the candidates, anneal the vertices on whose sides they do not agree, and swap.
-
-        The anneal takes 200 sweeps for each effort, fewer below 90 vertices. Meanwhile the sides may differ
-        by a few vertices, in the end by one at most; then vertices change places two by two while that pays.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (N, n)
-            Balanced.
-        scores : ndarray, shape (N,)
-        extra_evaluations : int
-            One for each candidate.
-        """
-        if len(X) == 0:
-            return X.astype(np.uint8), scores, 0
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         layout = self._layout
         spins = sparse_sweeps.load(layout, (2 * X.astype(np.int8) - 1).astype(np.int8)).spins
         agreed = (spins == spins[:, :1]).all(axis=1)
@@ -144,7 +99,7 @@ class GraphBipartition(PreparedOnUse):
         _balance(spins, self._matrix)
         _swap(spins, self._matrix, layout.eps)
         better = (sparse_sweeps.unload(layout, sparse_sweeps.State(spins)) > 0).astype(np.uint8)
-        return better, self(better), len(X)
+        return better, len(X)
 
     @cached_property
     def _layout(self) -> sparse_sweeps.Layout:
@@ -161,7 +116,7 @@ class GraphBipartition(PreparedOnUse):
         return sparse.vstack([rows for _, rows in self._layout.classes], format="csr")
 
 
-def _balance(spins: NDArray[Any], matrix: Any) -> None:
+def _balance(spins: Array, matrix: Any) -> None:
     """Move vertices off the larger side of each column, those that cost least, until the sides are equal."""
     excess = spins.sum(axis=0, dtype=np.float64)
     columns = np.flatnonzero(abs(excess) > 1)
@@ -176,7 +131,7 @@ def _balance(spins: NDArray[Any], matrix: Any) -> None:
 
 def _anneal(
     layout: sparse_sweeps.Layout,
-    spins: NDArray[Any],
+    spins: Array,
     free: NDArray[np.bool_],
     sweeps: int,
     rng: np.random.Generator,
@@ -215,7 +170,7 @@ def _anneal(
             spins[places] = np.where(moved, -side, side)
 
 
-def _swap(spins: NDArray[Any], matrix: Any, eps: float) -> None:
+def _swap(spins: Array, matrix: Any, eps: float) -> None:
     """Let the best vertex of either side change places, in each column, while that gains."""
     columns = np.arange(spins.shape[1])
     while columns.size:

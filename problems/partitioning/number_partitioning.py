@@ -5,25 +5,22 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from problems.binary import PreparedOnUse, binary_rows, fair_split
-
-if TYPE_CHECKING:
-    from cem.families import Bernoulli
-    from cem.updates import EliteArchive
+from cem.families.base import Array, Floats
+from problems.binary import BinaryProblem, check_rows
 
 _EXACT = 24  # numbers that one search splits in the best way there is, with effort 1
 _MOST_EXACT = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NumberPartitioning(PreparedOnUse):
+class NumberPartitioning(BinaryProblem):
     """Split numbers in two so that the sums differ least: minimise ``|sum(a[x == 1]) - sum(a[x == 0])|``.
 
     `x` and ``1 - x`` are the same split.
@@ -50,6 +47,12 @@ class NumberPartitioning(PreparedOnUse):
     Scores are float64: an exact difference beyond 2**53 is rounded to it. A score is 0 only where the
     difference is, and a smaller difference never has the larger score. `difference` does not round.
 
+    The search merges up to n/8 pairs of numbers, drawn at random, as a candidate has them, each into one
+    number. Then the two largest are put on different sides (merged into their difference) again and again,
+    until so few are left that the best split of these can be found: 24, and two more for each further
+    effort, up to 32. Where there are no more numbers than that, it is the optimum. A candidate that is better
+    already is kept.
+
     References
     ----------
     Karmarkar & Karp (1982), "The differencing method of set partitioning", UC Berkeley CSD 82/113;
@@ -66,92 +69,43 @@ class NumberPartitioning(PreparedOnUse):
     optimum: float | None = None
     name: str = "number-partitioning"
 
+    n: int = field(init=False)
+
     maximize: ClassVar[bool] = False
-    compact: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = True
     population: ClassVar[int] = 8
     stage: ClassVar[str] = "differencing"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", _exact_numbers(self.numbers))
-        object.__setattr__(self, "optimum", None if self.optimum is None else float(self.optimum))
+        numbers = _exact_numbers(self.numbers)
+        self._keep(numbers=numbers, n=len(numbers))
 
-    @property
-    def n(self) -> int:
-        """How many numbers there are."""
-        return len(self.numbers)
-
-    @property
-    def start(self) -> Bernoulli:
-        """Fair coins, but the first number is always on side 1: a split and its complement are the same."""
-        return fair_split(self.n)
-
-    def __call__(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the difference of each row of `X`, shape (N, n), rounded to a float, shape (N,).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If these are no candidates of this problem.
-        """
-        return self._differences(binary_rows(X, self.n)).astype(np.float64)
+    def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
+        return self._differences(rows).astype(np.float64)
 
     def difference(self, x: ArrayLike) -> int | float:
-        """Give the difference of one candidate, shape (n,): an exact int where all numbers are whole.
+        """Return the difference of one candidate, shape (n,): an exact int where all numbers are whole.
 
         Raises
         ------
         TypeError, ValueError
             If it is no candidate of this problem.
         """
-        exact: int | float = self._differences(binary_rows(x, self.n, dimensions=(1,))[None]).tolist()[0]
+        exact: int | float = self._differences(check_rows(x, self.n, dimensions=(1,))[None]).tolist()[0]
         return exact
-
-    def __repr__(self) -> str:
-        return f"NumberPartitioning(name={self.name!r}, n={self.n}, optimum={self.optimum})"
 
     # --- the search ---------------------------------------------------------------------------------
 
-    @property
-    def update(self) -> EliteArchive:
-        """How improved splits are recombined."""
-        from cem.updates import EliteArchive
-
-        return EliteArchive(symmetric=True)
-
-    def improve(
-        self, X: NDArray[Any], scores: NDArray[np.float64], rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-        """Merge a few numbers as a candidate has them, and find a good split of what that makes.
-
-        Merged are up to n/8 pairs drawn at random, each into one number. Then the two largest are put on
-        different sides (merged into their difference) again and again, until so few are left that the best
-        split of these can be found: 24, and two more for each further effort, up to 32. Where there
-        are no more numbers than that, it is the optimum. A candidate that is better already is kept.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        extra_evaluations : int
-            One for each candidate that was not perfect.
-        """
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         better = X.astype(np.uint8)
         exact = min(_EXACT + 2 * (effort - 1), _MOST_EXACT)
         before = self._differences(better)
         open_rows = np.flatnonzero(before > self._least)
         for row in open_rows.tolist():
             better[row] = self._split(better[row], rng, exact)
-        after = self._differences(better)
-        worse = after > before
-        better[worse], after[worse] = X[worse], before[worse]
-        return better, after.astype(np.float64), len(open_rows)
+        worse = self._differences(better) > before
+        better[worse] = X[worse]
+        return better, len(open_rows)
 
     def _split(self, x: NDArray[np.uint8], rng: np.random.Generator, exact: int) -> NDArray[np.uint8]:
         """Merge pairs as `x` has them and then the largest, down to `exact`; split these, and unmerge."""
@@ -183,13 +137,13 @@ class NumberPartitioning(PreparedOnUse):
         sides: NDArray[np.bool_] = (np.array(signs[:n]) > 0) != negative
         return sides.astype(np.uint8)
 
-    def _differences(self, X: NDArray[np.uint8]) -> NDArray[Any]:
-        """Give the absolute differences, exact where the numbers are whole."""
+    def _differences(self, X: NDArray[np.uint8]) -> Array:
+        """Return the absolute differences, exact where the numbers are whole."""
         signs = 2 * X.astype(np.int64) - 1
         return np.asarray(abs(signs.astype(self._array.dtype) @ self._array))
 
     @cached_property
-    def _array(self) -> NDArray[Any]:
+    def _array(self) -> Array:
         """The numbers as int64 or, where sums would not fit, as Python integers; or as float64."""
         if isinstance(self.numbers[0], float):
             return np.array(self.numbers)
@@ -235,7 +189,7 @@ def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _best_signs(values: list[Any]) -> list[int]:
-    """Give signs of -1 and 1 that bring the sum of `values` nearest to 0: all sums of either half meet.
+    """Return signs of -1 and 1 that bring the sum of `values` nearest to 0: all sums of either half meet.
 
     Integers whose sums do not fit into 64 bits are rounded to floats here: 2**16 sums of 16 numbers lie much
     further apart than that.
@@ -253,8 +207,8 @@ def _best_signs(values: list[Any]) -> list[int]:
     return [*_signs(int(order[nearest[side, i]]), half), *_signs(i, len(numbers) - half - 1), 1]
 
 
-def _sums(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Give the sums of `numbers` with all signs: minus for number `j` where bit `j` of the index is 1."""
+def _sums(numbers: Array) -> Array:
+    """Return the sums of `numbers` with all signs: minus for number `j` where bit `j` of the index is 1."""
     sums = np.zeros(1, dtype=numbers.dtype)
     for number in numbers:
         sums = np.concatenate((sums + number, sums - number))

@@ -222,7 +222,7 @@ def test_it_is_frozen_and_pickles_and_shows_itself():
         (lambda: MaxSAT(2, [(3,)]), ValueError, "literal 3"),
         (lambda: MaxSAT(2, [(1.0,)]), TypeError, r"clauses\[0\] must be a sequence of whole numbers"),
         (lambda: MaxSAT(2, [1]), TypeError, r"clauses\[0\]"),
-        (lambda: MaxSAT(2, [(1,)], [1, 2]), ValueError, r"shape \(1,\), one a clause"),
+        (lambda: MaxSAT(2, [(1,)], [1, 2]), ValueError, r"shape \(1,\), one per clause"),
         (lambda: MaxSAT(2, [(1,)], ["a"]), TypeError, "real numbers"),
         (lambda: MaxSAT(2, [(1,), (2,)], [1, 0]), ValueError, r"weights\[1\] = 0.0 must be positive"),
         (lambda: MaxSAT.random(2, 5), ValueError, "k = 3 different variables cannot be drawn from n = 2"),
