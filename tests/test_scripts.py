@@ -45,27 +45,20 @@ def test_optimize_function():
 
 
 @pytest.mark.slow
-def test_study_bridge():
-    done = run("study_bridge.py", "--runs", 3, "--levels", 1.5)
+def test_study_rare_event():
+    done = run("study_rare_event.py", "RP22", "--runs", 2, "--error", 0.2)
+    assert done.returncode == 0, done.stderr
+    assert "RP22" in done.stdout
+    done = run("study_rare_event.py", "--levels", 1.5, "--runs", 3, "--method", "multilevel")
     assert done.returncode == 0, done.stderr
     assert "3.34089e-04" in done.stdout
-
-
-@pytest.mark.slow
-def test_study_rare_event(tmp_path):
-    log = tmp_path / "runs.jsonl"
-    for _ in range(2):
-        done = run("study_rare_event.py", "RP22", "--runs", 2, "--error", 0.2, "--log", log)
-        assert done.returncode == 0, done.stderr
-        assert "RP22" in done.stdout
-    assert len(log.read_text().splitlines()) == 2
-    assert run("study_rare_event.py", "no such").returncode != 0
 
 
 def test_study_rare_event_lists_the_cases():
     done = run("study_rare_event.py", "--list")
     assert done.returncode == 0, done.stderr
     assert "credit 250" in done.stdout
+    assert run("study_rare_event.py", "no such").returncode != 0
 
 
 @pytest.mark.slow

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from problems.rare_event import counting, credit, networks, queues, suite, sums, tuning, walks
-from problems.rare_event.trials import HEADING, row, summarise, trial
+from problems.rare_event import counting, credit, networks, queues, suite, sums, walks
 
 CASES = {case.name: case for case in suite()}
 
@@ -23,19 +22,6 @@ def test_a_case_brings_everything(name):
     assert 0 <= case.reference_error <= 1e-4 * case.reference
     assert case.source
     assert case.tail in ("upper", "lower")
-
-
-def test_no_case_for_tuning_is_in_the_suite():
-    names = {case.name for case in tuning.problems()}
-    assert len(names) == len(tuning.problems()) > 15
-    assert not names & set(CASES)
-
-
-@pytest.mark.slow
-def test_references_for_tuning_computed_anew():
-    references = {case.name: case.reference for case in tuning.problems()}
-    for name, value in tuning.compute().items():
-        assert references[name] == pytest.approx(value, rel=1e-6)
 
 
 @pytest.mark.parametrize("topic", [networks, sums, walks, counting, queues], ids=lambda t: t.__name__)
@@ -78,19 +64,3 @@ def test_likely_references_by_plain_monte_carlo(name):
     performance = case.performance(case.inputs.sample(n, np.random.default_rng(1)))
     hits = (performance >= case.level if case.tail == "upper" else performance <= case.level).mean()
     assert abs(hits - case.reference) <= 4 * np.sqrt(case.reference / n)
-
-
-def test_trials_are_summed_up():
-    trials = [trial(CASES["RP22"], seed) for seed in range(2)]
-    s = summarise(trials)
-    assert s.success == 1
-    assert s.wrong == 0
-    assert s.mean == pytest.approx(1, abs=0.15)
-    assert len(row("RP22", trials)) == len(HEADING)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_no_confident_error_over_the_suite(name):
-    """Three runs a case: whatever calls itself a success is within a quarter of the reference."""
-    assert summarise([trial(CASES[name], seed) for seed in range(3)]).very_wrong == 0

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+import tuning
 
 import cem
 from cem.families.factor_steps import FactorSteps
 from cem.rare_events.settings import DEFAULT
 from cem.rare_events.spaces.factors import factor_steps
 from cem.rare_events.spaces.normal import NormalSpace
-from problems.rare_event import tuning
 
 RNG = np.random.default_rng
 CASES = {case.name: case for case in tuning.problems()}

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tuning
 from scipy.special import ndtri
+from trials import HEADING, Timed, Trial, row, summarise, trial
 
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import resolve_inputs
 from problems.rare_event import RareEventProblem, suite
-from problems.rare_event.trials import HEADING, Timed, Trial, row, summarise, trial
 
 MOST_CALLS = 300_000
 LEVEL_CALLS = 5_000
@@ -181,9 +182,10 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60, help="seconds that a peer's run may take")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
+    parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
     given = parser.parse_args()
     began = time.monotonic()
-    cases = chosen(given.cases)
+    cases = chosen(given.cases, tuning.problems() if given.tuning else suite())
     runs = read(given.log)
     seeds = range(given.seed, given.seed + given.repetitions)
     for seed in seeds:
@@ -210,8 +212,8 @@ def hopeless(runs: Runs, method: str, case: str) -> bool:
     return len(own) >= 2 or any(LONG in t.message for t in own)
 
 
-def chosen(names: list[str]) -> list[RareEventProblem]:
-    cases = {case.name: case for case in suite()}
+def chosen(names: list[str], every: list[RareEventProblem]) -> list[RareEventProblem]:
+    cases = {case.name: case for case in every}
     unknown = [name for name in names if name not in cases]
     if unknown:
         raise SystemExit(f"no case is called {', '.join(unknown)}.")

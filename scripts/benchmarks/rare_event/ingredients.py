@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tuning
+from trials import Trial, summarise, trial
 
 from cem.rare_events.settings import DEFAULT, STRUCTURES, Settings
-from problems.rare_event import tuning
-from problems.rare_event.trials import Trial, summarise, trial
 
 WHOLE = "nothing"
 HARDLY = 1e-12

@@ -145,7 +145,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
 
 
 def row(name: str, trials: Sequence[Trial]) -> str:
-    """Give the line of a table under `HEADING`."""
+    """Return the line of a table under `HEADING`."""
     s = summarise(trials)
     return (
         f"{name:<18}{len(trials):>5}{s.mean:>8.3f}{s.rmse:>8.3f}{s.worst:>8.3f}{s.median_calls:>9,.0f}"

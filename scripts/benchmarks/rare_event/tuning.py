@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 def _sums() -> dict[str, tuple[Any, int, float, float]]:
-    """Give marginal, number of summands, level and probability by name."""
+    """Return marginal, number of summands, level and probability by name."""
     from scipy.stats import lognorm, pareto, weibull_min
 
     return {
@@ -46,7 +46,7 @@ PORTFOLIOS = {
 
 
 def _portfolios() -> dict[str, tuple[Array, Array, float, int]]:
-    """Give thresholds, exposures, loading and level of portfolios under a normal copula."""
+    """Return thresholds, exposures, loading and level of portfolios under a normal copula."""
     i = np.arange(1, 81)
     uneven = -ndtri(0.008 * (1 + 0.9 * np.cos(i)))
     return {
@@ -68,7 +68,7 @@ NETWORKS = {
 
 
 def _networks() -> dict[str, tuple[Edges, int, int, float]]:
-    """Give edges, terminals and the probability that an edge fails."""
+    """Return edges, terminals and the probability that an edge fails."""
     square, round_ = lattice(5, 5), dodecahedron()
     return {
         "lattice 5 0.15": (square, 0, 24, 0.15),
@@ -93,7 +93,7 @@ def _switch(u: Array) -> Array:
 
 
 def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
-    """Give dimension, performance, level and probability of cases in standard normals."""
+    """Return dimension, performance, level and probability of cases in standard normals."""
     from scipy.stats import chi2, norm
 
     def along(u: Array) -> Array:
@@ -139,7 +139,7 @@ def _normals() -> dict[str, tuple[int, Callable[[Array], Array], float, float]]:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases."""
+    """Return the cases."""
     from scipy.stats import gamma
 
     cases = [
