@@ -1,16 +1,12 @@
-"""MaxCut: values against brute force, readers against every fault, generators against their claims."""
+"""MaxCut: values against brute force, generators against their claims."""
 
-import csv
 import itertools
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from problems.maxcut import MaxCut
-
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def every_cut(n):
@@ -20,17 +16,6 @@ def every_cut(n):
 
 def by_definition(problem, x):
     return sum(w for (i, j), w in zip(problem.edges, problem.weights, strict=True) if x[i] != x[j])
-
-
-def best_known(folder, column):
-    table = DATA / folder / "best_known.csv"
-    if not table.exists():
-        return [pytest.param({}, marks=pytest.mark.skip(reason=f"no graphs here: {table} is missing"))]
-    with table.open() as rows:
-        return [
-            pytest.param(row | {"best": float(row[column])}, id=row["instance"])
-            for row in csv.DictReader(rows)
-        ]
 
 
 # --- values ---------------------------------------------------------------------------------------------
@@ -230,111 +215,6 @@ def test_networkx_multigraphs_add_up_and_others_are_refused():
         MaxCut.from_networkx(nx.Graph([(1, 1)]))
     with pytest.raises(ValueError, match="from 1 to"):
         MaxCut.from_networkx(nx.Graph())
-
-
-# --- files ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("weights", [(1,), (-1, 1), (-3, 5, 1e6), (0.1, -0.3, 2.5e-7)])
-def test_what_is_written_is_read_back(tmp_path, weights):
-    problem = MaxCut.random(40, edge_probability=0.3, weights=weights, rng=6)
-    lines = [
-        f"{j + 1} {i + 1} {w!r}" for (i, j), w in zip(problem.edges, problem.weights.tolist(), strict=True)
-    ]
-    file = tmp_path / "some.graph.txt"
-    file.write_text("\n".join([f"40 {len(lines)}", *lines]) + "\n")
-    read = MaxCut.from_file(file, optimum=7)
-    assert (read.n, read.name, read.optimum) == (40, "some.graph", 7.0)
-    np.testing.assert_array_equal(read.edges, problem.edges)
-    np.testing.assert_array_equal(read.weights, problem.weights)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "4 3\n1 2 1\n2 3 1\n3 4 1\n",
-        "4 3\n1 2\n2 3\n3 4",
-        "4 3 \r\n1 2 1.0\r\n2 3 1e0 \r\n\t3\t4\t1\r\n\r\n",
-        "\ufeffc a path\n# of four\n\n4 3\n1 2 1 # the first\n\nc the others\n2 3 1\n3 4 1\n# end\n",
-        "4 3\n2 1 1\n3 2\n4 3 1\n",
-    ],
-    ids=["plain", "unweighted", "windows", "comments", "some-weights"],
-)
-def test_ways_to_write_the_same_graph(tmp_path, text):
-    file = tmp_path / "path4"
-    file.write_text(text, encoding="utf-8", newline="")
-    problem = MaxCut.from_file(str(file))
-    assert problem.name == "path4"
-    assert problem.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
-    assert problem.weights.tolist() == [1, 1, 1]
-
-
-def test_a_file_without_edges(tmp_path):
-    file = tmp_path / "none.txt"
-    file.write_text("3 0\n\n")
-    assert MaxCut.from_file(file).cut_value([0, 1, 0]) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "message"),
-    [
-        ("", 1, "empty"),
-        ("# nothing\n\n", 3, "empty"),
-        ("1 2 1\n2 3 1\n", 1, "expected the header 'n m'.*'1 2 1'"),
-        ("c note\nfour 3\n", 2, "header"),
-        ("-4 3\n", 1, "header"),
-        ("0 0\n", 1, "header"),
-        ("4 3\n1 2 1\n2 3 1\n", 3, "ends after 2 of the 3 edges"),
-        ("4 3\n", 1, "ends after 0 of the 3 edges"),
-        ("4 3\n\n\n\n\n", 5, "ends after 0 of the 3 edges"),
-        ("4 1\n1 2 1\n\n2 3 1\n", 4, "an edge more than the 1"),
-        ("4 0\n1 2 1\n", 2, "an edge more than the 0"),
-        ("4 2\n1 2 1\n2 5 1\n", 3, "5 is not a vertex; they count from 1 to 4"),
-        ("4 2\n0 2 1\n2 3 1\n", 2, "0 is not a vertex"),
-        ("4 2\n1 2 1\n1.5 2 1\n", 3, "1.5 is not a vertex"),
-        ("4 2\n1 2 1\nnan 2 1\n", 3, "nan is not a vertex"),
-        ("4 2\n1 2 1\n3 3 1\n", 3, "3 3 is a self-loop"),
-        ("4 2\n1 2 1\n2 3 x\n", 3, "'x' is not a number"),
-        ("4 2\n1 2 nan\n2 3 1\n", 2, "nan is not finite"),
-        ("4 2\n1 2 1\n2 3 -inf\n", 3, "-inf is not finite"),
-        ("4 2\n1 2 1\n2 3 1 1\n", 3, "expected 'i j weight'"),
-        ("4 2\n1\n2 3 1\n", 2, "expected 'i j weight'"),
-        ("4 2\n1 2\n3 4\n1 3\n2 4\n", 4, "an edge more"),
-        ("4 3\n1 2 1\n2 3 1\n2 1 1\n", 4, "edge 2 1 was given on line 2 already"),
-        ("\x00\x01\xff binary", 1, "header"),
-    ],
-)
-def test_bad_files_are_named_with_their_line(tmp_path, text, line, message):
-    file = tmp_path / "bad.txt"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=rf"bad\.txt, line {line}: .*{message}"):
-        MaxCut.from_file(file)
-
-
-def test_a_missing_file_is_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        MaxCut.from_file(tmp_path / "nowhere.txt")
-
-
-@pytest.mark.parametrize("row", best_known("gset", "best_known"))
-def test_gset_files(row):
-    problem = MaxCut.from_file(DATA / "gset" / f"{row['instance']}.txt", optimum=row["best"])
-    assert (problem.name, problem.n, len(problem.edges)) == (row["instance"], int(row["n"]), int(row["m"]))
-    X = np.random.default_rng(7).integers(0, 2, size=(20, problem.n), dtype=np.uint8)
-    assert problem(X).max() < problem.optimum
-    assert problem.cut_value(X[0]) == by_definition(problem, X[0])
-
-
-@pytest.mark.parametrize("row", best_known("biqmac", "optimum"))
-def test_biqmac_files(row):
-    file = DATA / "biqmac" / row["instance"]
-    problem = MaxCut.from_file(file, optimum=row["best"])
-    table = np.loadtxt(file, skiprows=1)
-    assert file.read_text().split()[:2] == [str(problem.n), str(len(table))]
-    assert len(problem.edges) == np.count_nonzero(table[:, 2])
-    X = np.random.default_rng(8).integers(0, 2, size=(20, problem.n), dtype=np.uint8)
-    assert problem(X).max() < problem.optimum
-    assert problem.cut_value(X[0]) == by_definition(problem, X[0])
 
 
 # --- generators -----------------------------------------------------------------------------------------

@@ -1,18 +1,16 @@
 """The bound: never below the optimum, near it on average, proved even where the guesses are wrong."""
 
-import csv
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from public import instances
 from scipy import sparse
 
 from problems.maxcut import MaxCut, bound
 from problems.maxcut.bound import is_semidefinite, upper_bound
 
-GSET = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gset"
 WHOLE = [(1,), (-1, 1), (-3, 2, 7), (-5, -2)]
 WEIGHTS = [*WHOLE, (0.1, -0.3, 2.7), (1e-9, 1e6, -1e6), (3e300, -1e300), (1e-310,)]
 
@@ -233,19 +231,7 @@ def test_semidefinite_is_told_from_indefinite(n):
     assert not is_semidefinite(sparse.csr_array((n, n)))
 
 
-def rows():
-    if not (GSET / "best_known.csv").exists():
-        return [pytest.param({}, marks=pytest.mark.skip(reason=f"no graphs here: {GSET} is missing"))]
-    with (GSET / "best_known.csv").open() as table:
-        return [
-            pytest.param(row, id=row["instance"])
-            for row in csv.DictReader(table)
-            if row["instance"] in {"G1", "G11", "G14", "G48", "G51"}
-        ]
-
-
-@pytest.mark.parametrize("row", rows())
-def test_gset(row):
-    problem = MaxCut.from_file(GSET / f"{row['instance']}.txt")
-    known = {"G1": 12083, "G11": 628, "G14": 3191, "G48": 6000, "G51": 4006}[row["instance"]]
-    assert float(row["best_known"]) <= of(problem) <= known + 1
+@pytest.mark.parametrize(("file", "best"), instances("gset", "G1", "G11", "G14", "G48", "G51"))
+def test_gset(file, best):
+    known = {"G1": 12083, "G11": 628, "G14": 3191, "G48": 6000, "G51": 4006}[file.stem]
+    assert best <= of(MaxCut.from_file(file)) <= known + 1

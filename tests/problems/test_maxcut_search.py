@@ -1,12 +1,11 @@
 """The max-cut search: engines, contraction, improvement, and the whole of it through `optimize`."""
 
-import csv
 import itertools
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
+from public import instances
 
 import cem
 from problems.maxcut import MaxCut
@@ -19,9 +18,6 @@ try:
     ENGINES = [numpy_engine, numba_engine]
 except ImportError:
     ENGINES = [numpy_engine]
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the instances of Gset and BiqMac are not here")
 
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine.NAME)
@@ -245,27 +241,19 @@ def test_a_prepared_problem_pickles():
     assert again.cut_value(x) == graph.cut_value(x)
 
 
-@needs_data
-@pytest.mark.parametrize(
-    "name", ["g05_60.0", "pm1s_80.0", "pw09_100.0", "w09_100.0", "t2g10_5555", "ising2.5-100_5555"]
-)
-def test_biqmac_optima(name):
-    with (SHARED / "biqmac" / "best_known.csv").open() as file:
-        optima = {row["instance"]: float(row["optimum"]) for row in csv.DictReader(file)}
-    graph = MaxCut.from_file(SHARED / "biqmac" / name)
+BIQMAC = ["g05_60.0", "pm1s_80.0", "pw09_100.0", "w09_100.0", "t2g10_5555", "ising2.5-100_5555"]
+
+
+@pytest.mark.parametrize(("file", "best"), instances("biqmac", *BIQMAC))
+def test_biqmac_optima(file, best):
+    graph = MaxCut.from_file(file)
     for seed in range(2):
-        r = cem.optimize(graph, target=optima[name], max_iterations=200, rng=seed)
-        assert r.fun == optima[name]
+        assert cem.optimize(graph, target=best, max_iterations=200, rng=seed).fun == best
 
 
-@needs_data
-@pytest.mark.parametrize("name", ["G1", "G11", "G48"])
-def test_easy_gset_graphs_reach_the_best_known_value(name):
-    with (SHARED / "gset" / "best_known.csv").open() as file:
-        best = {row["instance"]: float(row["best_known"]) for row in csv.DictReader(file)}
-    r = cem.optimize(
-        MaxCut.from_file(SHARED / "gset" / f"{name}.txt"), target=best[name], max_iterations=60, rng=1
-    )
+@pytest.mark.parametrize(("file", "best"), instances("gset", "G1", "G11", "G48"))
+def test_easy_gset_graphs_reach_the_best_known_value(file, best):
+    r = cem.optimize(MaxCut.from_file(file), target=best, max_iterations=60, rng=1)
     assert r.status is cem.Status.TARGET_REACHED
 
 
