@@ -1,7 +1,7 @@
 """Test functions of continuous optimisation, to be minimised in any number of variables.
 
-Each takes points as rows, ``f(X)`` with `X` of shape (n, d) giving (n,), or one point (d,) giving a float. It
-knows its usual box, its least value there and where that is taken:
+Each takes points as rows, ``f(X)`` of shape (n,) for `X` of shape (n, d), or one point (d,), for which it
+returns a float. It knows its usual box, its least value there and where that is taken:
 
     cem.optimize(rastrigin, bounds=rastrigin.bounds(10), vectorized=True)   # rastrigin.optimum(10) is 0
 
@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from cem.families.base import Floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,9 +41,9 @@ class BenchmarkFunction:
         The fewest variables it is defined for.
     """
 
-    formula: Callable[[FloatArray], FloatArray]
+    formula: Callable[[Floats], Floats]
     side: tuple[float, float]
-    locate: Callable[[int], FloatArray]
+    locate: Callable[[int], Floats]
     minimum: float | None = 0.0
     least_dimension: int = 1
 
@@ -56,8 +56,8 @@ class BenchmarkFunction:
         """The function's name."""
         return self.formula.__name__
 
-    def __call__(self, x: ArrayLike) -> float | FloatArray:
-        """Evaluate rows (n, d) to (n,), or one point (d,) to a float."""
+    def __call__(self, x: ArrayLike) -> float | Floats:
+        """Evaluate rows (n, d) to values (n,), or one point (d,) to a float."""
         points = np.asarray(x, dtype=np.float64)
         if points.ndim not in (1, 2):
             raise ValueError(f"{self.name} takes rows (n, d) or one point (d,), got shape {points.shape}.")
@@ -66,15 +66,15 @@ class BenchmarkFunction:
         return float(values[0]) if points.ndim == 1 else values
 
     def bounds(self, d: int) -> list[tuple[float, float]]:
-        """Give the usual box as d pairs (low, high)."""
+        """Return the usual box as d pairs (low, high)."""
         return [self.side] * self._check_dimension(d)
 
-    def minimizer(self, d: int) -> FloatArray:
-        """Give a point (d,) of the box where the least value is taken."""
+    def minimizer(self, d: int) -> Floats:
+        """Return a point (d,) of the box where the least value is taken."""
         return self.locate(self._check_dimension(d))
 
     def optimum(self, d: int) -> float:
-        """Give the least value over the box."""
+        """Return the least value over the box."""
         point = self.minimizer(d)
         return float(self.formula(point[np.newaxis])[0]) if self.minimum is None else self.minimum
 
@@ -94,20 +94,20 @@ class BenchmarkFunction:
 
 def _benchmark(
     side: tuple[float, float],
-    minimizer: Callable[[int], FloatArray],
+    minimizer: Callable[[int], Floats],
     minimum: float | None = 0.0,
     least_dimension: int = 1,
-) -> Callable[[Callable[[FloatArray], FloatArray]], BenchmarkFunction]:
+) -> Callable[[Callable[[Floats], Floats]], BenchmarkFunction]:
     return lambda formula: BenchmarkFunction(formula, side, minimizer, minimum, least_dimension)
 
 
-def _total(terms: FloatArray) -> FloatArray:
+def _total(terms: Floats) -> Floats:
     """Sum each row's terms."""
     return np.asarray(terms.sum(axis=1))
 
 
 @_benchmark((-5.12, 5.12), np.zeros)
-def sphere(x: FloatArray) -> FloatArray:
+def sphere(x: Floats) -> Floats:
     """Sphere, Σ xᵢ²: convex, separable, perfectly conditioned.
 
     Source: K. A. De Jong, "An Analysis of the Behavior of a Class of Genetic Adaptive Systems", PhD thesis,
@@ -117,7 +117,7 @@ def sphere(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-5.0, 5.0), np.zeros)
-def ellipsoid(x: FloatArray) -> FloatArray:
+def ellipsoid(x: Floats) -> Floats:
     """Ellipsoid, Σ 10^(6 (i-1)/(d-1)) xᵢ²: convex, separable, of condition number 10⁶.
 
     Source: N. Hansen and A. Ostermeier, "Completely Derandomized Self-Adaptation in Evolution Strategies",
@@ -127,7 +127,7 @@ def ellipsoid(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-5.0, 10.0), np.zeros)
-def zakharov(x: FloatArray) -> FloatArray:
+def zakharov(x: Floats) -> Floats:
     """Zakharov, Σ xᵢ² + s² + s⁴ with s = Σ i xᵢ / 2: unimodal, steep along one direction.
 
     Source: Surjanovic and Bingham (2013).
@@ -137,7 +137,7 @@ def zakharov(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-5.0, 10.0), np.ones, least_dimension=2)
-def rosenbrock(x: FloatArray) -> FloatArray:
+def rosenbrock(x: Floats) -> Floats:
     """Rosenbrock, Σ 100 (xᵢ₊₁ - xᵢ²)² + (1 - xᵢ)²: a long, flat, curved valley.
 
     Source: H. H. Rosenbrock, "An Automatic Method for Finding the Greatest or Least Value of a Function",
@@ -147,12 +147,12 @@ def rosenbrock(x: FloatArray) -> FloatArray:
     return _total(100 * (right - left**2) ** 2 + (1 - left) ** 2)
 
 
-def _dixon_price_minimizer(d: int) -> FloatArray:
+def _dixon_price_minimizer(d: int) -> Floats:
     return np.asarray(2.0 ** (2.0 ** -np.arange(d) - 1))
 
 
 @_benchmark((-10.0, 10.0), _dixon_price_minimizer)
-def dixon_price(x: FloatArray) -> FloatArray:
+def dixon_price(x: Floats) -> Floats:
     """Dixon-Price, (x₁ - 1)² + Σ i (2 xᵢ² - xᵢ₋₁)²: a valley with 2^(d-1) ends, of unlike signs.
 
     Source: L. C. W. Dixon and R. C. Price, "Truncated Newton Method for Sparse Unconstrained Optimization
@@ -163,7 +163,7 @@ def dixon_price(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-5.12, 5.12), np.zeros)
-def rastrigin(x: FloatArray) -> FloatArray:
+def rastrigin(x: Floats) -> Floats:
     """Rastrigin, Σ xᵢ² + 10 (1 - cos 2πxᵢ): a bowl with a local minimum near each point of a grid.
 
     Source: H. Mühlenbein, M. Schomisch and J. Born, "The Parallel Genetic Algorithm as Function Optimizer",
@@ -173,7 +173,7 @@ def rastrigin(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-32.768, 32.768), np.zeros)
-def ackley(x: FloatArray) -> FloatArray:
+def ackley(x: Floats) -> Floats:
     """Ackley, 20 (1 - exp(-r/5)) + e - exp(c), with r the root mean square of x and c the mean of cos 2πxᵢ.
 
     A nearly flat outer region with many local minima, and a narrow hole at the centre.
@@ -186,7 +186,7 @@ def ackley(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-600.0, 600.0), np.zeros)
-def griewank(x: FloatArray) -> FloatArray:
+def griewank(x: Floats) -> Floats:
     """Griewank, 1 + Σ xᵢ² / 4000 - Π cos(xᵢ / √i): a bowl with many small, regular dents.
 
     Source: A. O. Griewank, "Generalized Descent for Global Optimization", Journal of Optimization Theory and
@@ -197,7 +197,7 @@ def griewank(x: FloatArray) -> FloatArray:
 
 
 @_benchmark((-10.0, 10.0), np.ones)
-def levy(x: FloatArray) -> FloatArray:
+def levy(x: Floats) -> Floats:
     """Levy, sin² πv₁ + Σ vᵢ² (1 + 10 sin²(πvᵢ + 1)) + v_d² (1 + sin² 2πv_d) with v = (x - 1) / 4.
 
     The sum is over i < d. There are many local minima.
@@ -212,7 +212,7 @@ def levy(x: FloatArray) -> FloatArray:
 
 
 def _schwefel_peak() -> float:
-    """Give the point where x sin √x is greatest below 500: tan t = -t/2 with t = √x between 6π and 7π."""
+    """Return the point where x sin √x is greatest below 500: tan t = -t/2 with t = √x between 6π and 7π."""
     t = 7 * math.pi
     for _ in range(12):
         t = 7 * math.pi - math.atan(t / 2)
@@ -223,7 +223,7 @@ SCHWEFEL_PEAK = _schwefel_peak()
 
 
 @_benchmark((-500.0, 500.0), lambda d: np.full(d, SCHWEFEL_PEAK))
-def schwefel(x: FloatArray) -> FloatArray:
+def schwefel(x: Floats) -> Floats:
     """Schwefel, Σ c - xᵢ sin √|xᵢ|: deep local minima far from the global one, which lies near a corner.
 
     The constant c = 418.98… is exact to machine precision, so that the minimum is 0. Outside the box the
@@ -235,13 +235,13 @@ def schwefel(x: FloatArray) -> FloatArray:
     return _total(peak - x * np.sin(np.sqrt(np.abs(x))))
 
 
-def _styblinski_tang_minimizer(d: int) -> FloatArray:
+def _styblinski_tang_minimizer(d: int) -> Floats:
     """Repeat the least root of the derivative, 2x³ - 16x + 5/2."""
     return np.full(d, np.polynomial.polynomial.polyroots([2.5, -16.0, 0.0, 2.0]).min())
 
 
 @_benchmark((-5.0, 5.0), _styblinski_tang_minimizer, minimum=None)
-def styblinski_tang(x: FloatArray) -> FloatArray:
+def styblinski_tang(x: Floats) -> Floats:
     """Styblinski-Tang, Σ (xᵢ⁴ - 16 xᵢ² + 5 xᵢ) / 2: 2^d minima, one in each orthant.
 
     Source: M. A. Styblinski and T.-S. Tang, "Experiments in Nonconvex Optimization: Stochastic Approximation
@@ -250,13 +250,13 @@ def styblinski_tang(x: FloatArray) -> FloatArray:
     return _total(x**4 - 16 * x**2 + 5 * x) / 2
 
 
-def _michalewicz_minimizer(d: int) -> FloatArray:
+def _michalewicz_minimizer(d: int) -> Floats:
     return np.array([_michalewicz_coordinate(i) for i in range(1, d + 1)])
 
 
 @functools.cache
 def _michalewicz_coordinate(i: int) -> float:
-    """Give the point of [0, π] where sin(x) sin(u)²⁰ with u = i x²/π is greatest.
+    """Return the point of [0, π] where sin(x) sin(u)²⁰ with u = i x²/π is greatest.
 
     Between neighbouring zeros jπ, (j + 1)π of sin(u) it has one peak, at a zero of its logarithmic
     derivative. The highest is one of the two nearest to the top of sin(x), at π/2, where u = iπ/4.
@@ -278,7 +278,7 @@ def _michalewicz_coordinate(i: int) -> float:
 
 
 @_benchmark((0.0, math.pi), _michalewicz_minimizer, minimum=None)
-def michalewicz(x: FloatArray) -> FloatArray:
+def michalewicz(x: Floats) -> Floats:
     """Michalewicz, -Σ sin(xᵢ) sin²⁰(i xᵢ² / π): steep ridges and valleys between wide plateaus.
 
     Source: Z. Michalewicz, "Genetic Algorithms + Data Structures = Evolution Programs", Springer, 1992.

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from problems.constrained.problem import ConstrainedProblem, Rows
+from cem.families.base import Floats
+from problems.constrained.problem import ConstrainedProblem
 
 
-def _g01(x: Rows) -> Any:
+def _g01(x: Floats) -> Any:
     return 5 * x[:, :4].sum(1) - 5 * (x[:, :4] ** 2).sum(1) - x[:, 4:].sum(1)
 
 
-def _g01_g(x: Rows) -> Any:
+def _g01_g(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i, j, k, l, _ = x.T  # noqa: E741
     return (
         2 * a + 2 * b + j + k - 10,
@@ -39,12 +40,12 @@ g03 = ConstrainedProblem(
 )
 
 
-def _g04(x: Rows) -> Any:
+def _g04(x: Floats) -> Any:
     a, _, c, _, e = x.T
     return 5.3578547 * c**2 + 0.8356891 * a * e + 37.293239 * a - 40792.141
 
 
-def _g04_g(x: Rows) -> Any:
+def _g04_g(x: Floats) -> Any:
     a, b, c, d, e = x.T
     u = 85.334407 + 0.0056858 * b * e + 0.0006262 * a * d - 0.0022053 * c * e
     v = 80.51249 + 0.0071317 * b * e + 0.0029955 * a * b + 0.0021813 * c**2
@@ -57,7 +58,7 @@ g04 = ConstrainedProblem(
 )
 
 
-def _g05_h(x: Rows) -> Any:
+def _g05_h(x: Floats) -> Any:
     a, b, c, d = x.T
     return (
         1000 * np.sin(-c - 0.25) + 1000 * np.sin(-d - 0.25) + 894.8 - a,
@@ -87,7 +88,7 @@ g06 = ConstrainedProblem(
 )
 
 
-def _g07(x: Rows) -> Any:
+def _g07(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i, j = x.T
     return (
         a**2 + b**2 + a * b - 14 * a - 16 * b + (c - 10) ** 2 + 4 * (d - 5) ** 2 + (e - 3) ** 2
@@ -95,7 +96,7 @@ def _g07(x: Rows) -> Any:
     )  # fmt: skip
 
 
-def _g07_g(x: Rows) -> Any:
+def _g07_g(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i, j = x.T
     return (
         -105 + 4 * a + 5 * b - 3 * g + 9 * h,
@@ -121,7 +122,7 @@ g08 = ConstrainedProblem(
 )  # fmt: skip
 
 
-def _g09(x: Rows) -> Any:
+def _g09(x: Floats) -> Any:
     a, b, c, d, e, f, g = x.T
     return (
         (a - 10) ** 2 + 5 * (b - 12) ** 2 + c**4 + 3 * (d - 11) ** 2 + 10 * e**6 + 7 * f**2 + g**4
@@ -129,7 +130,7 @@ def _g09(x: Rows) -> Any:
     )  # fmt: skip
 
 
-def _g09_g(x: Rows) -> Any:
+def _g09_g(x: Floats) -> Any:
     a, b, c, d, e, f, g = x.T
     return (
         -127 + 2 * a**2 + 3 * b**4 + c + 4 * d**2 + 5 * e,
@@ -142,7 +143,7 @@ def _g09_g(x: Rows) -> Any:
 g09 = ConstrainedProblem("g09", _g09, ((-10, 10),) * 7, 680.630057374402, _g09_g)
 
 
-def _g10_g(x: Rows) -> Any:
+def _g10_g(x: Floats) -> Any:
     a, b, c, d, e, f, g, h = x.T
     return (
         -1 + 0.0025 * (d + f),
@@ -171,7 +172,7 @@ g11 = ConstrainedProblem(
 )
 
 
-def _g12_g(x: Rows) -> Any:
+def _g12_g(x: Floats) -> Any:
     # the nearest of the 9^3 centres 1, ..., 9 is the nearest in each coordinate
     return (((x - np.clip(np.rint(x), 1, 9)) ** 2).sum(1) - 0.0625,)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from problems.constrained.problem import ConstrainedProblem, Rows
+from cem.families.base import Floats
+from problems.constrained.problem import ConstrainedProblem
 
 
-def _g13_h(x: Rows) -> Any:
+def _g13_h(x: Floats) -> Any:
     a, b, c, d, e = x.T
     return (x**2).sum(1) - 10, b * c - 5 * d * e, a**3 + b**3 + 1
 
@@ -25,7 +26,7 @@ g13 = ConstrainedProblem(
 _G14 = np.array([-6.089, -17.164, -34.054, -5.914, -24.721, -14.986, -24.1, -10.708, -26.662, -22.179])
 
 
-def _g14_h(x: Rows) -> Any:
+def _g14_h(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i, j = x.T
     return a + 2 * b + 2 * c + f + j - 2, d + 2 * e + f + g - 1, c + g + h + 2 * i + j - 1
 
@@ -47,7 +48,7 @@ g15 = ConstrainedProblem(
 )
 
 
-def _g16_parts(x: Rows) -> tuple[Any, ...]:
+def _g16_parts(x: Floats) -> tuple[Any, ...]:
     a, b, c, d, e = x.T
     y1 = b + c + 41.6
     c1 = 0.024 * d - 4.62
@@ -86,7 +87,7 @@ def _g16_parts(x: Rows) -> tuple[Any, ...]:
     return y1, y2, y3, y4, y5, y6, y7, y8, y9, y10, y11, y12, y13, y14, y15, y16, y17, c15, c16, c17
 
 
-def _g16(x: Rows) -> Any:
+def _g16(x: Floats) -> Any:
     y = _g16_parts(x)
     y4, y5, y12, y13, y14, y15, y16, y17, c15, c16 = (
         y[3], y[4], y[11], y[12], y[13], y[14], y[15], y[16], y[17], y[18]
@@ -103,7 +104,7 @@ _G16_HIGH = (405.23, 1053.6667, 35.03, 665.585, 584.463, 265.916, 7.046, 0.222, 
              537.141, 3247.039, 26844.086, 0.386, 140000.0, 12146108.0)  # fmt: skip
 
 
-def _g16_g(x: Rows) -> Any:
+def _g16_g(x: Floats) -> Any:
     y = _g16_parts(x)
     c = x.T
     return (
@@ -131,14 +132,14 @@ g16 = ConstrainedProblem(
 )
 
 
-def _g17(x: Rows) -> Any:
+def _g17(x: Floats) -> Any:
     a, b = x[:, 0], x[:, 1]
     first = np.where(a < 300, 30 * a, 31 * a)
     second = np.where(b < 100, 28 * b, np.where(b < 200, 29 * b, 30 * b))
     return first + second
 
 
-def _g17_h(x: Rows) -> Any:
+def _g17_h(x: Floats) -> Any:
     a, b, c, d, e, f = x.T
     return (
         -a + 300 - c * d / 131.078 * np.cos(1.48477 - f) + 0.90798 * c**2 / 131.078 * np.cos(1.47588),
@@ -157,12 +158,12 @@ g17 = ConstrainedProblem(
 )
 
 
-def _g18(x: Rows) -> Any:
+def _g18(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i = x.T
     return -0.5 * (a * d - b * c + c * i - e * i + e * h - f * g)
 
 
-def _g18_g(x: Rows) -> Any:
+def _g18_g(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i = x.T
     return (
         c**2 + d**2 - 1,
@@ -196,13 +197,13 @@ _G19_D = np.array([4, 8, 10, 6, 2])
 _G19_E = np.array([-15, -27, -36, -18, -12])
 
 
-def _g19(x: Rows) -> Any:
+def _g19(x: Floats) -> Any:
     y = x[:, 10:]
     quadratic = np.einsum("ni,ij,nj->n", y, _G19_C, y)
     return quadratic + 2 * (y**3) @ _G19_D - x[:, :10] @ _G19_B
 
 
-def _g19_g(x: Rows) -> Any:
+def _g19_g(x: Floats) -> Any:
     y = x[:, 10:]
     return -2 * y @ _G19_C - 3 * _G19_D * y**2 - _G19_E + x[:, :10] @ _G19_A
 
@@ -210,7 +211,7 @@ def _g19_g(x: Rows) -> Any:
 g19 = ConstrainedProblem("g19", _g19, ((0, 10),) * 15, 32.6555929502463, _g19_g)
 
 
-def _g21_h(x: Rows) -> Any:
+def _g21_h(x: Floats) -> Any:
     _, b, c, d, e, f, g = x.T
     return (
         -300 * c + 7500 * e - 7500 * f - 25 * d * e + 25 * d * f + c * d,
@@ -231,12 +232,12 @@ g21 = ConstrainedProblem(
 )
 
 
-def _g23_g(x: Rows) -> Any:
+def _g23_g(x: Floats) -> Any:
     _, _, c, d, e, f, g, h, i = x.T
     return i * c + 0.02 * f - 0.025 * e, i * d + 0.02 * g - 0.015 * h
 
 
-def _g23_h(x: Rows) -> Any:
+def _g23_h(x: Floats) -> Any:
     a, b, c, d, e, f, g, h, i = x.T
     return a + b - c - d, 0.03 * a + 0.01 * b - i * (c + d), c + f - e, d + g - h
 

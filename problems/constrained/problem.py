@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 import cem
+from cem.families.base import Floats
 
-Rows = NDArray[np.float64]
-Formula = Callable[[Rows], Any]
+Formula = Callable[[Floats], Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,14 +65,14 @@ class ConstrainedProblem:
         return parts
 
     def __call__(self, x: ArrayLike) -> Any:
-        """Evaluate rows (n, d) to (n,), or one point (d,) to a float."""
+        """Evaluate rows (n, d) to values (n,), or one point (d,) to a float."""
         rows = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
             values = self.formula(np.atleast_2d(rows))
         return float(values[0]) if rows.ndim == 1 else np.asarray(values)
 
     def violation(self, x: ArrayLike) -> float:
-        """Give the largest violation at one point."""
+        """Return the largest violation at one point."""
         row = np.atleast_2d(np.asarray(x, dtype=np.float64))
         worst = 0.0
         if self.inequalities is not None:
@@ -89,11 +89,11 @@ class ConstrainedProblem:
 class _OfOne:
     formula: Formula
 
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, x: Floats) -> Floats:
         with np.errstate(all="ignore"):
             return np.asarray(columns(self.formula(np.asarray(x, dtype=np.float64)[None]))[0])
 
 
-def columns(values: Any) -> NDArray[np.float64]:
-    """Give a formula's tuple of columns as one array (n, m)."""
+def columns(values: Any) -> Floats:
+    """Return a formula's tuple of columns as one array (n, m)."""
     return np.stack(np.broadcast_arrays(*values), axis=1) if isinstance(values, tuple) else np.asarray(values)

@@ -28,15 +28,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 
+from cem.families.base import Array, Floats, Index, Mask
 from problems.maxcut.edges import check_edges, check_size, check_weights, merge
 from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import gain_step
 
 Matrix: TypeAlias = "sparse.csr_array[np.float64, tuple[int, int]]"
-Vector: TypeAlias = NDArray[np.float64]
 
 MOST_CORE = 16_000  # vertices left to the dense factorisation: 2 GB
 DENSE = 0.05  # share of non-zeros from which dense arithmetic is faster
@@ -120,7 +120,7 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     return (bound + (len(numbers) + n) * 2 * _UNIT * math.fsum(np.abs(numbers))) * scale
 
 
-def _symmetric(n: int, first: NDArray[Any], second: NDArray[Any], weights: Vector) -> Matrix:
+def _symmetric(n: int, first: Array, second: Array, weights: Floats) -> Matrix:
     """Return the weight matrix with each edge at both of its ends, its rows sorted."""
     rows, columns = np.concatenate((first, second)), np.concatenate((second, first))
     return sparse.csr_array((np.concatenate((weights, weights)), (rows, columns)), shape=(n, n))
@@ -134,7 +134,7 @@ def _step(graph: Matrix, scale: float) -> float:
     return gain_step(weights.astype(np.int64), graph.indptr) / scale
 
 
-def _semidefinite_bound(graph: Matrix, weights: Vector, positive: float, step: float) -> float:
+def _semidefinite_bound(graph: Matrix, weights: Floats, positive: float, step: float) -> float:
     """Return ``sum(w)/2 + sum(z)/4`` for a certified `z`, infinity where none could be."""
     n = graph.shape[0]
     if n > MOST_CORE and not _within_reach(graph):
@@ -153,7 +153,7 @@ def _semidefinite_bound(graph: Matrix, weights: Vector, positive: float, step: f
 # --- looking for a good dual point ------------------------------------------------------------------------
 
 
-def _relaxed(graph: Matrix, half: float, positive: float, step: float) -> tuple[Vector, float]:
+def _relaxed(graph: Matrix, half: float, positive: float, step: float) -> tuple[Floats, float]:
     """Solve the relaxation by the mixing method; give a diagonal and an estimate of the least eigenvalue.
 
     Each vertex has a unit vector v_i, and they minimise ``sum(w_ij v_i·v_j)``. The vertex's best answer to
@@ -203,9 +203,9 @@ def _settled(lower: float, upper: float, step: float) -> bool:
 class _Groups:
     """Vertices in groups that are updated together; all arrays are in the order of the groups."""
 
-    order: NDArray[np.int64]
+    order: Index
     matrix: Any
-    parts: list[tuple[slice, Any, Vector]]
+    parts: list[tuple[slice, Any, Floats]]
 
     @classmethod
     def of(cls, graph: Matrix) -> _Groups:
@@ -223,7 +223,7 @@ class _Groups:
         places = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
         return cls(order, chosen, [(place, chosen[place], hold[place]) for place in places])
 
-    def answer(self, vectors: Vector) -> None:
+    def answer(self, vectors: Floats) -> None:
         """Let each group in turn answer to the others, in place."""
         for place, rows, hold in self.parts:
             answer = hold * vectors[place] - rows @ vectors
@@ -231,7 +231,7 @@ class _Groups:
             np.divide(answer, length, out=vectors[place], where=length > 0)
 
 
-def _least_eigenvalue(matrix: Any, z: Vector, rng: np.random.Generator) -> float:
+def _least_eigenvalue(matrix: Any, z: Floats, rng: np.random.Generator) -> float:
     """Estimate the least eigenvalue of ``matrix + Diag(z)`` from above, by Lanczos steps.
 
     (Without reorthogonalisation: converged eigenvalues come in several copies, but they are right.)
@@ -305,7 +305,7 @@ def _within_reach(graph: Matrix) -> bool:
     return rest is not None and rest.shape[0] <= MOST_CORE
 
 
-def _with_diagonal(graph: Matrix, z: Vector) -> Matrix:
+def _with_diagonal(graph: Matrix, z: Floats) -> Matrix:
     return (graph + sparse.diags_array(z)).tocsr()
 
 
@@ -326,7 +326,7 @@ def _eliminated(matrix: Matrix) -> Matrix | None:
         matrix, beside = kept[:, rest].tocsr(), kept[:, gone].tocsr()
         scaled = (beside @ sparse.diags_array(1 / pivots)).tocsr()
         terms = int(np.diff(beside.indptr).max(initial=0))
-        sizes: Vector = np.asarray(abs(matrix).sum(axis=1)).ravel()
+        sizes: Floats = np.asarray(abs(matrix).sum(axis=1)).ravel()
         sizes += abs(scaled) @ np.asarray(abs(beside).sum(axis=0)).ravel()
         lower = sparse.tril(matrix - scaled @ beside.T.tocsr(), k=-1)
         diagonal = matrix.diagonal() - scaled.multiply(beside).sum(axis=1)
@@ -334,7 +334,7 @@ def _eliminated(matrix: Matrix) -> Matrix | None:
     return matrix
 
 
-def _independent_low_degree(matrix: Matrix, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _independent_low_degree(matrix: Matrix, rng: np.random.Generator) -> Mask:
     """Mark vertices that come before all of their neighbours in a random order by degree.
 
     References

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cem.families.base import Array, Floats, Index
 from problems.binary import NOT_BINARY
 
 WORD = 64
@@ -35,10 +36,10 @@ class Edges:
     """
 
     upper: Any
-    alike: list[tuple[float, tuple[NDArray[np.int64], NDArray[np.int64]]]]
+    alike: list[tuple[float, tuple[Index, Index]]]
 
     @classmethod
-    def of(cls, n: int, edges: NDArray[np.int64], weights: NDArray[np.float64]) -> Edges:
+    def of(cls, n: int, edges: Index, weights: Floats) -> Edges:
         """Prepare the edges of a graph of `n` vertices."""
         most = float(np.abs(weights).sum()) if (weights == np.floor(weights)).all() else np.inf
         exact = most <= 2**24
@@ -49,7 +50,7 @@ class Edges:
         return cls(upper, alike if len(alike) <= MOST_VALUES and most < 2**53 else [])
 
 
-def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
+def cut_values(edges: Edges, X: Array) -> Floats:
     """Evaluate the rows of `X`, a block at a time.
 
     Raises
@@ -64,11 +65,11 @@ def cut_values(edges: Edges, X: NDArray[Any]) -> NDArray[np.float64]:
     values = np.empty(len(X))
     for first in range(0, len(X), rows):
         block = slice(first, first + rows)
-        values[block] = _counted(edges.alike, X[block]) if packed else _product(edges.upper, X[block])
+        values[block] = _count(edges.alike, X[block]) if packed else _product(edges.upper, X[block])
     return values
 
 
-def _product(upper: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+def _product(upper: Any, X: Array) -> Floats:
     """Evaluate rows by a sparse product.
 
     With ``z = x - 1/2`` an edge is cut where ``z[i] z[j] = -1/4`` and not where it is 1/4, so the cut is
@@ -80,7 +81,7 @@ def _product(upper: Any, X: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(half - 2.0 * np.einsum("ij,ij->j", z, upper @ z).astype(np.float64))
 
 
-def _counted(alike: list[tuple[float, tuple[Any, Any]]], X: NDArray[Any]) -> NDArray[np.float64]:
+def _count(alike: list[tuple[float, tuple[Any, Any]]], X: Array) -> Floats:
     """Evaluate rows by counting, for each weight, the edges that they cut."""
     sides = _by_vertex(X.astype(np.uint8, copy=False))
     rows: list[NDArray[np.uint64]] = []
@@ -92,7 +93,7 @@ def _counted(alike: list[tuple[float, tuple[Any, Any]]], X: NDArray[Any]) -> NDA
             differing ^= sides[second[chunk]]
             unit = weight
             while len(differing):
-                left, differing = _added_up(differing)
+                left, differing = _add_up(differing)
                 rows.append(left)
                 worth += [unit] * len(left)
                 unit *= 2
@@ -110,8 +111,8 @@ def _by_vertex(X: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(packed.T).view(np.uint64)
 
 
-def _added_up(words: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Add rows of bits, three to two: give a few rows and the carries, with the sums ``rows + 2 carries``."""
+def _add_up(words: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Add rows of bits, three to two; return a few rows and the carries, whose sums are ``rows + 2 carries``."""
     carried = [words[:0]]
     while len(words) > FEW_ROWS:
         third = len(words) // 3

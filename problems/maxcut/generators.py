@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cem.families.base import Floats, Index
 
 
-def random_edges(n: int, probability: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def random_edges(n: int, probability: float, rng: np.random.Generator) -> Index:
     """Draw each of the n(n-1)/2 pairs with the given probability; return them, shape (m, 2).
 
     The gaps between taken pairs are geometric, so that work and memory go with `m` and not with n².
@@ -43,7 +44,7 @@ def random_edges(n: int, probability: float, rng: np.random.Generator) -> NDArra
     return np.column_stack((taken - before[j], j))
 
 
-def random_weights(m: int, choices: Sequence[float], rng: np.random.Generator) -> NDArray[np.float64]:
+def random_weights(m: int, choices: Sequence[float], rng: np.random.Generator) -> Floats:
     """Draw `m` weights from `choices`, all equally likely.
 
     Raises
@@ -57,7 +58,7 @@ def random_weights(m: int, choices: Sequence[float], rng: np.random.Generator) -
     return values[rng.integers(values.size, size=m)]
 
 
-def torus_edges(rows: int, columns: int) -> NDArray[np.int64]:
+def torus_edges(rows: int, columns: int) -> Index:
     """Join each cell of a grid that wraps around to those below and to the right: shape (2·rows·columns, 2).
 
     Raises
@@ -72,9 +73,7 @@ def torus_edges(rows: int, columns: int) -> NDArray[np.int64]:
     return np.column_stack((np.tile(cells.ravel(), 2), np.concatenate((below.ravel(), right.ravel()))))
 
 
-def planted(
-    n: int, block: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
+def planted(n: int, block: int, rng: np.random.Generator) -> tuple[Index, Floats, float]:
     """Draw a complete graph whose maximum cut is the one between its first `block` vertices and the rest.
 
     Returns

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cem.families.base import Floats, Index
 
 
-def read_graph(path: str | os.PathLike[str]) -> tuple[int, NDArray[np.int64], NDArray[np.float64]]:
+def read_graph(path: str | os.PathLike[str]) -> tuple[int, Index, Floats]:
     """Read a graph.
 
     A plain file is read in bulk. Only where that fails are its lines read one by one, to find the bad one or
@@ -69,7 +70,7 @@ def _header(source: Path, lines: list[str]) -> tuple[int, int, int]:
     raise ValueError(f"{source}, line {len(lines) + 1}: the file is empty, expected the header 'n m'")
 
 
-def _in_bulk(body: list[str], n: int, m: int) -> NDArray[np.float64] | None:
+def _in_bulk(body: list[str], n: int, m: int) -> Floats | None:
     """Read the rows (i, j, weight) of a file that is plain and without faults; None for any other."""
     if m == 0 or not body or not _words(body[0]):  # loadtxt warns where it finds nothing
         return None
@@ -91,7 +92,7 @@ def _in_bulk(body: list[str], n: int, m: int) -> NDArray[np.float64] | None:
     return table
 
 
-def _line_by_line(source: Path, body: list[str], header: int, n: int, m: int) -> NDArray[np.float64]:
+def _line_by_line(source: Path, body: list[str], header: int, n: int, m: int) -> Floats:
     """Read the rows (i, j, weight), and name the line of the first fault.
 
     Raises

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.families import Exponential
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
 
 MEANS = (0.25, 0.4, 0.1, 0.3, 0.2)
 
 
-def shortest_path(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the length of the shortest path of each row of five edge lengths, shape ``(n,)``."""
+def shortest_path(x: Floats) -> Floats:
+    """Return the length of the shortest path of each row of five edge lengths, shape ``(n,)``."""
     x1, x2, x3, x4, x5 = np.asarray(x).T
     return np.asarray(np.minimum.reduce([x1 + x4, x1 + x3 + x5, x2 + x5, x2 + x3 + x4]))
 
 
 def bridge(level: float = 2.0) -> RareEventProblem:
-    """Make the problem of the shortest path being at least `level` long.
+    """Return the problem of the shortest path being at least `level` long.
 
     The reference is computed by quadrature, to a relative error below 1e-9.
 
@@ -52,7 +52,7 @@ def bridge(level: float = 2.0) -> RareEventProblem:
 def _with_first_shorter(
     level: float, m1: float, m2: float, m3: float, m4: float, m5: float
 ) -> tuple[float, float]:
-    """Integrate P(shortest path >= level, x1 <= x2) over x1; give it with its error bound.
+    """Integrate P(shortest path >= level, x1 <= x2) over x1; return it with its error bound.
 
     Given x1 <= x2, all paths are long enough where x4 >= level - x1 and x5 >= level - x1 - y with
     y = min(x2 - x1, x3). Exponential times forget: x2 - x1 is again exponential with mean m2, so that

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
-
-Array = NDArray[np.float64]
 
 REFERENCE = 0.0010241558775305748
 ITEMS = 30
@@ -18,7 +16,7 @@ SEED = 7
 FILLED = 0.2
 
 
-def share_within(weights: Array, capacity: int) -> float:
+def share_within(weights: Floats, capacity: int) -> float:
     """P(Σ a_i x_i <= capacity), x uniform on {0,1}^n, by dynamic programming."""
     mass = np.zeros(capacity + 1)
     mass[0] = 1.0
@@ -29,18 +27,18 @@ def share_within(weights: Array, capacity: int) -> float:
     return float(mass.sum())
 
 
-def load(weights: Array) -> Callable[[Array], Array]:
+def load(weights: Floats) -> Callable[[Floats], Floats]:
     """Performance: the total weight."""
     return lambda x: np.asarray(x @ weights)
 
 
-def fits(weights: Array, capacity: int) -> Callable[[Array], Array]:
+def fits(weights: Floats, capacity: int) -> Callable[[Floats], Floats]:
     """Performance: 1 where the subset fits, else 0."""
     return lambda x: (x @ weights <= capacity).astype(float)
 
 
-def _knapsack() -> tuple[Array, int]:
-    """Give weights and capacity."""
+def _knapsack() -> tuple[Floats, int]:
+    """Return weights and capacity."""
     weights = np.random.default_rng(SEED).integers(10, 100, ITEMS).astype(float)
     return weights, int(weights.sum() * FILLED)
 
@@ -52,7 +50,7 @@ def compute() -> dict[str, float]:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases: with the weight as performance, and with whether it fits."""
+    """Return the cases: with the weight as performance, and with whether it fits."""
     weights, capacity = _knapsack()
     coins = cem.Bernoulli(np.full(ITEMS, 0.5))
     error, source = 1e-12 * REFERENCE, "dynamic programming"

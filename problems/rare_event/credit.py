@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
-
-Array = NDArray[np.float64]
 
 REFERENCES = {
     "credit 20": 0.0007003784472443236,
@@ -46,7 +44,7 @@ T = {"t-credit 50": (50, 12, 0.25, 13), "t-credit 250": (250, 12, 0.25, 63)}
 """Obligors, degrees of freedom, loading and level; unit exposures and thresholds of half a root of n."""
 
 
-def tail_given(default: Array, exposures: Array, level: int) -> Array:
+def tail_given(default: Floats, exposures: Floats, level: int) -> Floats:
     """P(loss >= level) for rows of independent default probabilities, (Q, n)."""
     alive = np.zeros((len(default), level))
     alive[:, 0] = 1.0
@@ -60,7 +58,7 @@ def tail_given(default: Array, exposures: Array, level: int) -> Array:
     return tail
 
 
-def normal_tail(loading: float, thresholds: Array, exposures: Array, level: int) -> float:
+def normal_tail(loading: float, thresholds: Floats, exposures: Floats, level: int) -> float:
     """P(loss >= level), normal copula: trapezoid in the factor (spectrally accurate)."""
     z = np.linspace(-10, 12, 1201)
     default = ndtr((loading * z[:, None] - thresholds) / np.sqrt(1 - loading**2))
@@ -68,7 +66,7 @@ def normal_tail(loading: float, thresholds: Array, exposures: Array, level: int)
     return float(weight @ tail_given(default, exposures, level))
 
 
-def t_tail(loading: float, nu: float, thresholds: Array, exposures: Array, level: int) -> float:
+def t_tail(loading: float, nu: float, thresholds: Floats, exposures: Floats, level: int) -> float:
     """P(loss >= level), t copula: trapezoid in the factor and in log W."""
     from scipy.stats import chi2
 
@@ -87,29 +85,29 @@ def t_tail(loading: float, nu: float, thresholds: Array, exposures: Array, level
     return total
 
 
-def normal_loss(loading: float, thresholds: Array, exposures: Array) -> Callable[[Array], Array]:
+def normal_loss(loading: float, thresholds: Floats, exposures: Floats) -> Callable[[Floats], Floats]:
     """Loss of rows (Z, ε_1 … ε_n)."""
 
-    def performance(x: Array) -> Array:
+    def performance(x: Floats) -> Floats:
         latent = loading * x[:, :1] + np.sqrt(1 - loading**2) * x[:, 1:]
-        loss: Array = (latent > thresholds) @ exposures
+        loss: Floats = (latent > thresholds) @ exposures
         return loss
 
     return performance
 
 
-def t_loss(loading: float, nu: float, thresholds: Array, exposures: Array) -> Callable[[Array], Array]:
+def t_loss(loading: float, nu: float, thresholds: Floats, exposures: Floats) -> Callable[[Floats], Floats]:
     """Loss of rows (W, Z, ε_1 … ε_n)."""
 
-    def performance(x: Array) -> Array:
+    def performance(x: Floats) -> Floats:
         latent = loading * x[:, 1:2] + np.sqrt(1 - loading**2) * x[:, 2:]
-        loss: Array = (latent * np.sqrt(nu / x[:, :1]) > thresholds) @ exposures
+        loss: Floats = (latent * np.sqrt(nu / x[:, :1]) > thresholds) @ exposures
         return loss
 
     return performance
 
 
-def _edges(p: Array) -> Array:
+def _edges(p: Floats) -> Floats:
     """Thresholds that standard normals exceed with these probabilities."""
     return np.asarray(-ndtri(p))
 
@@ -123,7 +121,7 @@ def compute() -> dict[str, float]:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases: rows (Z, ε) for the normal copula, (W, Z, ε) for the t copula."""
+    """Return the cases: rows (Z, ε) for the normal copula, (W, Z, ε) for the t copula."""
     from scipy.stats import chi2, norm
 
     cases = []

@@ -12,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
-
-Array = NDArray[np.float64]
 
 REFERENCES = {
     "network bridge": 2.001995002e-06,
@@ -71,11 +69,11 @@ def antipode(edges: Edges, source: int) -> int:
     return max(distance, key=lambda node: distance[node])
 
 
-def disconnected(edges: Edges, source: int, target: int) -> Callable[[Array], Array]:
+def disconnected(edges: Edges, source: int, target: int) -> Callable[[Floats], Floats]:
     """Vectorised performance: 1 where failed edges (ones) part the terminals."""
     nodes = 1 + max(max(e) for e in edges)
 
-    def performance(x: Array) -> Array:
+    def performance(x: Floats) -> Floats:
         up = np.asarray(x) < 0.5
         reach = np.zeros((nodes, len(up)), dtype=bool)
         reach[source] = True
@@ -126,7 +124,7 @@ def _forget(
 
 
 def _networks() -> dict[str, tuple[Edges, int, int, float]]:
-    """Give edges, terminals and the edges' failure probability by name."""
+    """Return edges, terminals and the edges' failure probability by name."""
     solid = dodecahedron()
     far = antipode(solid, 0)
     bridge = [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
@@ -146,7 +144,7 @@ def compute() -> dict[str, float]:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases: a 1 is an edge that fails, and the performance is 1 where the terminals part."""
+    """Return the cases: a 1 is an edge that fails, and the performance is 1 where the terminals part."""
     return [
         RareEventProblem(
             name,

@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 import cem
+from cem.families.base import Floats, Index, Mask
 from problems.rare_event.problem import RareEventProblem
 
-Array = NDArray[np.float64]
-States = NDArray[np.int64]
+States = Index
 
 REFERENCES = {
     "M/M/1 overflow": 5.826436930385099e-08,
@@ -38,7 +37,7 @@ CLAIM, SIZE, CAPITAL, SAFE = 0.15, 3, 30, 150
 
 
 def gamblers_ruin(up: float, start: int, top: int) -> float:
-    """Give the probability that a walk of ±1 reaches `top` from `start` before 0."""
+    """Return the probability that a walk of ±1 reaches `top` from `start` before 0."""
     odds = (1 - up) / up
     return float((odds**start - 1) / (odds**top - 1))
 
@@ -50,13 +49,13 @@ def single_queue() -> cem.MarkovPath:
         length = states[:, 0] + 2 * move - 1
         return np.column_stack([length, np.maximum(states[:, 1], length)])
 
-    def ended(states: States) -> NDArray[np.bool_]:
+    def ended(states: States) -> Mask:
         return np.asarray((states[:, 0] == 0) | (states[:, 0] == ROOM))
 
     return cem.MarkovPath(step, ended, [1, 1], [1 - JOINS, JOINS])
 
 
-def _moves(a: int, b: int) -> Array:
+def _moves(a: int, b: int) -> Floats:
     """Probabilities of an arrival, and of service at either node, with these many customers there."""
     rates = np.array([RATES[0], RATES[1] * (a > 0), RATES[2] * (b > 0)])
     return np.asarray(rates / rates.sum())
@@ -70,7 +69,7 @@ def tandem_queue() -> cem.MarkovPath:
         b = states[:, 1] + (move == 1) - (move == 2)
         return np.column_stack([a, b, np.maximum(states[:, 2], a + b)])
 
-    def ended(states: States) -> NDArray[np.bool_]:
+    def ended(states: States) -> Mask:
         total = states[:, 0] + states[:, 1]
         return np.asarray((total == 0) | (total == TOTAL))
 
@@ -103,7 +102,7 @@ def insurer() -> cem.MarkovPath:
         capital = states[:, 0] + np.where(claim == 1, -SIZE, 1)
         return np.column_stack([capital, np.minimum(states[:, 1], capital)])
 
-    def ended(states: States) -> NDArray[np.bool_]:
+    def ended(states: States) -> Mask:
         return np.asarray((states[:, 0] <= 0) | (states[:, 0] >= SAFE))
 
     return cem.MarkovPath(step, ended, [CAPITAL, CAPITAL], [1 - CLAIM, CLAIM])
@@ -135,7 +134,7 @@ def extreme(states: States) -> States:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases."""
+    """Return the cases."""
     chains: dict[str, tuple[Callable[[], cem.MarkovPath], float, str, str]] = {
         "M/M/1 overflow": (single_queue, ROOM, "upper", "gambler's ruin"),
         "tandem overflow": (tandem_queue, TOTAL, "upper", "Glasserman & Kou (1995); linear system"),

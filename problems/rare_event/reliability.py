@@ -10,91 +10,90 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.bridge import bridge
 from problems.rare_event.problem import RareEventProblem
 
-Array = NDArray[np.float64]
 SQ2 = np.sqrt(2.0)
 ROUNDED = 5e-6  # relative error of six printed digits
 
 
-def rp8(x: Array) -> Array:
+def rp8(x: Floats) -> Floats:
     """Plastic hinge."""
     return np.asarray(x[:, 0] + 2 * x[:, 1] + 2 * x[:, 2] + x[:, 3] - 5 * x[:, 4] - 5 * x[:, 5])
 
 
-def rp14(x: Array) -> Array:
+def rp14(x: Floats) -> Floats:
     """Stress in a shaft."""
     a, b, c, d, e = x.T
     return np.asarray(a - 32 / (np.pi * b**3) * np.sqrt(c**2 * d**2 / 16 + e**2))
 
 
-def rp22(u: Array) -> Array:
+def rp22(u: Floats) -> Floats:
     """Concave parabola."""
     return np.asarray(2.5 - (u[:, 0] + u[:, 1]) / SQ2 + 0.1 * (u[:, 0] - u[:, 1]) ** 2)
 
 
-def rp24(x: Array) -> Array:
+def rp24(x: Floats) -> Floats:
     """Quartic valley."""
     return np.asarray(2.5 - 0.2357 * (x[:, 0] - x[:, 1]) + 0.00463 * (x[:, 0] + x[:, 1] - 20) ** 4)
 
 
-def rp25(u: Array) -> Array:
+def rp25(u: Floats) -> Floats:
     """Intersection of two."""
     a, b = u.T
     return np.asarray(np.maximum(a**2 - 8 * b + 16, -16 * a + b + 32))
 
 
-def rp28(u: Array) -> Array:
+def rp28(u: Floats) -> Floats:
     """Product."""
     return np.asarray((78064 + 11710 * u[:, 0]) * (0.0104 + 0.00156 * u[:, 1]) - 146.14)
 
 
-def rp31(u: Array) -> Array:
+def rp31(u: Floats) -> Floats:
     """Narrow quartic."""
     return np.asarray(2 - u[:, 1] + 256 * u[:, 0] ** 4)
 
 
-def rp33(u: Array) -> Array:
+def rp33(u: Floats) -> Floats:
     """Two planes."""
     return np.asarray(np.minimum(3 * np.sqrt(3) - u.sum(1), 3 - u[:, 2]))
 
 
-def rp35(u: Array) -> Array:
+def rp35(u: Floats) -> Floats:
     """Two curved branches."""
     a, b = u.T
     return np.asarray(np.minimum(2 - b + np.exp(-0.1 * a**2) + (0.2 * a) ** 4, 4.5 - a * b))
 
 
-def rp53(x: Array) -> Array:
+def rp53(x: Floats) -> Floats:
     """Waves."""
     a, b = x.T
     return np.asarray(np.sin(2.5 * a) + 2 - (a**2 + 4) * (b - 1) / 20)
 
 
-def rp57(u: Array) -> Array:
+def rp57(u: Floats) -> Floats:
     """Union of a disc and a corner."""
     a, b = u.T
     corner = np.maximum(-(a**2) + b**3 + 3, 2 - a - 8 * b)
     return np.asarray(np.minimum(corner, (a + 3) ** 2 + (b + 3) ** 2 - 4))
 
 
-def rp77(x: Array) -> Array:
+def rp77(x: Floats) -> Floats:
     """Two disjoint regimes."""
     a, b, c = x.T
     return np.asarray(np.where(c <= 5, a - b - c, c - b))
 
 
-def rp89(u: Array) -> Array:
+def rp89(u: Floats) -> Floats:
     """Parabola and plane."""
     a, b = u.T
     return np.asarray(np.minimum(-(a**2) - b + 8, -a / 5 - b + 6))
 
 
-def rp110(u: Array) -> Array:
+def rp110(u: Floats) -> Floats:
     """Discontinuous slopes."""
     a, b = u.T
     left = np.where(a <= 3.5, 0.85 - 0.1 * a, 4 - a)
@@ -102,7 +101,7 @@ def rp110(u: Array) -> Array:
     return np.asarray(np.minimum(left, right))
 
 
-def four_branch(u: Array) -> Array:
+def four_branch(u: Floats) -> Floats:
     """Series system of four."""
     a, b = u.T
     curve = 3 + 0.1 * (a - b) ** 2
@@ -110,70 +109,70 @@ def four_branch(u: Array) -> Array:
     return np.asarray(np.minimum.reduce([curve + s, curve - s, a - b + 7 / SQ2, b - a + 7 / SQ2]))
 
 
-def convex_modes(u: Array) -> Array:
+def convex_modes(u: Floats) -> Floats:
     """One plane, one parabola opposite."""
     s = (u[:, 0] + u[:, 1]) / SQ2
     return np.asarray(np.minimum(3.2 + s, 0.1 * (u[:, 0] - u[:, 1]) ** 2 - s + 2.5))
 
 
-def oscillator(x: Array) -> Array:
+def oscillator(x: Floats) -> Floats:
     """Non-linear undamped oscillator."""
     m, c1, c2, r, t, f = x.T
     w = np.sqrt((c1 + c2) / m)
     return np.asarray(3 * r - np.abs(2 * f / (m * w**2) * np.sin(w * t / 2)))
 
 
-def sum_below(total: float) -> Callable[[Array], Array]:
-    """Make g = total - Σx."""
+def sum_below(total: float) -> Callable[[Floats], Floats]:
+    """Return the performance g = total - Σx."""
     return lambda x: np.asarray(total - x.sum(axis=1))
 
 
-def sum_above(total: float) -> Callable[[Array], Array]:
-    """Make g = Σx - total."""
+def sum_above(total: float) -> Callable[[Floats], Floats]:
+    """Return the performance g = Σx - total."""
     return lambda x: np.asarray(x.sum(axis=1) - total)
 
 
-def rp75(u: Array) -> Array:
+def rp75(u: Floats) -> Floats:
     """Product of two."""
     return np.asarray(3 - u[:, 0] * u[:, 1])
 
 
-def rp111(u: Array) -> Array:
+def rp111(u: Floats) -> Floats:
     """Product of two, four modes."""
     return np.asarray(12.5 - np.abs(u[:, 0] * u[:, 1]))
 
 
-def linear(u: Array) -> Array:
+def linear(u: Floats) -> Floats:
     """One plane at distance 3.5."""
     return np.asarray(3.5 - u.sum(axis=1) / np.sqrt(u.shape[1]))
 
 
-def parabola(u: Array) -> Array:
+def parabola(u: Floats) -> Floats:
     """Convex parabola with two design points."""
     return np.asarray(5 - u[:, 1] - 0.5 * (u[:, 0] - 0.1) ** 2)
 
 
-def four_modes(u: Array) -> Array:
+def four_modes(u: Floats) -> Floats:
     """Outside a square."""
     return np.asarray(3.5 - np.abs(u).max(axis=1))
 
 
-def unequal_modes(u: Array) -> Array:
+def unequal_modes(u: Floats) -> Floats:
     """Two opposite planes, one farther away."""
     return np.asarray(np.minimum(3.5 - u[:, 0], 3.7 + u[:, 0]))
 
 
-def max_of_ten(u: Array) -> Array:
+def max_of_ten(u: Floats) -> Floats:
     """Outside a corner."""
     return np.asarray(4.5 - u.max(axis=1))
 
 
-def min_of_five(u: Array) -> Array:
+def min_of_five(u: Floats) -> Floats:
     """Inside a corner."""
     return np.asarray(1.5 - u.min(axis=1))
 
 
-def chi_square(u: Array) -> Array:
+def chi_square(u: Floats) -> Floats:
     """Outside a ball."""
     return np.asarray(45 - (u**2).sum(axis=1))
 
@@ -187,19 +186,19 @@ def lognormal(mean: float, sd: float) -> Any:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases of this file, the bridge's among them."""
+    """Return the cases of this file, the bridge's among them."""
     return [*(bridge(level) for level in (1.5, 2.0, 3.0)), *_catalogue(), *_textbook()]
 
 
 def _case(name: str, g: Any, inputs: Any, p: float, source: str) -> RareEventProblem:
-    """Make a case; a number of inputs means independent standard normals."""
+    """Return a case; a number of inputs means independent standard normals."""
     if isinstance(inputs, int):
         inputs = cem.Gaussian(np.zeros(inputs), std=1)
     return RareEventProblem(name, g, inputs, 0.0, "lower", p, ROUNDED * p, source)
 
 
 def _catalogue() -> list[RareEventProblem]:
-    """Make the cases of the black-box reliability challenge."""
+    """Return the cases of the black-box reliability challenge."""
     from scipy.stats import gumbel_r, norm, uniform
 
     strong, weak, side = lognormal(120, 12), lognormal(50, 10), lognormal(40, 8)
@@ -232,7 +231,7 @@ def _catalogue() -> list[RareEventProblem]:
 
 
 def _textbook() -> list[RareEventProblem]:
-    """Make the cases that papers on importance sampling share."""
+    """Return the cases that papers on importance sampling share."""
     oscillation = cem.Gaussian([1, 1, 0.1, 0.5, 1, 0.6], std=[0.05, 0.1, 0.01, 0.05, 0.2, 0.1])
     return [
         _case("four-branch", four_branch, 2, 2.22280e-3, "Waarts (2000); quadrature"),

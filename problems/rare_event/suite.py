@@ -7,6 +7,6 @@ from problems.rare_event.problem import RareEventProblem
 
 
 def suite() -> list[RareEventProblem]:
-    """Make every case, each with its reference, the reference's error and its source."""
+    """Return every case, each with its reference, the reference's error and its source."""
     topics = (reliability, sums, networks, credit, walks, counting, queues)
     return [case for topic in topics for case in topic.problems()]

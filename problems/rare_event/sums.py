@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
-
-Array = NDArray[np.float64]
 
 REFERENCES = {
     "lognormal sum": 4.8951339577375936e-05,
@@ -48,8 +46,8 @@ def _discrete(marginal: Any, n: int, x: float, cells: int) -> float:
     return float(1 - inside[: cells - n // 2].sum())
 
 
-def _convolved(mass: Array, n: int) -> Array:
-    """Give the n-fold convolution, kept to its first len(mass) cells, by repeated squaring."""
+def _convolved(mass: Floats, n: int) -> Floats:
+    """Return the n-fold convolution, kept to its first len(mass) cells, by repeated squaring."""
     from scipy.signal import fftconvolve
 
     power = mass if n % 2 else np.ones(1)
@@ -72,7 +70,7 @@ def asmussen_kroese(marginal: Any, n: int, x: float, draws: int, seed: int = 0) 
 
 
 def _sums() -> dict[str, tuple[Any, int, float]]:
-    """Give marginal, number of summands and level by name."""
+    """Return marginal, number of summands and level by name."""
     from scipy.stats import lognorm, pareto, weibull_min
 
     return {
@@ -84,7 +82,7 @@ def _sums() -> dict[str, tuple[Any, int, float]]:
     }
 
 
-def _copula() -> Array:
+def _copula() -> Floats:
     return np.full((3, 3), CORRELATION) + (1 - CORRELATION) * np.eye(3)
 
 
@@ -95,18 +93,18 @@ def compute() -> dict[str, float]:
     return found | {"lognormal product": float(ndtr(-np.log(PRODUCT) / spread))}
 
 
-def total(x: Array) -> Array:
+def total(x: Floats) -> Floats:
     """Performance: the sum of a row."""
     return np.asarray(x.sum(axis=1))
 
 
-def product(x: Array) -> Array:
+def product(x: Floats) -> Floats:
     """Performance: the product of a row."""
     return np.asarray(x.prod(axis=1))
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases."""
+    """Return the cases."""
     from scipy.stats import lognorm
 
     cases = []

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 import cem
+from cem.families.base import Floats
 from problems.rare_event.problem import RareEventProblem
-
-Array = NDArray[np.float64]
 
 REFERENCES = {
     "walk 50": 1.9118603447974067e-05,
@@ -22,7 +20,7 @@ WALKS = {"walk 50": (50, -0.1, 25.0), "walk 20": (20, 0.0, 20.0)}
 
 
 def walk_maximum(n: int, drift: float, level: float, nodes: int = 400) -> float:
-    """Give P(max S_k >= level) of a walk of `n` steps N(drift, 1), by a Gauss-Legendre recursion."""
+    """Return P(max S_k >= level) of a walk of `n` steps N(drift, 1), by a Gauss-Legendre recursion."""
     low = level - 12 - 8 * np.sqrt(n)
     t, w = np.polynomial.legendre.leggauss(nodes)
     y = low + (level - low) * (t + 1) / 2
@@ -37,7 +35,7 @@ def walk_maximum(n: int, drift: float, level: float, nodes: int = 400) -> float:
     return hit
 
 
-def highest(drift: float) -> Callable[[Array], Array]:
+def highest(drift: float) -> Callable[[Floats], Floats]:
     """Performance: the largest partial sum of a row of standard normals plus drift."""
     return lambda u: np.asarray(np.cumsum(u + drift, axis=1).max(axis=1))
 
@@ -48,7 +46,7 @@ def compute() -> dict[str, float]:
 
 
 def problems() -> list[RareEventProblem]:
-    """Make the cases."""
+    """Return the cases."""
     return [
         RareEventProblem(
             name,
