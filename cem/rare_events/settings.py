@@ -2,8 +2,8 @@
 
 "Ingredients" names a row of the table that ``python scripts/benchmarks/rare_event/ingredients.py`` prints
 (docs/rare_events.md): what the method loses without it. "Tuning cases" are those of
-`problems.rare_event.tuning`, on which the values that no derivation gives were chosen; the cases of
-``scripts/benchmarks/rare_event/compare.py`` were kept apart.
+``scripts/benchmarks/rare_event/tuning.py``, on which the values that no derivation gives were chosen; the
+cases of ``scripts/benchmarks/rare_event/compare.py`` were kept apart.
 """
 
 from __future__ import annotations

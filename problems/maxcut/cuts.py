@@ -112,7 +112,7 @@ def _by_vertex(X: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def _add_up(words: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Add rows of bits, three to two; return a few rows and the carries, whose sums are ``rows + 2 carries``."""
+    """Add rows of bits, three to two; return a few rows and carries, whose sums are ``rows + 2 carries``."""
     carried = [words[:0]]
     while len(words) > FEW_ROWS:
         third = len(words) // 3
