@@ -281,8 +281,10 @@ class CrossEntropyMethod:
         d = dimension(self.family)
         if self._population * d > _MOST_NUMBERS:
             raise ValueError(f"a population of {self._population} with {d} variables is impossible")
-        if self._domain is not None and self._domain.low.shape != (d,):
-            raise ValueError(f"domain has the shape {self._domain.low.shape}, its family {d} variables")
+        if self._domain is not None:
+            for side in (self._domain.low, self._domain.high):
+                if side.shape != (d,):
+                    raise ValueError(f"domain has a side of shape {side.shape}, its family {d} variables")
         if self.best_x is not None and self.best_x.shape != (d,):
             raise ValueError(f"best_x has the shape {self.best_x.shape}, its family {d} variables")
         if not isinstance(self._update, tuple(getattr(updates, name) for name in updates.__all__)):
