@@ -25,7 +25,7 @@ from cem.plans.start import resolve_population, resolve_start, resolve_update, r
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
 _MOST_NUMBERS = 2**32  # of a batch: 32 GiB
-_STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet")
+_STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet", "lowest")
 
 
 class CrossEntropyMethod:

@@ -111,7 +111,8 @@ def optimize(
     target : float, optional
         Stop after the batch in which a score is at least this good.
     tol : float, optional
-        Elite scores that agree within ``tol * (1 + |best|)`` have converged. Default 1e-9.
+        Scores that differ by no more than `tol` times the range of scores that the run has seen, or than
+        rounding, agree. Default 1e-12.
     evaluation_timeout : float, optional
         Seconds that one call of `fun` may take, in a worker process (one, where `n_jobs` is 1). A candidate
         that takes longer twice is scored as NaN, and so is one that ends its process twice.

@@ -35,6 +35,8 @@ class State:
         Number of the last elites.
     best : float
         Best score among all batches.
+    lowest : float
+        Worst level among all iterations.
     quiet : int
         Iterations in a row that brought nothing new, as the stopping rule sees it.
     memory : mapping of str to ndarray
@@ -49,6 +51,15 @@ class State:
     best: float = -np.inf
     quiet: int = 0
     memory: Mapping[str, Array] = field(default_factory=dict)
+    lowest: float = np.inf
+
+    @property
+    def climb(self) -> float:
+        """The range of scores that the run has seen: from its worst level to its best score.
+
+        Single bad scores, penalties of any size, are no part of it.
+        """
+        return self.best - self.lowest if -np.inf < self.lowest < self.best < np.inf else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +172,8 @@ def advance(update: Update, state: State, batch: Batch, rule: Rule) -> State:
     """Make one iteration: let `update` learn, count, and let `rule` note what it goes by."""
     learned = update.step(state, batch)
     best = max(state.best, batch.best)
-    return rule.note(state, replace(learned, iteration=state.iteration + 1, best=best))
+    lowest = min(state.lowest, learned.level) if learned.elites else state.lowest
+    return rule.note(state, replace(learned, iteration=state.iteration + 1, best=best, lowest=lowest))
 
 
 def run(

@@ -11,6 +11,9 @@ from cem.core.budget import real_number
 from cem.core.loop import State
 from cem.families.base import Array, Floats
 
+TOLERANCE = 1e-12  # of the range of scores: a thousand times what the runs' own ends are told by (`_FLAT`)
+ROUNDING = 4e-15  # of the best score: some twenty roundings of a float64
+
 
 @dataclass(frozen=True)
 class Stopping:
@@ -19,7 +22,7 @@ class Stopping:
     Parameters
     ----------
     tol : float
-        Scores agree within ``tol * (1 + |best|)``.
+        Scores agree within ``tol`` times the range of scores that the run has seen, or within rounding.
     patience : int
         Iterations for which they must agree, so that a plateau met by chance is not an end.
 
@@ -29,20 +32,20 @@ class Stopping:
         If `tol` is negative or NaN.
     """
 
-    tol: float = 1e-9
+    tol: float = TOLERANCE
     patience: int = 5
 
     def __post_init__(self) -> None:
         if not real_number("tol", self.tol) >= 0:
             raise ValueError(f"tol must be a non-negative number, got {self.tol!r}.")
 
-    def margin(self, best: float) -> float:
-        """Return the difference of scores that does not count, at a best score of `best`."""
-        return self.tol * (1 + abs(best))
+    def margin(self, best: float, climb: float = 0.0) -> float:
+        """Return the difference of scores that does not count, at a best score after a climb of `climb`."""
+        return max(self.tol * climb, ROUNDING * abs(best)) if np.isfinite(best) else 0.0
 
     def note(self, before: State, after: State, /) -> State:
         """Count the iterations in a row in which the elites agree."""
-        margin = self.margin(after.elite_best)
+        margin = self.margin(after.elite_best, after.climb)
         spread = after.elite_best - (after.level if after.elites > 1 else before.level)
         return counted(before, after, after.elites > 0 and abs(spread) <= margin)
 
@@ -126,13 +129,12 @@ def _total(state: State) -> float:
     return float(state.memory["scores"].sum()) if "scores" in state.memory else -float("inf")
 
 
-# Hansen's tutorial, Appendix B.3: TolHistFun 1e-12, TolX 1e-12 of the first spread, NoEffectCoord in terms of
-# the coordinate's own size, ConditionCov 1e14 (of variances: 1e7 of axes).
-_FLAT = 1e-12
+# Hansen's tutorial, Appendix B.3: TolHistFun (there 1e-12 in the objective's unit), TolX 1e-12 of the first
+# spread, NoEffectCoord in terms of the coordinate's own size, ConditionCov 1e14 (of variances: 1e7 of axes).
+_FLAT = 1e-15  # of the range of scores
 _NARROW = 1e-12
 _WORST_RATIO = 1e7
 _SIZE = 1e-3  # of a coordinate's value: a spread below 1e-12 of that is below its resolution too
-_ROUNDING = 4e-15  # of the best score: some twenty roundings of a float64
 _BARREN = 10  # iterations without a score that ranks
 _EVERY = 10  # iterations: how often the slower criteria are looked at
 _MOST_KEPT = 20_000  # iterations: the longest window of Appendix B.3
@@ -152,8 +154,8 @@ class Exhausted:
     n : int
         Candidates per iteration.
     tol : float, optional
-        Best scores that differ by no more than ``tol * (1 + |best|)`` count as equal. Default: by no more
-        than 1e-12 or rounding.
+        Best scores that differ by no more than ``tol`` times the range of scores that the run has seen, or
+        than rounding, count as equal. Default: 1e-15.
     """
 
     start_std: Floats
@@ -203,7 +205,7 @@ class Exhausted:
         if len(bests) < self._short:
             return False
         best = state.elite_best
-        least = max(_FLAT, _ROUNDING * abs(best)) if self.tol is None else self.tol * (1 + abs(best))
+        least = max((_FLAT if self.tol is None else self.tol) * state.climb, ROUNDING * abs(best))
         if abs(best - bests[0]) > least:
             return False
         span = bests.max() - bests.min()

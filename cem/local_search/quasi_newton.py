@@ -20,6 +20,7 @@ from cem.local_search.line_search import search
 from cem.local_search.noise_level import NoiseLevel, along_line
 
 DENSE_UP_TO = 200  # variables
+_LEAST_STEP = 1e-7  # of the span: half of how far a difference goes where the value is 0
 _FIRST_STEP = 0.1  # of the span, in each variable
 _LINE_POINTS = 7  # six differences, as Moré & Wild (2011) advise
 
@@ -132,7 +133,8 @@ class BoxQuasiNewton:
 
     def _guess(self, fx: float) -> Curvature:
         """Guess, before anything is known, a curvature that changes f by its own size over the region."""
-        return self._isotropic(max(abs(fx), 1e-8) / max(float(np.mean(self.span)), 1e-100) ** 2)
+        size = max(abs(fx), self.noise.absolute / _LEAST_STEP**2)
+        return self._isotropic(size / max(float(np.mean(self.span)), 1e-100) ** 2)
 
     def _scaled(self, curvature: float, fx: float) -> Curvature:
         usable = np.isfinite(curvature) and curvature > 0

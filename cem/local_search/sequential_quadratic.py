@@ -21,6 +21,7 @@ from cem.local_search.requests import as_values
 FORWARD, CENTRAL = 1e-8, 1e-5  # steps of differences, in units of a variable's scale
 ACCURACY = 1e-12  # of the scaled objective: what differences with central steps resolve
 MOST_ITERATIONS = 100  # scipy's default
+_FLAT = 1e-8  # of the value: a slope below it is none
 INSIDE = 1e-10  # inequalities are met with this much to spare
 
 
@@ -100,7 +101,7 @@ class _Search:
         slope, slopes = self._differences(origin)
         if not (np.isfinite(value) and np.all(np.isfinite(residuals)) and np.all(np.isfinite(slope))):
             return self.best
-        size = max(1e-8, float(np.abs(slope).max()))
+        size = max(float(np.abs(slope).max()), _FLAT * abs(value)) or 1.0
         sizes = np.maximum(1e-8, np.abs(slopes).max(axis=1))
         equal = self.constraints.equality
         kinds = [("eq", equal, 1.0, 0.0), ("ineq", ~equal, -1.0, INSIDE)]

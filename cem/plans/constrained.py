@@ -11,14 +11,14 @@ from cem.core.constraints import Constraints
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step, Update, advance
-from cem.core.stopping import Stopping
+from cem.core.stopping import ROUNDING, Stopping
 from cem.families.base import Array, Family, Floats
 from cem.local_search.sequential_quadratic import Local, sequential_quadratic
 
 AGREEING = 30  # local searches at the best score, without a budget
 LEAST_AGREEING = 3  # when the budget ends it
 MOST_ROUNDS = 100  # each twice as long as the last: no budget gets there
-SAME = 1e-6  # relative difference of values that counts as the same optimum
+SAME = 1e-6  # of the way from the middle of the first batch: ends that close are the same optimum
 
 
 @dataclass(eq=False)
@@ -46,6 +46,7 @@ class FeasibleSearch:
     constraints: Constraints
     polish: bool
     found: list[Local] = field(init=False, default_factory=list)
+    middle: float = field(init=False, default=np.nan)  # score of the first batch
 
     def plan(self) -> Generator[Request, Batch, Ending]:
         """Run from `start` time and again, each run twice as long as the last, with local searches between.
@@ -72,7 +73,8 @@ class FeasibleSearch:
         """Searches that ended, feasible, at the best score of all."""
         scores = [local.score for local in self.found if local.excess <= 0]
         top = max(scores, default=0.0)
-        return sum(score >= top - SAME * (1 + abs(top)) for score in scores)
+        same = max(SAME * abs(top - self.middle), ROUNDING * abs(top))
+        return sum(score >= top - same for score in scores)
 
     def _converged(self, why: str) -> Ending:
         return Ending(Status.CONVERGED, f"{self.agreed} searches found the same best score{why}")
@@ -85,6 +87,8 @@ class FeasibleSearch:
         while state.iteration < length and not self.stopping.reason(state):
             batch = yield Draw(state.family, self.n, self.domain)
             local = local and batch.x.dtype.kind == "f"  # discrete candidates have no slopes
+            if np.isnan(self.middle) and np.isfinite(batch.scores).any():
+                self.middle = float(np.median(batch.scores[np.isfinite(batch.scores)]))
             top = _best_of(batch)
             best = max(best, top, key=lambda each: each.rank)
             state = advance(learner, state, batch, self.stopping)

@@ -66,7 +66,7 @@ class ContinuousSearch:
     restarts : int or None
         How often at most a sampling run is followed by another; None until two agree.
     tol : float or None
-        Scores within ``tol * (1 + |best|)`` agree. None: 1e-9, and runs go on down to rounding.
+        Scores within `tol` times the range that was seen agree. None: 1e-12, and runs go on to 1e-15.
     rng : numpy.random.Generator
         Of the choices between runs.
     """
@@ -169,7 +169,7 @@ class ContinuousSearch:
 
     @property
     def _margin(self) -> float:
-        return self.stopping.margin(self.ledger.best) if np.isfinite(self.ledger.best) else 0.0
+        return self.stopping.margin(self.ledger.best, self.ledger.climb)
 
     def _beginning(self, kind: Kind) -> Family:
         """Start a large run as the first one, a small run anywhere in the region."""
@@ -205,7 +205,7 @@ class ContinuousSearch:
     def _probed(self, outcome: _Run, n: int) -> Generator[Request, Batch, float]:
         """Look nearer to the start for something better than all that was found; return the gain, or 0."""
         start = self.update.init(self.start).family
-        state = replace(outcome.state, best=self.ledger.best)
+        state = replace(outcome.state, best=self.ledger.best, lowest=self.ledger.lowest)
         return (yield from self.ledger.counted(probe(state, start, n, self.stopping, self.domain)))
 
     def _family(self) -> Family:

@@ -62,7 +62,7 @@ def _held_steps(
     """Look for better integers several steps away; return whether there were any."""
     here = domain.present(np.asarray(ledger.best_x)[None])[0]
     span = np.where(np.isfinite(domain.high - domain.low), domain.high - domain.low, 5 * start.std)
-    steps = HeldSteps(domain, span, stopping.margin(ledger.best))
+    steps = HeldSteps(domain, span, stopping.margin(ledger.best, ledger.climb))
     return (yield from steps.run(Point(here, as_values(ledger.best)))) is not None
 
 
@@ -80,7 +80,7 @@ def _stepped(ledger: Ledger, stopping: Stopping, domain: Domain) -> Generator[Re
             return moved
         before = ledger.best
         ledger.add((yield Rows(rows)))
-        if ledger.best <= before + stopping.margin(before):
+        if ledger.best <= before + stopping.margin(before, ledger.climb):
             return moved
         moved = True
     return moved

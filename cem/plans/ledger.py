@@ -28,6 +28,10 @@ class Ledger:
         What the best candidate was drawn from; None where a stage chose it.
     last : Batch or None
         The last batch that was drawn.
+    lowest : float
+        The worst level among all iterations.
+    varied : bool
+        Whether two different scores have been seen.
     """
 
     spent: int = 0
@@ -35,14 +39,24 @@ class Ledger:
     best_x: Array | None = None
     family: Family | None = None
     last: Batch | None = None
+    lowest: float = np.inf
+    varied: bool = False
+
+    @property
+    def climb(self) -> float:
+        """The range of scores that the stages have seen, as `State.climb` has it."""
+        return self.best - self.lowest if -np.inf < self.lowest < self.best < np.inf else 0.0
 
     def counted(self, stage: Generator[Request, Batch, T], note: str = "") -> Generator[Request, Batch, T]:
         """Pass the requests of a stage on, count the answers, and put `note` on its first iteration."""
         try:
             request = next(stage)
             while True:
-                if isinstance(request, Step) and note:
-                    request, note = replace(request, note=note), ""
+                if isinstance(request, Step):
+                    if note:
+                        request, note = replace(request, note=note), ""
+                    if request.state is not None:
+                        self.lowest = min(self.lowest, request.state.lowest)
                 batch = yield request
                 if batch is not None:
                     self.add(batch, request.family if isinstance(request, Draw) else None)
@@ -54,6 +68,9 @@ class Ledger:
     def add(self, batch: Batch, family: Family | None = None) -> None:
         """Count a batch."""
         self.spent += len(batch.x)
+        if not self.varied:
+            finite = batch.scores[np.isfinite(batch.scores)]
+            self.varied = finite.size > 0 and not (finite.min() == finite.max() == max(self.best, finite[0]))
         self.last = batch if family is not None else self.last
         if batch.best > self.best:
             self.best, self.family = batch.best, family

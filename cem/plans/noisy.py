@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Estimate, Status
 from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, Update, advance
-from cem.core.stopping import Stopping
+from cem.core.stopping import ROUNDING, Stopping
 from cem.families.base import Array, Family, Floats
 
 REEVALUATED = 0.1  # share of a batch that is scored twice
@@ -157,9 +157,8 @@ def _probe(
         for row in np.argsort(-_ranked(batch.scores), kind="stable")[:FINALISTS]:
             other = yield from _measured(batch.x[row], times)
             gain = other.score - centre.score
-            if gain > STANDARD_ERRORS * np.hypot(centre.standard_error, other.standard_error) + 1e-9 * (
-                1 + abs(centre.score)
-            ):
+            error = float(np.hypot(centre.standard_error, other.standard_error))
+            if gain > STANDARD_ERRORS * error + ROUNDING * abs(centre.score):
                 return gain
     return 0.0
 

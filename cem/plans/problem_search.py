@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Ended, Request, Update, run
+from cem.core.loop import Batch, Ended, Request, State, Update, run
 from cem.core.stopping import ArchiveSettled, Stopping
 from cem.families.base import Family
 
@@ -27,27 +27,31 @@ def independent_runs(
 
     If the budget ends it after three have, it has converged all the same.
     """
-    bests: list[float] = []
+    ends: list[State] = []
     for effort in range(1, MOST_RUNS + 1):
         try:
             outcome = yield from run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
         except Ended as ended:
-            agreed = _agreeing(bests, stopping)
+            agreed = _agreeing(ends, stopping)
             if not ended.status.limit or agreed < LEAST_AGREEING:
                 raise
             return _converged(agreed, f"; {ended}")
-        bests.append(outcome.state.best)
-        if (agreed := _agreeing(bests, stopping)) >= agreeing:
+        ends.append(outcome.state)
+        if (agreed := _agreeing(ends, stopping)) >= agreeing:
             return _converged(agreed, "")
     return Ending(
         Status.COLLAPSED,
-        f"only {_agreeing(bests, stopping)} of {len(bests)} independent runs found the best score",
+        f"only {_agreeing(ends, stopping)} of {len(ends)} independent runs found the best score",
     )
 
 
-def _agreeing(bests: list[float], stopping: Stopping) -> int:
-    top = max(bests, default=0.0)
-    return sum(best >= top - stopping.margin(top) for best in bests)
+def _agreeing(ends: list[State], stopping: Stopping) -> int:
+    """Count the runs that ended at the best score of all."""
+    if not ends:
+        return 0
+    top, lowest = max(end.best for end in ends), min(end.lowest for end in ends)
+    margin = stopping.margin(top, top - lowest)
+    return sum(end.best >= top - margin for end in ends)
 
 
 def _converged(agreed: int, why: str) -> Ending:

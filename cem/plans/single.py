@@ -22,7 +22,7 @@ def confirmed_run(
     first = update.init(start)
     outcome = yield from run(update, first, n, stopping, domain)
     lost = outcome.state.best - outcome.state.elite_best
-    if lost > stopping.margin(outcome.state.best):
+    if lost > stopping.margin(outcome.state.best, outcome.state.climb):
         return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
     gain = yield from probe(outcome.state, first.family, n, stopping, domain)
     return judged(outcome.why, gain)
@@ -59,6 +59,6 @@ def probe(
     for rate in PROBE_RATES:
         batch = yield Draw(state.family.blend(start, rate), max(n, least), domain)
         gain = batch.best - state.best
-        if gain > stopping.margin(state.best):
+        if gain > stopping.margin(state.best, state.climb):
             return gain
     return 0.0
