@@ -29,19 +29,20 @@ def after(scores, state=None, rule=None, update=None):
     ("best", "worst", "tol", "agree"),
     [
         (0.0, -1e-9, 1e-9, True),
-        (0.0, -2.1e-9, 1e-9, False),
-        (1000.0, 1000.0 - 1e-6, 1e-9, True),
-        (1000.0, 1000.0 - 2e-6, 1e-9, False),
-        (-1000.0, -1000.0 - 1e-6, 1e-9, True),
-        (-1000.0, -1000.0 - 2e-6, 1e-9, False),
+        (0.0, -1.1e-9, 1e-9, False),
         (0.0, 0.0, 0.0, True),
-        (1.0, np.nextafter(1.0, 0), 0.0, False),
-        (1.0, 0.5, 0.25, True),
+        (1.0, np.nextafter(1.0, 0), 0.0, True),  # rounding
+        (1.0, 1.0 - 1e-14, 0.0, False),
+        (1.0, 0.75, 0.25, True),
     ],
 )
-def test_elites_agree_within_a_relative_and_absolute_tolerance(best, worst, tol, agree):
-    """tol · (1 + |best|)."""
-    state = after([best, worst, -1e9, -1e9], rule=Stopping(tol))
+@pytest.mark.parametrize("unit", [1.0, 2.0**-40, 2.0**60])
+def test_elites_agree_within_a_share_of_the_range_that_the_run_has_seen(best, worst, tol, agree, unit):
+    """The first batch's worst elite is one below 0; unit and penalties make no difference."""
+    state = after(unit * np.array([0.0, -1.0, -1e9, -1e12]), rule=Stopping(tol))
+    assert state.climb == unit
+    lower = unit * min(best, worst) - unit
+    state = after([unit * best, unit * worst, lower, lower], replace(state, quiet=0), Stopping(tol))
     assert state.quiet == int(agree)
 
 

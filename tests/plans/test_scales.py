@@ -1,0 +1,58 @@
+"""Units do not matter: an objective or variables in other units are searched and claimed alike."""
+
+import numpy as np
+import pytest
+from scipy.optimize import LinearConstraint, NonlinearConstraint
+
+import cem
+
+BUDGET = 1500
+
+
+def rosenbrock(x):
+    return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
+
+
+def rastrigin(x):
+    return float(10 * len(x) + (x * x - 10 * np.cos(2 * np.pi * x)).sum())
+
+
+def box(d):
+    return [(-5.0, 4.0)] * d
+
+
+PROBLEMS = {
+    "valley": (rosenbrock, {"bounds": box(3)}),
+    "separable": (rastrigin, {"bounds": box(3)}),
+    "sampling only": (rastrigin, {"bounds": box(2), "polish": False}),
+    "textbook": (rosenbrock, {"bounds": box(2), "method": "textbook"}),
+    "kink": (lambda x: float(np.abs(x - 0.3).sum()), {"bounds": box(2)}),
+    "whole": (lambda x: rosenbrock(x) + rastrigin(x), {"bounds": box(3), "integrality": [1, 0, 1]}),
+    "half-space": (rosenbrock, {"bounds": box(3), "constraints": LinearConstraint([[1, 1, 1]], -1, 1)}),
+    "equality": (rosenbrock, {"bounds": box(3), "constraints": NonlinearConstraint(np.prod, 2, 2)}),
+    "flat at first": (lambda x: max(0.0, float((x * x).sum()) - 30), {"bounds": box(3)}),
+}
+
+
+@pytest.mark.parametrize("scale", [2.0**-40, 2.0**30])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_unit_of_the_scores_changes_no_bit(name, scale):
+    fun, options = PROBLEMS[name]
+    one = cem.optimize(fun, rng=1, max_evaluations=BUDGET, **options)
+    other = cem.optimize(lambda x: scale * fun(x), rng=1, max_evaluations=BUDGET, **options)
+    np.testing.assert_array_equal(one.x, other.x)
+    assert (other.fun, other.nfev, other.nit) == (scale * one.fun, one.nfev, one.nit)
+    assert (other.status, other.message) == (one.status, one.message)
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1e-12, 0.0), (1e-4, 1e6), (1e9, -3e9)])
+def test_wells_are_told_apart_in_any_unit(factor, offset):
+    """Two wells, the better one narrow: what agrees at scale 1 agrees at any, and no claim is wrong."""
+
+    def wells(x):
+        wide, narrow = ((x - 1) ** 2).sum(), 0.1 * ((x + 2) ** 2).sum() / 0.01 - 0.5
+        return factor * min(wide, narrow) + offset
+
+    for seed in range(4):
+        r = cem.optimize(wells, bounds=[(-4, 4)] * 2, rng=seed, max_evaluations=8000)
+        assert not r.success or r.fun <= -0.4999 * factor + offset
