@@ -87,11 +87,16 @@ class ReadOnly:
 
 
 class Stored(ReadOnly):
-    """A family whose fields are arrays, kept by their names."""
+    """A family whose fields are arrays, kept by their names; a field that is None is left out."""
 
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        own = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        return {
+            name: value if isinstance(value, np.ndarray) else frozen(value, None)
+            for name, value in own.items()
+            if value is not None
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
@@ -103,14 +108,18 @@ class Stored(ReadOnly):
             If an array is missing or unknown, or not what the family's constructor accepts.
         """
         try:
-            made = cls(**arrays)
+            return cls(**arrays).restored(arrays)
         except TypeError as error:
             raise ValueError(f"{cls.__name__} cannot be made of {', '.join(arrays)}: {error}") from None
+
+    def restored(self, arrays: Mapping[str, Array]) -> Self:
+        """Return it with exactly these arrays where all that its constructor changed in them is rounding."""
+        exact = {}
         for name, values in arrays.items():
-            own = getattr(made, name)
-            if np.allclose(values, own, rtol=1e-12, atol=0):  # scaled once more: rounding is all that changed
-                object.__setattr__(made, name, frozen(np.reshape(values, own.shape), own.dtype))
-        return made
+            own = getattr(self, name)
+            if np.shape(values) == np.shape(own) and np.allclose(values, own, rtol=1e-12, atol=0):
+                exact[name] = frozen(values, own.dtype) if isinstance(own, np.ndarray) else own
+        return self.replaced(**exact)
 
 
 def is_family(value: object) -> TypeGuard[Family]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -76,6 +75,7 @@ class BernoulliTree(Stored):
             raise ValueError(f"conditionals must be probabilities of shape ({d}, 2), got {tables.shape}.")
         object.__setattr__(self, "parents", frozen(parents, np.int64))
         object.__setattr__(self, "conditionals", frozen(tables))
+        object.__setattr__(self, "symmetric", bool(self.symmetric))
         if self.edges is not None:
             object.__setattr__(self, "edges", frozen(_checked_edges(self.edges, d), np.int64))
         self._generations  # noqa: B018 - raises where the parents form a cycle
@@ -169,17 +169,6 @@ class BernoulliTree(Stored):
         above = np.where(self.parents >= 0, self._marginals[self.parents], 0.0)
         of_tables = entr(self.conditionals) + entr(1 - self.conditionals)
         return float(np.sum((1 - above) * of_tables[:, 0] + above * of_tables[:, 1]))
-
-    def to_arrays(self) -> dict[str, Array]:
-        """Return the parameters by name."""
-        own = {"parents": self.parents, "conditionals": self.conditionals}
-        own["symmetric"] = np.array(self.symmetric)
-        return own if self.edges is None else {**own, "edges": self.edges}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Return the family that `to_arrays` described, bit for bit."""
-        return cls(arrays["parents"], arrays["conditionals"], arrays.get("edges"), bool(arrays["symmetric"]))
 
     @cached_property
     def _generations(self) -> list[Index]:

@@ -117,10 +117,20 @@ class Categorical(Stored):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """Return the family that `to_arrays` described, bit for bit."""
-        padded, categories = arrays["probabilities"], arrays["categories"]
-        made = cls([row[: int(k)] for row, k in zip(padded, categories, strict=True)])
-        return made.replaced(probabilities=frozen(padded))  # exactly these, not scaled once more
+        """Return the family that `to_arrays` described, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing or unknown, or the tables are no distributions.
+        """
+        if set(arrays) != {"probabilities", "categories"} or np.ndim(arrays["categories"]) != 1:
+            raise ValueError(f"Categorical is made of probabilities and categories, not of {list(arrays)}.")
+        try:
+            rows = zip(arrays["probabilities"], arrays["categories"], strict=True)
+            return cls([row[: int(k)] for row, k in rows]).restored(arrays)
+        except TypeError as error:
+            raise ValueError(f"Categorical cannot be made of these arrays: {error}") from None
 
     def __repr__(self) -> str:
         if self.dimension > 4:

@@ -100,7 +100,7 @@ class FactoredGaussian(GaussianLike):
 
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters by name, with `log_volume`, which the factor gives but to rounding."""
-        return {**super().to_arrays(), "log_volume": np.array(self.log_volume)}
+        return {**super().to_arrays(), "log_volume": frozen(self.log_volume)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
@@ -108,7 +108,9 @@ class FactoredGaussian(GaussianLike):
         known = dict(arrays)
         log_volume = known.pop("log_volume", None)
         made = super().from_arrays(known)
-        return made if log_volume is None else made.owning(**vars(made), log_volume=float(log_volume))
+        if log_volume is not None and np.isclose(float(log_volume), made.log_volume, rtol=1e-9, atol=1e-9):
+            made.__dict__["log_volume"] = float(log_volume)
+        return made
 
     def __repr__(self) -> str:
         if self.dimension > 8:

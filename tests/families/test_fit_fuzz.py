@@ -1,7 +1,6 @@
 """Fits to rows and weights of every bad kind: nothing is raised, and what comes out can be used."""
 
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
@@ -94,42 +93,53 @@ def check(family, x, weights, rng):
     fitted.blend(fitted, 0.5).fit(x, weights)
 
 
-def failures(members, kinds, seed):
+def failures(family, kinds, seed, share):
+    """What goes wrong in a random share of all kinds of rows with all kinds of weights."""
     rng, found = np.random.default_rng(seed), []
     for n in (1, 2, 12):
         for kind, x in kinds(rng, n):
             for weighing, weights in weights_of(rng, n):
-                for name, family in members.items():
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("error")
-                        try:
-                            check(family, x, weights, rng)
-                        except Exception as error:
-                            found.append(f"{name}: {n} rows {kind}, weights {weighing}: {error!r}")
-                        finally:
-                            tracemalloc.stop()
+                if rng.random() >= share:
+                    continue
+                try:
+                    check(family, x, weights, rng)
+                except Exception as error:
+                    found.append(f"{n} rows {kind}, weights {weighing}: {error!r}")
+                finally:
+                    tracemalloc.stop()
     return found
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_fits_to_real_rows(name):
-    assert failures({name: REAL[name]}, rows_of, 1) == []
+def positive_rows(rng, n):
+    return ((kind, np.abs(x)) for kind, x in rows_of(rng, n))
 
 
-@pytest.mark.parametrize("name", POSITIVE)
-def test_fits_to_positive_rows(name):
-    def kinds(rng, n):
-        return ((kind, np.abs(x)) for kind, x in rows_of(rng, n))
+def bit_rows(rng, n):
+    yield "all 0", np.zeros((n, D), dtype=np.uint8)
+    yield "all 1", np.ones((n, D), dtype=np.uint8)
+    yield "random", rng.integers(0, 2, (n, D))
+    yield "alike", np.repeat(rng.integers(0, 2, (1, D)), n, axis=0)
 
-    assert failures({name: POSITIVE[name]}, kinds, 2) == []
+
+FAMILIES = [(name, family, rows_of) for name, family in REAL.items()]
+FAMILIES += [(name, family, positive_rows) for name, family in POSITIVE.items()]
+FAMILIES += [(name, family, bit_rows) for name, family in BITS.items()]
+each = pytest.mark.parametrize(("name", "family", "kinds"), FAMILIES, ids=[name for name, *_ in FAMILIES])
 
 
-@pytest.mark.parametrize("name", BITS)
-def test_fits_to_bits(name):
-    def kinds(rng, n):
-        yield "all 0", np.zeros((n, D), dtype=np.uint8)
-        yield "all 1", np.ones((n, D), dtype=np.uint8)
-        yield "random", rng.integers(0, 2, (n, D))
-        yield "alike", np.repeat(rng.integers(0, 2, (1, D)), n, axis=0)
+@each
+def test_a_fit_takes_what_is_finite(name, family, kinds):
+    assert failures(family, kinds, 1, 0.08 if kinds is not bit_rows else 1.0) == []
 
-    assert failures({name: BITS[name]}, kinds, 3) == []
+
+@pytest.mark.slow
+@each
+def test_a_fit_takes_all_that_is_finite(name, family, kinds):
+    assert [failures(family, kinds, seed, 1.0) for seed in range(2, 5)] == [[], [], []]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", [*REAL, *POSITIVE])
+def test_a_fit_refuses_what_is_not_finite(name, bad):
+    with pytest.raises(ValueError, match="finite rows"):
+        (REAL | POSITIVE)[name].fit(np.array([[1.0, 2.0, 3.0], [1.0, bad, 3.0]]))
