@@ -262,10 +262,8 @@ def test_large_graphs_begin_with_anneals_of_the_same_work(engine, effort):
     """The arrays are all that is looked at: a stand-in of so many edges will do."""
 
     def sweeps(edges):
-        none = np.empty(2 * edges, np.int8)
-        return improvement.anneal_sweeps(
-            engine, CutGraph(np.empty(2001, np.int8), none, none, 1.0, 0.1), effort
-        )
+        none, many = np.empty(2 * edges, np.int8), np.empty(5001, np.int8)
+        return improvement.anneal_sweeps(engine, CutGraph(many, none, none, 1.0, 0.1), effort)
 
     whole = improvement.SWEEPS * 2 ** (effort - 1) * (1.0 if engine.NAME == "numba" else 0.25)
     assert sweeps(0) == sweeps(improvement.LARGE) == whole

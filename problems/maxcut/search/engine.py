@@ -52,5 +52,8 @@ class Engine(Sweeps, Protocol):
     def share(self, graph: CutGraph) -> float:
         """Return the share of the usual sweeps that an anneal of the graph takes."""
 
+    def edges_swept(self, graph: CutGraph) -> float:
+        """Return how many edges a sweep costs: all, where none of them comes cheaper."""
+
     def prepare(self, graph: CutGraph) -> Any:
         """Arrange the graph for sweeps: return its layout."""

@@ -110,10 +110,8 @@ def anneal_sweeps(engine: Engine, graph: CutGraph, effort: int) -> int:
     Above 200,000 edges the first effort takes the same work whatever their number, so that a first call is
     short; later ones take a small part of the time that the run has taken already.
     """
-    edges = len(graph.indices) // 2
-    sweeps = (
-        engine.share(graph) * SWEEPS * min(1.0, LARGE / max(edges, 1)) * 2 ** min(effort - 1, MOST_DOUBLINGS)
-    )
+    small = min(1.0, LARGE / max(engine.edges_swept(graph), 1))
+    sweeps = engine.share(graph) * SWEEPS * small * 2 ** min(effort - 1, MOST_DOUBLINGS)
     return max(20, int(sweeps))
 
 

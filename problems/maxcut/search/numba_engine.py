@@ -112,8 +112,13 @@ def _renumber(indptr, indices, weights, order, place, width):  # type: ignore[no
 
 
 def share(graph: CutGraph) -> float:
-    """Tell what share of the usual sweeps an anneal takes: all of them."""
+    """Return the share of the usual sweeps that an anneal takes: all of them."""
     return 1.0
+
+
+def edges_swept(graph: CutGraph) -> float:
+    """Return how many edges a sweep costs: all."""
+    return len(graph.indices) / 2
 
 
 def prepare(graph: CutGraph) -> Layout:

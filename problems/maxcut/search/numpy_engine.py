@@ -26,6 +26,11 @@ def share(graph: CutGraph) -> float:
     return SHARE * float(min(1.0, graph.n / FULL) ** 1.5)
 
 
+def edges_swept(graph: CutGraph) -> float:
+    """Return how many edges a sweep costs: those of a dense graph come cheaper."""
+    return min(len(graph.indices) / 2, graph.n**2 / PER_EDGE)
+
+
 def prepare(graph: CutGraph) -> Layout:
     """Choose the faster way to sweep, and prepare for it."""
     colour = greedy_colouring(graph.indptr, graph.indices)
