@@ -184,6 +184,15 @@ def _flip(indptr, indices, weights, up, fields, b, j):  # type: ignore[no-untype
     return last - first
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _xorshift(random):  # type: ignore[no-untyped-def]
+    """Return the next state of Marsaglia's 64-bit xorshift generator."""
+    random ^= random << np.uint64(13)
+    random ^= random >> np.uint64(7)
+    random ^= random << np.uint64(17)
+    return random
+
+
 @njit(cache=True, nogil=True)
 def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, sweeps, levels, seed):  # type: ignore[no-untyped-def]
     """Anneal in place; return (flips, neighbours updated)."""
@@ -197,9 +206,7 @@ def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, s
     unit = len(weights) == 0
     far = len(indices) > 200_000  # the adjacency outgrows the near caches: ask for it early
     for level in range(levels):
-        random ^= random << np.uint64(13)
-        random ^= random >> np.uint64(7)
-        random ^= random << np.uint64(17)
+        random = _xorshift(random)
         window = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(48))
         for i in range(2048 + 64):
             x = temperature * pool[window + i]
@@ -209,9 +216,7 @@ def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, s
         for _ in range(sweeps * (level + 1) // levels - sweeps * level // levels):
             offset = np.intp(0)
             for b in range(-1, blocks):
-                random ^= random << np.uint64(13)
-                random ^= random >> np.uint64(7)
-                random ^= random << np.uint64(17)
+                random = _xorshift(random)
                 next_offset = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(53))
                 if far and b + 1 < blocks:
                     coming = accept_mask(fields, (b + 1) * 64, thresholds, next_offset, up[b + 1])
@@ -306,9 +311,7 @@ def _accept_components(indptr, indices, weights, up, fields, other, n, eps, seed
                     w = 1.0 if unit else float(weights[k])
                     gain += w if ((up[u >> 6] >> np.uint64(u & 63)) & one) == side else -w
             visits += indptr[v + 1] - indptr[v]
-        random ^= random << np.uint64(13)
-        random ^= random >> np.uint64(7)
-        random ^= random << np.uint64(17)
+        random = _xorshift(random)
         if gain > eps or (gain >= -eps and random >> np.uint64(63)):
             total += gain
             for i in range(tail):
