@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,21 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem.families import Bernoulli, BernoulliTree
-from cem.families.base import Array, Floats, Index
+from cem.families.base import Array, Floats
 from cem.updates import EliteArchive
-from problems.binary import BinaryProblem, check_numbers, check_rows
+from problems.binary import check_numbers, check_rows
 from problems.maxcut.conversions import Matrix, qubo_from_edges
 from problems.maxcut.cuts import Edges, cut_values
-from problems.maxcut.edges import check_edges, check_size, check_weights, merge
 from problems.maxcut.search import improvement
 from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
-from problems.maxcut.sources import GraphSources
+from problems.maxcut.weighted_graph import WeightedGraph
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MaxCut(GraphSources, BinaryProblem):
+class MaxCut(WeightedGraph):
     """Find the 0/1 vector `x` that maximises ``sum(w[i, j] for edges (i, j) with x[i] != x[j])``.
 
     A candidate assigns each vertex to side 0 or side 1; `x` and ``1 - x`` are the same cut.
@@ -69,24 +68,8 @@ class MaxCut(GraphSources, BinaryProblem):
     ((0, 2), (1, 3))
     """
 
-    n: int
-    edges: Index
-    weights: Floats
-    optimum: float | None = None
-    name: str = "maxcut"
-    nodes: Sequence[Hashable] | None = None
-
     maximize: ClassVar[bool] = True
     symmetric: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        n = check_size(self.n)
-        edges = check_edges(n, np.asarray(self.edges))
-        edges, weights = merge(n, edges, check_weights(len(edges), np.asarray(self.weights)))
-        nodes = None if self.nodes is None else tuple(self.nodes)
-        if nodes is not None and len(nodes) != n:
-            raise ValueError(f"nodes must name each of the {n} vertices, got {len(nodes)} names")
-        self._keep(n=n, edges=edges, weights=weights, nodes=nodes)
 
     # --- the problem --------------------------------------------------------------------------------
 

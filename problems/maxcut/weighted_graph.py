@@ -1,40 +1,46 @@
-"""Where graphs come from: lists of edges, files, other libraries, random draws, quadratic functions."""
+"""A weighted graph, and where it comes from: edges, files, other libraries, draws, quadratic functions."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from cem.families.base import Floats, Index
+from problems.binary import BinaryProblem, Seed
 from problems.maxcut import generators
 from problems.maxcut.conversions import edges_from_ising, edges_from_qubo
-from problems.maxcut.edges import check_size
+from problems.maxcut.edges import check_edges, check_size, check_weights, merge
 from problems.maxcut.readers import read_graph
 
 if TYPE_CHECKING:
     import networkx as nx
 
-Seed = np.random.Generator | np.random.SeedSequence | int | None
 
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightedGraph(BinaryProblem):
+    """A graph with weighted edges, and the ways of making one; `MaxCut` says what the fields are."""
 
-class GraphSources:
-    """The ways of making a `MaxCut`."""
+    n: int
+    edges: Index
+    weights: Floats
+    optimum: float | None = None
+    name: str = "maxcut"
+    nodes: Sequence[Hashable] | None = None
 
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            n: int,
-            edges: NDArray[np.int64],
-            weights: NDArray[np.float64],
-            optimum: float | None = None,
-            name: str = "maxcut",
-            nodes: Sequence[Hashable] | None = None,
-        ) -> None: ...
+    def __post_init__(self) -> None:
+        n = check_size(self.n)
+        edges = check_edges(n, np.asarray(self.edges))
+        edges, weights = merge(n, edges, check_weights(len(edges), np.asarray(self.weights)))
+        nodes = None if self.nodes is None else tuple(self.nodes)
+        if nodes is not None and len(nodes) != n:
+            raise ValueError(f"nodes must name each of the {n} vertices, got {len(nodes)} names")
+        self._keep(n=n, edges=edges, weights=weights, nodes=nodes)
 
     @classmethod
     def from_edges(
