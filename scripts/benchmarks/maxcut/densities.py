@@ -1,8 +1,8 @@
 """Time of a sweep without a compiler, at every density from three edges a vertex to complete.
 
-A Markdown table. The time is the processor's, of one thread, for a sweep of 32 candidates. The last column is
-the time an edge, divided by the least of the graphs here that have about as many edges. --both times sparse and
-dense sweeps of each graph beside each other, whichever the engine takes.
+A Markdown table. The time is the processor's, of one thread, for a sweep of 32 candidates. The last column
+is the time an edge, divided by the least of the graphs here that have about as many edges. --both times
+sparse and dense sweeps of each graph beside each other, whichever the engine takes.
 """
 
 # ruff: noqa: E402 - the thread counts must be set before numpy is imported
@@ -102,7 +102,7 @@ def measure(graph: CutGraph) -> Measured:
 
 
 def sweep_seconds(layout: Any) -> float:
-    """Time a sweep: a long reheat less a short one, from cuts that have been annealed; the best of several."""
+    """Time a sweep: a long reheat less a short one, from annealed cuts; the best of several."""
     rng = np.random.default_rng(0)
     spins = (2 * rng.integers(2, size=(numpy_engine.REPLICAS, layout.graph.n)) - 1).astype(np.int8)
     seeds = np.arange(numpy_engine.REPLICAS, dtype=np.uint64)
