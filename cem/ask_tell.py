@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cem import families, updates
 from cem.checkpoint import file as checkpoint
+from cem.checkpoint.parameters import pack_fields, unpack_fields
 from cem.core.domain import Domain
 from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, State, Update, advance
@@ -191,11 +192,12 @@ class CrossEntropyMethod:
             )
         if not is_dataclass(self._update) or isinstance(self._update, type):
             raise TypeError(f"{type(self._update).__name__} cannot be saved: it is not a dataclass.")
+        parameters, arrays = pack_fields(self._update, "update")
         header = {
             "kind": _KIND,
             "version": _VERSION,
             "family": type(self.family).__name__,
-            "update": {"name": type(self._update).__name__, "parameters": asdict(self._update)},
+            "update": {"name": type(self._update).__name__, "parameters": parameters},
             "state": {name: getattr(self._state, name) for name in _STATE_NUMBERS},
             "population": self._population,
             "maximize": self._maximize,
@@ -205,7 +207,7 @@ class CrossEntropyMethod:
             "nfev": self._nfev,
             "seconds": self._before + time.monotonic() - self._began,
         }
-        arrays = checkpoint.group("family", self.family.to_arrays())
+        arrays |= checkpoint.group("family", self.family.to_arrays())
         arrays |= checkpoint.group("memory", self._state.memory)
         arrays |= checkpoint.group("history", self.history.to_arrays())
         if self._domain is not None:
@@ -258,7 +260,7 @@ class CrossEntropyMethod:
         self._streams = Streams(*checkpoint.check_words(header))
         box = checkpoint.ungroup("domain", arrays)
         self._domain = Domain(box["low"], box["high"]) if box else None
-        self._update = known[kept.update](**kept.parameters)
+        self._update = known[kept.update](**unpack_fields(kept.parameters, arrays, known))
         self._population = kept.population
         self._maximize = kept.maximize
         self._state = State(family, memory=checkpoint.ungroup("memory", arrays), **kept.state)

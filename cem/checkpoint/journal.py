@@ -201,7 +201,6 @@ class Journal:
             self._abandoned = True
             self._lock.release()
             raise
-        self._note_moving()
 
     def _note_moving(self) -> None:
         moving = {*self.header.get("moving", ()), *self.moving()}
