@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,13 +15,14 @@ from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import Family, dimension
 from cem.rare_events.estimates import ProbabilityEstimate, samples
+from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.importance import Finding, pareto_shape
 from cem.rare_events.improved import probability_plan
 from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.working_space import Inputs, resolve_inputs
 from cem.running.driver import Driver, Served
-from cem.running.reporting import Progress
+from cem.running.reporting import Progress, raise_failure
 from cem.running.results import OptimizeResult
 from cem.running.scoring import Setting
 from cem.running.session import Session
@@ -28,6 +30,10 @@ from cem.running.session import Session
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
 MOST_SHARE = 0.1
+ASK_FOR_TAIL = (
+    "the event counted is performance(x) >= level, which is the rule; for performance(x) <= level give "
+    'tail="lower"'
+)
 
 T = TypeVar("T")
 
@@ -41,6 +47,7 @@ def estimate_probability(
     method: str | Settings = "auto",
     family: Family | None = None,
     target_cv: float = 0.05,
+    nan_policy: str = "flag",
     vectorized: bool = False,
     args: tuple[Any, ...] = (),
     pass_rng: bool = False,
@@ -79,6 +86,12 @@ def estimate_probability(
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
         Coefficient of variation (standard error over probability) to reach, in (0, 1).
+    nan_policy : {"flag", "event", "omit", "raise"}
+        What a performance that is NaN counts for: a run that failed, took too long or died. "flag": for no
+        event; the interval reaches to where all of them are events, and the estimate is `UNTRUSTED` where
+        their probability, its `nan_probability`, is more than 1.5 % of it. "event": for an event. "omit": for
+        nothing; the probability is that of the event given that the performance is a number. "raise": the
+        first one raises an `ObjectiveError`.
     max_evaluations : int, optional
         Exact. Default 1,000,000.
     vectorized, args, pass_rng, max_time, evaluation_timeout, n_jobs, callback, progress, checkpoint, \
@@ -121,10 +134,11 @@ resume, rng
         vectorized = bool(getattr(problem, "vectorized", vectorized))
     if not callable(performance):
         raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
-    tail = "upper" if tail is None else tail
+    forgotten, tail = tail is None, "upper" if tail is None else tail
     if tail not in ("upper", "lower"):
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     check_target(target_cv)
+    check_policy(nan_policy)
     source, plan = _chosen(method, inputs, family)
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
@@ -134,9 +148,15 @@ resume, rng
     setting = Setting(source.proposal, upper, source.present, any_score=True)
 
     def answer(driver: Driver, served: Served[Finding]) -> ProbabilityEstimate:
-        return _estimate(driver, found(served), target_cv)
+        finding = found(served)
+        estimate = _estimate(driver, finding, target_cv, nan_policy)
+        raise_failure(finding.ended, estimate)
+        if forgotten and estimate.probability > 0.5:
+            return replace(estimate, message=f"{estimate.message}; {ASK_FOR_TAIL}")
+        return estimate
 
-    return session.run(objective, plan(threshold, target_cv), budget, setting, report, answer)
+    obedient = obey(plan(threshold, target_cv), nan_policy, np.inf, source.present)
+    return session.run(objective, obedient, budget, setting, report, answer)
 
 
 def found(served: Served[T]) -> T:
@@ -225,7 +245,9 @@ def report(driver: Driver, progress: Progress) -> OptimizeResult:
     )
 
 
-def _estimate(driver: Driver, finding: Finding, target_cv: float) -> ProbabilityEstimate:
+def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: str) -> ProbabilityEstimate:
+    if nan_policy == "omit":
+        finding = replace(finding, tally=finding.tally.known(finding.plain))
     tally = finding.tally
     probability = min(1.0, float(np.exp(tally.log_probability))) if tally.draws else np.nan
     cv = tally.coefficient_of_variation
@@ -252,13 +274,21 @@ def _estimate(driver: Driver, finding: Finding, target_cv: float) -> Probability
         pareto_shape=pareto_shape(tally.log_weights),
         largest_share=tally.largest_share,
         _skewness=tally.skewness,
+        nan_probability=tally.nan_probability,
         _least_error=finding.least_error,
+        _with_missing=tally.with_missing() if tally.missing_log_weights.size else None,
     )
 
 
 def _judged(finding: Finding, last_level: float, target_cv: float) -> tuple[Status, str]:
     """Add to how a plan ended what its weights say against it."""
     tally, status, message = finding.tally, finding.status, finding.message
+    least = finding.least_error * float(np.exp(tally.log_probability))
+    remark, matters = about_missing(tally.nan_probability, least)
+    status, message = (
+        Status.UNTRUSTED if matters and status.success else status,
+        message + remark,
+    )
     if status is Status.LEVEL_UNREACHED and np.isfinite(last_level):
         message = f"{message}; the last level is {last_level:.6g}"
     if len(tally.hits) == 0:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from cem.core.budget import Budget, real_number
+from cem.core.ending import Status
 from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args
 from cem.probability import DEFAULT_EVALUATIONS, check_target, found, report
-from cem.rare_events.estimates import QuantileEstimate, Tail
+from cem.rare_events.estimates import QuantileEstimate
+from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.importance import Finding
 from cem.rare_events.improved import quantile_plan
 from cem.rare_events.tail import tail_of
 from cem.rare_events.working_space import resolve_inputs
 from cem.running.driver import Driver, Served
+from cem.running.reporting import raise_failure
 from cem.running.scoring import Setting
 from cem.running.session import Session
 
@@ -28,6 +31,7 @@ def estimate_quantile(
     *,
     tail: str = "upper",
     target_cv: float = 0.05,
+    nan_policy: str = "flag",
     vectorized: bool = False,
     args: tuple[Any, ...] = (),
     pass_rng: bool = False,
@@ -56,6 +60,8 @@ def estimate_quantile(
     vectorized, args, pass_rng, max_time, evaluation_timeout, n_jobs, callback, progress, checkpoint, \
 resume, rng
         As in `optimize`, with `performance` in the place of `fun`.
+    nan_policy : {"flag", "event", "omit", "raise"}
+        As in `estimate_probability`; "event" means beyond the quantile.
 
     Returns
     -------
@@ -89,6 +95,7 @@ resume, rng
     if tail not in ("upper", "lower"):
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     check_target(target_cv)
+    check_policy(nan_policy)
     source = resolve_inputs(inputs)
     if source.space is None:
         raise ValueError(
@@ -98,43 +105,52 @@ resume, rng
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     session = Session.open("quantile", performance, arguments, budget)
     objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
-    setting = Setting(source.proposal, tail == "upper", source.present, any_score=True)
+    complement = probability > 0.5
+    maximize = (tail == "upper") != complement
+    setting = Setting(source.proposal, maximize, source.present, any_score=True)
 
     def answer(driver: Driver, served: Served[Finding]) -> QuantileEstimate:
-        return _estimate(driver, found(served), float(probability))
+        finding = found(served)
+        estimate = _estimate(driver, finding, float(probability), complement, nan_policy)
+        raise_failure(finding.ended, estimate)
+        return estimate
 
-    plan = quantile_plan(source.space, float(probability), target_cv)
+    smaller = float(1 - probability if complement else probability)
+    plan = quantile_plan(source.space, smaller, target_cv, complement)
+    plan = obey(plan, nan_policy, -np.inf if complement else np.inf, source.present)
     return session.run(objective, plan, budget, setting, report, answer)
 
 
-def _estimate(driver: Driver, finding: Finding, probability: float) -> QuantileEstimate:
-    tail, sign = tail_of(finding.samples), driver.sign
-    quantile, shortfall = _quantile_and_shortfall(tail, probability)
+def _estimate(
+    driver: Driver, finding: Finding, probability: float, complement: bool, nan_policy: str
+) -> QuantileEstimate:
+    sign, tail = driver.sign, tail_of(finding.samples, complement)
+    status, message = finding.status, finding.message
+    if nan_policy == "omit" and tail.draws:
+        tail = tail.known()
+    nan_probability = tail.nan_probability
+    point = shortfall = np.nan
+    if tail.draws:
+        point = tail.point(1 - probability if complement else probability)
+        shortfall = tail.shortfall(point, probability) if tail.has_mean(point) else np.nan
+    remark, matters = about_missing(nan_probability, finding.least_error * min(probability, 1 - probability))
+    status = Status.UNTRUSTED if matters and status.success else status
     return QuantileEstimate(
-        quantile=sign * quantile,
+        quantile=sign * point,
         expected_shortfall=sign * shortfall,
         probability=probability,
-        coefficient_of_variation=tail.coefficient_of_variation(quantile),
+        coefficient_of_variation=tail.coefficient_of_variation(point),
         nfev=driver.nfev,
         nit=len(driver.history),
-        success=finding.status.success,
-        status=finding.status,
-        message=finding.message + driver.remark,
+        success=status.success,
+        status=status,
+        message=message + remark + driver.remark,
         family=finding.proposal,
         history=driver.history,
         elapsed=driver.elapsed,
         seed=driver.streams.seed,
+        nan_probability=nan_probability,
         _tail=tail,
         _sign=sign,
         _least_error=finding.least_error,
     )
-
-
-def _quantile_and_shortfall(tail: Tail, probability: float) -> tuple[float, float]:
-    if tail.draws == 0:
-        return np.nan, np.nan
-    point = tail.point(probability)
-    if not np.isfinite(point):
-        return point, np.nan
-    over = np.maximum(tail.scores - point, 0.0) * tail.ratios
-    return point, point + float(over.mean()) / probability

@@ -14,7 +14,7 @@ from cem.rare_events.importance import Tally
 from cem.rare_events.pool import Pool, Sample
 from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.space import Space
-from cem.rare_events.tail import pooled_point, tail_of
+from cem.rare_events.tail import gaps_beyond, pooled_tail, tail_of
 
 OPENING = 2  # the samples that every chain begins with: nominal and wide
 
@@ -32,6 +32,8 @@ class Archive:
         Where the event begins.
     probability : float or None
         For a quantile: the tail probability whose level is sought; `level` moves with what is known of it.
+    complement : bool
+        Of a quantile: whether its mean is asked for below the level.
     chains : list of lists of Sample
         Each begins with an opening from the nominal and one from the wide distribution.
     measured : list of Sample
@@ -42,6 +44,7 @@ class Archive:
     space: Space
     level: float
     probability: float | None = None
+    complement: bool = False
     chains: list[list[Sample]] = field(default_factory=list)
     measured: list[Sample] = field(default_factory=list)
     modes: Array | None = None
@@ -87,12 +90,13 @@ class Archive:
     def aim(self, pool: Pool) -> None:
         """Move the level of a quantile to where a pool says that it lies: biased, for fitting only."""
         if self.probability is not None:
-            self.level = pooled_point(pool, self.probability)
+            point = pooled_tail(pool, self.complement).point(self.probability)
+            self.level = point if np.isfinite(point) else float(pool.scores.min())
 
     def settle(self, samples: list[Sample]) -> None:
         """Move the level of a quantile to where samples that share a proposal say that it lies."""
         if self.probability is not None:
-            self.level = tail_of(samples).point(self.probability)
+            self.level = tail_of(samples, self.complement).point(self.probability)
 
     def draw(
         self, proposal: Family, n: int, into: list[Sample], stage: str, level: float = np.nan
@@ -112,9 +116,10 @@ class Archive:
         return sample
 
     def _keep(self, batch: Batch, proposal: Family, into: list[Sample]) -> Sample:
-        scores = np.where(np.isnan(batch.scores), -np.inf, batch.scores)
+        missing = np.isnan(batch.scores)
+        scores = np.where(missing, -np.inf, batch.scores)
         log_nominal = np.asarray(self.space.nominal.log_prob(batch.x))
-        sample = Sample(batch.x, scores, proposal, log_nominal, batch.stream)
+        sample = Sample(batch.x, scores, proposal, log_nominal, batch.stream, missing)
         into.append(sample)
         return sample
 
@@ -127,8 +132,24 @@ class Archive:
         tally = Tally()
         for s in samples:
             inside = s.scores >= self.level
-            tally = tally.count(len(s.scores), s.x[inside], s.log_weights()[inside])
+            weights = s.log_weights()
+            tally = tally.count(len(s.scores), s.x[inside], weights[inside], weights[s.missing])
         return tally
+
+    def excess(self, samples: list[Sample]) -> Tally | None:
+        """Count what lies beyond the level of a quantile, each weight times how far; None where nothing does.
+
+        Infinite scores are left out: their mean needs no error.
+        """
+        if self.probability is None:
+            return None
+        tally = Tally()
+        for s in samples:
+            far = gaps_beyond(s.scores, self.level, s.missing, self.complement)
+            further = (far > 0) & np.isfinite(far)
+            weights = s.log_weights()[further] + np.log(far[further])
+            tally = tally.count(len(s.scores), s.x[further], weights, np.empty(0))
+        return tally if len(tally.hits) else None
 
 
 def mixture(parts: list[Family], rates: list[float]) -> Family:

@@ -11,7 +11,9 @@ from scipy.special import betaincinv, ndtri
 from cem.core.ending import Status
 from cem.core.history import History
 from cem.families.base import Array, Family, Floats
+from cem.rare_events.importance import Tally
 from cem.rare_events.settings import DEFAULT
+from cem.rare_events.tail import Tail
 
 
 class ConfidenceInterval(NamedTuple):
@@ -60,6 +62,9 @@ class ProbabilityEstimate:
         Shape k of the tail of the largest weights; above .7 their mean is not to be trusted.
     largest_share : float
         Share of the probability that the heaviest hit carries.
+    nan_probability : float
+        Probability that the performance is NaN: that its run failed, took too long or died. By default these
+        runs count as no event in `probability`, and the interval reaches to where all of them are events.
     """
 
     probability: float
@@ -81,15 +86,18 @@ class ProbabilityEstimate:
     _plain: bool
     pareto_shape: float = np.nan
     largest_share: float = np.nan
+    nan_probability: float = 0.0
     _skewness: float = 0.0
     _least_error: float = DEFAULT.least_error
+    _with_missing: Tally | None = None
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
         """Return an interval for the probability, inside [0, 1].
 
         Clopper and Pearson's where the draws came from the nominal distribution. Otherwise Hall's, corrected
         for skewness, to which 1.5 % of the probability is added in quadrature: weights not yet seen may hide
-        that much. All of [0, 1] without a hit.
+        that much. All of [0, 1] without a hit. Where runs failed, it reaches from "none of them is an event"
+        to "all are".
 
         Raises
         ------
@@ -103,17 +111,30 @@ class ProbabilityEstimate:
         """
         if not 0 < confidence_level < 1:
             raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
-        alpha = 1 - confidence_level
+        alpha, most = 1 - confidence_level, self._with_missing
         if self._plain and self.draws:
-            return _clopper_pearson(self.hits, self.draws, alpha)
-        if self.hits == 0 or not np.isfinite(self.coefficient_of_variation):
+            low, high = _clopper_pearson(self.hits, self.draws, alpha)
+            if most is not None:
+                high = _clopper_pearson(most.log_weights.size, self.draws, alpha).high
+            return ConfidenceInterval(low, high)
+        known = np.isfinite(self.coefficient_of_variation)
+        if not known and (self.hits or most is None):
             return ConfidenceInterval(0.0, 1.0)
-        z = -float(ndtri(alpha / 2))
-        p, floor = self.probability, z * self._least_error * self.probability
-        down = self.standard_error * max(unskewed(z, self._skewness, self.draws), 0.0)
-        up = self.standard_error * max(-unskewed(-z, self._skewness, self.draws), 0.0)
-        low, high = p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor))
+        low = high = 0.0
+        if known:
+            low, high = self._hall(self.probability, self.standard_error, self._skewness, alpha)
+        if most is not None:
+            p = float(np.exp(most.log_probability))
+            high = self._hall(p, p * most.coefficient_of_variation, most.skewness, alpha).high
         return ConfidenceInterval(max(low, 0.0), min(high, 1.0))
+
+    def _hall(self, p: float, error: float, skewness: float, alpha: float) -> ConfidenceInterval:
+        """Return Hall's interval for a mean of weights, with the least error added in quadrature."""
+        z = -float(ndtri(alpha / 2))
+        floor = z * self._least_error * p
+        down = error * max(unskewed(z, skewness, self.draws), 0.0)
+        up = error * max(-unskewed(-z, skewness, self.draws), 0.0)
+        return ConfidenceInterval(p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor)))
 
     def summary(self) -> str:
         """Return a short text: the probability, what it rests on, and whether to trust it."""
@@ -185,7 +206,8 @@ class QuantileEstimate:
     quantile : float
         The q with P(performance >= q) = probability ("lower" tail: <=); NaN where nothing was drawn.
     expected_shortfall : float
-        Mean of the performance given that it lies beyond the quantile.
+        Mean of the performance given that it lies beyond the quantile; NaN where the draws say that there is
+        none.
     probability : float
         As asked for.
     coefficient_of_variation : float
@@ -203,6 +225,9 @@ class QuantileEstimate:
         Seconds.
     seed : int or numpy.random.SeedSequence
         What, given as `rng`, repeats this run.
+    nan_probability : float
+        Probability that the performance is NaN: that its run failed, took too long or died. By default these
+        runs count as not beyond the quantile, and the intervals reach to where all of them are.
     """
 
     quantile: float
@@ -220,6 +245,7 @@ class QuantileEstimate:
     seed: int | np.random.SeedSequence
     _tail: Tail
     _sign: float
+    nan_probability: float = 0.0
     _least_error: float = DEFAULT.least_error
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
@@ -238,12 +264,24 @@ class QuantileEstimate:
         if not self._enough:
             return ConfidenceInterval(-np.inf, np.inf)
         spread = z * float(np.hypot(cv, self._least_error))
-        low = self._tail.point(self.probability * (1 + spread))
-        high = self._tail.point(self.probability * (1 - spread)) if spread < 1 else np.inf
+        highest, p = self._tail, self._passed
+        if self.nan_probability:
+            highest = highest.raised()
+            error = highest.coefficient_of_variation(highest.point(p))
+            spread = max(spread, z * float(np.hypot(error, self._least_error)))
+        low = self._tail.point(p * (1 + spread))
+        high = highest.point(p * (1 - spread)) if spread < 1 else np.inf
         return self._ordered(low, high)
+
+    @property
+    def _passed(self) -> float:
+        """The probability that draws reach the point with: of the smaller part."""
+        return 1 - self.probability if self._tail.complement else self.probability
 
     def shortfall_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
         """Return an interval for the expected shortfall, normal, with 1.5 % of its excess over the quantile.
+
+        It never lies before that of the quantile, and has no end where runs failed or there is no mean.
 
         Raises
         ------
@@ -253,10 +291,23 @@ class QuantileEstimate:
         z = _normal_quantile(confidence_level)
         if not self._enough:
             return ConfidenceInterval(-np.inf, np.inf)
-        over = self._tail.ratios * np.maximum(self._tail.scores - self._sign * self.quantile, 0.0)
-        error = over.std() / np.sqrt(self._tail.draws) / self.probability
-        half = z * float(np.hypot(error, self._least_error * over.mean() / self.probability))
-        return ConfidenceInterval(self.expected_shortfall - half, self.expected_shortfall + half)
+        nearest = self.confidence_interval(confidence_level)
+        outwards = -self._sign if self._tail.complement else self._sign
+        if not np.isfinite(self.quantile):
+            return nearest
+        if np.isnan(self.expected_shortfall):
+            half = np.inf
+        else:
+            error = self._tail.shortfall_error(self._sign * self.quantile, self.probability)
+            floor = self._least_error * abs(self.expected_shortfall - self.quantile)
+            half = z * float(np.hypot(error, floor))
+        centre = self.expected_shortfall if np.isfinite(half) else 0.0
+        low, high = centre - half, centre + half
+        if self.nan_probability:
+            low, high = (low, np.inf) if outwards > 0 else (-np.inf, high)
+        if outwards > 0:
+            return ConfidenceInterval(max(low, nearest.low), max(high, nearest.low))
+        return ConfidenceInterval(min(low, nearest.high), min(high, nearest.high))
 
     @property
     def _enough(self) -> bool:
@@ -286,28 +337,3 @@ def _normal_quantile(confidence_level: float) -> float:
     if not 0 < confidence_level < 1:
         raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
     return float(ndtri(0.5 + confidence_level / 2))
-
-
-@dataclass(frozen=True, eq=False)
-class Tail:
-    """Scores, falling, and their likelihood ratios, of draws from one proposal."""
-
-    scores: Floats
-    ratios: Floats
-
-    @property
-    def draws(self) -> int:
-        """Number of draws."""
-        return len(self.scores)
-
-    def point(self, probability: float) -> float:
-        """Return the largest score that is reached with at least this probability; -inf where none is."""
-        above = np.cumsum(self.ratios) / max(self.draws, 1)
-        at = int(np.searchsorted(above, probability))
-        return float(self.scores[at]) if at < self.draws else -np.inf
-
-    def coefficient_of_variation(self, level: float) -> float:
-        """Return that of the probability of reaching `level`; infinite where nothing does."""
-        terms = np.where(self.scores >= level, self.ratios, 0.0)
-        mean = terms.mean() if self.draws > 1 else 0.0
-        return float(terms.std(ddof=1) / np.sqrt(self.draws) / mean) if mean > 0 else np.inf

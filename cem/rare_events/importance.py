@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from cem.core.ending import Status
+from cem.core.loop import Ended
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.pool import Sample
 from cem.rare_events.settings import DEFAULT
@@ -29,7 +30,7 @@ def log_ratio(nominal: Nominal, proposal: Nominal, x: Array) -> Floats:
 
     A candidate that is impossible under the nominal has ratio 0.
     """
-    if nominal is proposal:
+    if nominal is proposal or not len(x):
         return np.zeros(len(x))
     log_p = np.asarray(nominal.log_prob(x), dtype=np.float64)
     log_q = np.asarray(proposal.log_prob(x), dtype=np.float64)
@@ -46,25 +47,64 @@ class Tally:
     draws : int
     hits : ndarray, shape (k, d)
     log_weights : ndarray, shape (k,)
+    missing_log_weights : ndarray, shape (m,)
+        Of draws whose score is NaN: nobody knows whether they hit.
+    added_variance : float
+        Relative variance per draw, beside that of the weights.
     """
 
     draws: int = 0
     hits: Array = field(default_factory=lambda: np.empty((0, 0)))
     log_weights: Floats = field(default_factory=lambda: np.empty(0))
+    missing_log_weights: Floats = field(default_factory=lambda: np.empty(0))
+    added_variance: float = 0.0
 
     def add(self, x: Array, scores: Floats, level: float, nominal: Nominal, proposal: Nominal) -> Tally:
         """Count draws from `proposal`, rows ``(n, d)``, by their scores ``(n,)``."""
-        hits = x[scores >= level]
-        return self.count(len(x), hits, log_ratio(nominal, proposal, hits) if len(hits) else np.empty(0))
+        hits, missing = (x[kind] for kind in (scores >= level, np.isnan(scores)))
+        return self.count(
+            len(x), hits, log_ratio(nominal, proposal, hits), log_ratio(nominal, proposal, missing)
+        )
 
-    def count(self, draws: int, hits: Array, log_weights: Floats) -> Tally:
-        """Count further draws, and the rows ``(k, d)`` among them that hit with the logs of their weights."""
+    def count(self, draws: int, hits: Array, log_weights: Floats, missing_log_weights: Floats) -> Tally:
+        """Count further draws, and the rows ``(k, d)`` among them that hit with the logs of their weights.
+
+        Those whose score is NaN are counted by the logs of their weights ``(m,)``.
+        """
         return replace(
             self,
             draws=self.draws + draws,
             hits=np.concatenate([self.hits, hits]) if self.hits.size else np.array(hits),
             log_weights=np.concatenate([self.log_weights, log_weights]),
+            missing_log_weights=np.concatenate([self.missing_log_weights, missing_log_weights]),
         )
+
+    @property
+    def nan_probability(self) -> float:
+        """Probability that the score is NaN."""
+        return float(np.exp(self.missing_log_weights).sum() / max(self.draws, 1))
+
+    def with_missing(self) -> Tally:
+        """Return the tally if every draw whose score is NaN hit; without the rows."""
+        every = np.concatenate([self.log_weights, self.missing_log_weights])
+        return Tally(self.draws, np.empty((0, 0)), every)
+
+    def known(self, plain: bool) -> Tally:
+        """Return the tally given that the score is a number; `plain`: of draws from the nominal.
+
+        To the first order, the error of ``p / (1 - b)``, b the probability of NaN, is that of p over p plus
+        that of b over 1 - b; the two kinds of draws exclude one another.
+        """
+        if self.missing_log_weights.size == 0:
+            return self
+        if plain:
+            left = self.draws - self.missing_log_weights.size
+            return replace(self, draws=left, missing_log_weights=np.empty(0))
+        rest = 1 - min(self.nan_probability, 1 - 1e-12)
+        second = float(np.exp(2 * self.missing_log_weights).sum() / self.draws)
+        added = (second - 1) / rest**2 + 1
+        weights = self.log_weights - np.log(rest)
+        return replace(self, log_weights=weights, missing_log_weights=np.empty(0), added_variance=added)
 
     @property
     def log_probability(self) -> float:
@@ -80,6 +120,7 @@ class Tally:
             return np.inf
         log_second = float(logsumexp(2 * self.log_weights) - np.log(self.draws))
         relative_variance = np.expm1(max(0.0, log_second - 2 * self.log_probability))
+        relative_variance = max(0.0, relative_variance + self.added_variance)
         return float(np.sqrt(relative_variance / (self.draws - 1)))
 
     @property
@@ -151,7 +192,7 @@ class Finding:
     """What a plan found out: the draws behind the estimate, where they came from, and how it ended.
 
     `plain`: drawn from the nominal distribution. The improved method hands over the `samples` themselves, and
-    the relative standard error that it adds to every interval.
+    the relative standard error that it adds to every interval. `ended`: a failure that ended it.
     """
 
     tally: Tally
@@ -161,3 +202,4 @@ class Finding:
     message: str
     samples: tuple[Sample, ...] = ()
     least_error: float = DEFAULT.least_error
+    ended: Ended | None = None

@@ -20,11 +20,12 @@ from cem.families.base import Family
 from cem.rare_events.archive import Archive
 from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
-from cem.rare_events.measuring import measure
+from cem.rare_events.measuring import measure, measure_missing
 from cem.rare_events.multilevel import draw_to_target
 from cem.rare_events.pool import Pool, Sample, effective
 from cem.rare_events.spaces.paths import PathSpace
 from cem.rare_events.spaces.space import Space
+from cem.rare_events.tail import tail_of
 
 Plan = Generator[Request, Batch, Finding]
 
@@ -45,9 +46,12 @@ def probability_plan(space: Space, level: float, target_cv: float) -> Plan:
     return _with_cut_paths(space, found, archive) if isinstance(space, PathSpace) else found
 
 
-def quantile_plan(space: Space, probability: float, target_cv: float) -> Plan:
-    """Measure the tail of the score about the point that is reached with `probability`."""
-    return (yield from _plan(Archive(space, np.inf, probability), target_cv))
+def quantile_plan(space: Space, probability: float, target_cv: float, complement: bool = False) -> Plan:
+    """Measure the tail of the score about the point that is reached with `probability`.
+
+    With `complement`, the mean below that point is measured beside it instead of the one above.
+    """
+    return (yield from _plan(Archive(space, np.inf, probability, complement), target_cv))
 
 
 def _plan(archive: Archive, target_cv: float) -> Plan:
@@ -68,11 +72,14 @@ def _plan(archive: Archive, target_cv: float) -> Plan:
             yield from learn(archive)
         if len(archive.hits(archive.learned)) == 0:
             message = f"no candidate reached the level in {archive.spent} evaluations"
+            if archive.probability is None and any(s.missing.any() for s in archive.learned):
+                proposal, samples = yield from measure_missing(archive)
+                return _finding(archive, proposal, samples, Status.LEVEL_UNREACHED, message)
             return _plain(archive, Status.LEVEL_UNREACHED, message)
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    doubt = found.doubt or contradiction(archive)
+    doubt = found.doubt or contradiction(archive) or _endless(archive, found.samples)
     if doubt:
         status, message = Status.UNTRUSTED, doubt
     else:
@@ -88,6 +95,16 @@ def _finding(
     plain = proposal is archive.space.nominal
     tally = archive.tally(samples)
     return Finding(tally, proposal, plain, status, message, tuple(samples), archive.settings.least_error)
+
+
+def _endless(archive: Archive, samples: list[Sample]) -> str:
+    """Say that the mean beyond a quantile is none, or nothing."""
+    if archive.probability is None or tail_of(samples, archive.complement).has_mean(archive.level):
+        return ""
+    return (
+        "the tail beyond the quantile is so heavy that its mean, the expected shortfall, is infinite or not "
+        "to be told from draws; the quantile itself is not concerned"
+    )
 
 
 def _with_cut_paths(space: PathSpace, found: Finding, archive: Archive) -> Finding:

@@ -16,6 +16,7 @@ from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.discrete import DiscreteSpace, descend
 
 Learning = Generator[Request, Batch, None]
+ATOM = 1.5  # times its probability: more than the pool of a chain errs by
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +54,36 @@ def learn(archive: Archive) -> Learning:
 
     The level of a quantile moves along, with what the pool knows of it.
     """
-    chain, settings = archive.chains[-1], archive.settings
+    chain = archive.chains[-1]
     if isinstance(archive.space, DiscreteSpace) and archive.probability is None:
         yield from _find_modes(archive, archive.space, chain)
+    yield from _climb(archive, chain)
+    if archive.probability is not None:
+        yield from _pass_atom(archive, chain, archive.probability)
+
+
+def _pass_atom(archive: Archive, chain: list[Sample], probability: float) -> Learning:
+    """Go on beyond the level of a quantile that holds much more than its probability: the mean lies there."""
+    pool = Pool(archive.recent(chain))
+    archive.aim(pool)
+    if archive.complement or pool.log_probability(archive.level) < np.log(ATOM * probability):
+        return
+    above = pool.scores[pool.scores > archive.level]
+    archive.level = float(above.min()) if above.size else float(np.nextafter(archive.level, np.inf))
+    yield from _climb(archive, chain, aim=False)
+
+
+def _climb(archive: Archive, chain: list[Sample], *, aim: bool = True) -> Learning:
+    """Tilt, fit and draw until there are enough hits or nothing more is learned.
+
+    Without `aim` the level stays, and is given up where every heat has hit nothing.
+    """
+    settings = archive.settings
     best_score, best_sharpness, stalled, previous = -np.inf, np.inf, 0, np.inf
-    for _ in range(settings.levels):
+    for batch in range(settings.levels):
         pool = Pool(archive.recent(chain))
-        archive.aim(pool)
+        if aim:
+            archive.aim(pool)
         tilt = tilted(archive, pool, chain[-1], previous)
         if tilt.arrived:
             return
@@ -67,7 +91,8 @@ def learn(archive: Archive) -> Learning:
         better = top > best_score or tilt.sharpness < settings.progress * best_sharpness
         poor = effective(tilt.log_weights) < settings.few_effective
         stalled = 0 if better or poor else stalled + 1
-        if stalled >= settings.patience:
+        hopeless = not aim and batch >= len(settings.heats) and top < archive.level
+        if stalled >= settings.patience or hopeless:
             return
         best_score, best_sharpness = max(best_score, top), min(best_sharpness, tilt.sharpness)
         proposal = next_proposal(archive, pool, tilt, chain)

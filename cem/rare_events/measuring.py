@@ -9,13 +9,14 @@ import numpy as np
 from scipy.special import logsumexp
 
 from cem.core.loop import Batch, Request
-from cem.families.base import Family
+from cem.families.base import Family, Floats
 from cem.rare_events.archive import Archive, mixture
 from cem.rare_events.importance import Tally, pareto_shape
-from cem.rare_events.learning import fit
-from cem.rare_events.pool import Pool, Sample
+from cem.rare_events.learning import ATOM, fit
+from cem.rare_events.pool import Pool, Sample, effective, scaled
 from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.discrete import DiscreteSpace
+from cem.rare_events.tail import gaps_beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,13 @@ class Measurement:
     samples: list[Sample]
     tally: Tally
     doubt: str
+    excess: Tally | None = None
+
+    @property
+    def coefficient_of_variation(self) -> float:
+        """The larger one of the probability's and, where there is one, the mean excess's."""
+        excess = -np.inf if self.excess is None else self.excess.coefficient_of_variation
+        return max(self.tally.coefficient_of_variation, excess)
 
 
 Measuring = Generator[Request, Batch, Measurement]
@@ -38,15 +46,25 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
     for attempt in range(refits + 1):
         pool = fitting_pool(archive)
         archive.aim(pool)
-        proposal = final_proposal(archive, pool, _known_modes(archive) + repairs)
+        extra = _known_modes(archive) + repairs + _missing_part(archive, pool)
+        if attempt or archive.complement or _holds_atom(archive, pool):
+            extra += _excess_part(archive, pool)
+        proposal = final_proposal(archive, pool, extra)
         found = yield from _measure(archive, proposal, target_cv, last=attempt == refits)
         overlooked, repairs = second_look(archive, found)
-        found = replace(
-            found, doubt=found.doubt or objection(found.tally, archive.settings, target_cv) or overlooked
-        )
+        found = replace(found, doubt=found.doubt or _objections(archive, found, target_cv) or overlooked)
         if not found.doubt:
             break
     return found
+
+
+def measure_missing(archive: Archive) -> Generator[Request, Batch, tuple[Family, list[Sample]]]:
+    """Draw where scores are NaN, as long as learning took: what is likely of them where nothing was hit."""
+    space, pool = archive.space, Pool(archive.learned)
+    part = _fit_part(archive, pool, np.where(pool.missing, pool.log_weights(), -np.inf))
+    proposal = mixture([part, space.wide, space.nominal], [space.rates[0], *space.rates[2:]])
+    drawn = yield from archive.draw(proposal, archive.spent, archive.measured, "measure", archive.level)
+    return proposal, [drawn]
 
 
 def fitting_pool(archive: Archive) -> Pool:
@@ -63,6 +81,41 @@ def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
     parts = [fitted, space.inflated(fitted), space.wide, space.nominal, *extra]
     share = space.settings.extra_share / max(len(extra), 1)
     return mixture(parts, [*space.rates, *(share for _ in extra)])
+
+
+def _missing_part(archive: Archive, pool: Pool) -> list[Family]:
+    """Return a part that draws where scores are NaN, if they matter beside the event."""
+    log_v = np.where(pool.missing, pool.log_weights(), -np.inf)
+    if effective(log_v) < archive.settings.few_effective:
+        return []
+    event = np.log(archive.settings.least_error) + pool.log_probability(archive.level)
+    if float(logsumexp(log_v) - np.log(pool.size)) < event:
+        return []
+    return [_fit_part(archive, pool, log_v)]
+
+
+def _holds_atom(archive: Archive, pool: Pool) -> bool:
+    """Whether the level of a quantile holds much more than its probability."""
+    if archive.probability is None:
+        return False
+    return bool(pool.log_probability(archive.level) > np.log(ATOM * archive.probability))
+
+
+def _excess_part(archive: Archive, pool: Pool) -> list[Family]:
+    """Return a part that draws where the mean beyond a quantile comes from."""
+    if archive.probability is None:
+        return []
+    log_v = pool.log_weights()
+    far = gaps_beyond(pool.scores, archive.level, pool.missing, archive.complement)
+    with np.errstate(divide="ignore"):
+        log_v = np.where(np.isfinite(far), log_v + np.log(far), -np.inf)
+    return [_fit_part(archive, pool, log_v)] if effective(log_v) >= archive.settings.few_effective else []
+
+
+def _fit_part(archive: Archive, pool: Pool, log_weights: Floats) -> Family:
+    kept = np.isfinite(log_weights)
+    rng = pool.samples[-1].stream()
+    return archive.space.inflated(archive.space.fit(pool.x[kept], scaled(log_weights[kept]), None, rng))
 
 
 def _known_modes(archive: Archive) -> list[Family]:
@@ -87,17 +140,37 @@ def _measure(archive: Archive, proposal: Family, target_cv: float, *, last: bool
         samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
         archive.settle(samples)
         tally = archive.tally(samples)
-        cv = tally.coefficient_of_variation
+        found = Measurement(proposal, samples, tally, "", archive.excess(samples))
+        cv = found.coefficient_of_variation
         if not last and tally.draws * (cv / usual) ** 2 > settings.too_poor * max(spent, 2 * n):
-            return Measurement(proposal, samples, tally, "the proposal is too poor to reach the target")
-        if not last and round_ == 0 and second_look(archive, Measurement(proposal, samples, tally, ""))[0]:
+            return replace(found, doubt="the proposal is too poor to reach the target")
+        if not last and round_ == 0 and second_look(archive, found)[0]:
             break
         need = settings.cushion * tally.draws * (cv / target_cv) ** 2
         goal = min(max(need, min(spent, settings.most_times * need)), most)
         if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
             break
         more = int(np.ceil(goal)) - tally.draws
-    return Measurement(proposal, samples, tally, "")
+    return found
+
+
+def _objections(archive: Archive, found: Measurement, target_cv: float) -> str:
+    """Say what the weights speak against the probability, or else against the mean beyond it, or nothing."""
+    doubt = objection(found.tally, archive.settings, target_cv)
+    if doubt or archive.probability is None:
+        return doubt
+    if found.excess is None:
+        return _lost_excess(archive)
+    doubt = objection(found.excess, archive.settings, target_cv)
+    return f"the expected shortfall is in doubt: {doubt}" if doubt else ""
+
+
+def _lost_excess(archive: Archive) -> str:
+    """Say that scores beyond a quantile were seen, though not by the final proposal, or nothing."""
+    pool = Pool(archive.learned)
+    if not gaps_beyond(pool.scores, archive.level, pool.missing, archive.complement).any():
+        return ""
+    return "the final proposal saw no score beyond the quantile, but learning did: its mean is not known"
 
 
 def objection(tally: Tally, settings: Settings, target_cv: float) -> str:

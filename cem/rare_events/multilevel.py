@@ -12,7 +12,7 @@ from cem.core.ending import Status
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step, advance, as_ended, run
 from cem.core.selection import elite_level
 from cem.core.stopping import LevelReached
-from cem.families.base import Family, Floats, dimension
+from cem.families.base import Array, Family, Floats, dimension
 from cem.families.gaussian import GaussianLike
 from cem.rare_events.importance import Finding, Nominal, Tally, log_ratio
 from cem.rare_events.working_space import Inputs
@@ -42,8 +42,10 @@ def multilevel(
     first = Finding(Tally(), start, nominal is start, Status.LEVEL_UNREACHED, "")
     update = LevelFit(nominal, level, elite_fraction, LEAST_ELITES, start)
     rule = LevelReached(level)
+    lost = np.empty((0, 0))
     try:
         batch = yield Draw(start, n)
+        lost = batch.x[np.isnan(batch.scores)]
         first = replace(first, tally=first.tally.add(batch.x, batch.scores, level, nominal, start))
         state = advance(update, update.init(start), batch, rule)
         yield Step(state, "climb")
@@ -58,7 +60,19 @@ def multilevel(
         return replace(first, message=f"{rule.reason(state)}")
     proposal = start if state.iteration == 1 and first.plain else state.family
     found = yield from draw_to_target(proposal, nominal, level, target_cv, n)
+    if len(lost) and first.plain and proposal is not start:
+        found = replace(found, tally=_with_first(found, nominal, lost, first.tally.draws))
     return found if len(found.tally.hits) else replace(first, status=found.status, message=found.message)
+
+
+def _with_first(found: Finding, nominal: Nominal, lost: Array, n: int) -> Tally:
+    """Let the first batch, `n` draws from the nominal, tell of NaN too, by the balance heuristic.
+
+    The last proposal hardly goes where `lost`, those of its rows whose score was NaN, lie.
+    """
+    ratios = [log_ratio(nominal, found.proposal, lost), found.tally.missing_log_weights]
+    weights = -np.logaddexp(np.log(n / found.tally.draws), -np.concatenate(ratios))
+    return replace(found.tally, missing_log_weights=weights)
 
 
 def draw_to_target(

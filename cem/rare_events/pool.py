@@ -17,18 +17,22 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import logsumexp
 
-from cem.families.base import Array, Family, Floats
+from cem.families.base import Array, Family, Floats, Mask
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One batch: rows ``(n, d)``, scores ``(n,)`` (NaN is -inf), whence they came, a stream of its own."""
+    """One batch: rows ``(n, d)``, scores ``(n,)``, whence they came, a stream of its own.
+
+    Scores that are NaN are `missing` ``(n,)``, and count as -inf.
+    """
 
     x: Array
     scores: Floats
     proposal: Family
     log_nominal: Floats
     stream: Callable[[], np.random.Generator]
+    missing: Mask
     _known: dict[int, tuple[Family, Floats]] = field(default_factory=dict)
 
     def log_density(self, proposal: Family) -> Floats:
@@ -67,6 +71,11 @@ class Pool:
         return np.concatenate([s.scores for s in self.samples])
 
     @property
+    def missing(self) -> Mask:
+        """Which scores are NaN."""
+        return np.concatenate([s.missing for s in self.samples])
+
+    @property
     def log_nominal(self) -> Floats:
         """Log nominal density of all rows."""
         return np.concatenate([s.log_nominal for s in self.samples])
@@ -88,6 +97,10 @@ class Pool:
     def log_weights(self) -> Floats:
         """Log of nominal over mixture (the balance heuristic)."""
         return self.log_nominal - self.log_mixture()
+
+    def log_probability(self, level: float) -> float:
+        """Log of the probability of reaching `level`: good to some per cent, for comparison only."""
+        return float(logsumexp(self.event_weights(level)) - np.log(self.size))
 
     def event_weights(self, level: float) -> Floats:
         """Log weights of the nominal given the event; -inf outside."""

@@ -97,3 +97,86 @@ def test_a_quantile_of_labels():
     )
     assert e.success
     assert e.quantile == 19
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_the_mean_beyond_an_atom(d):
+    """P(x0 > 4) is 3.167e-5: of the worst 1e-4, that share is 1000 and the rest 0."""
+    exact = 1000 * stats.norm.sf(4) / 1e-4
+    runs = [
+        cem.estimate_quantile(
+            lambda X: np.where(X[:, 0] > 4, 1000.0, 0.0),
+            cem.Gaussian(np.zeros(d), std=1),
+            1e-4,
+            vectorized=True,
+            rng=seed,
+        )
+        for seed in range(2)
+    ]
+    for e in runs:
+        low, high = e.shortfall_interval(0.999)
+        assert e.success
+        assert e.quantile == 0
+        assert low < exact < high < 1.3 * exact
+
+
+def test_the_mean_beyond_an_atom_of_bits():
+    e = cem.estimate_quantile(
+        lambda X: 1000.0 * X.all(axis=1), cem.Bernoulli([0.05] * 4), 1e-4, vectorized=True, rng=1
+    )
+    low, high = e.shortfall_interval(0.999)
+    assert e.success
+    assert low < 1000 * 0.05**4 / 1e-4 < high
+
+
+def test_shortfalls_lie_beyond_the_quantile():
+    for e in (estimate(1e-2, target_cv=0.3), estimate(1e-2, target_cv=0.3, tail="lower")):
+        side = 0 if e.quantile > 0 else 1
+        assert abs(e.shortfall_interval(0.999999)[side]) >= abs(e.confidence_interval(0.999999)[side])
+
+
+@pytest.mark.parametrize("tail", ["upper", "lower"])
+def test_probabilities_above_one_half(tail):
+    sign = 1 if tail == "upper" else -1
+    exact = sign * stats.norm.isf(0.999)
+    beyond = sign * stats.norm.pdf(exact) / 0.999
+    e = estimate(0.999, tail=tail)
+    low, high = e.confidence_interval(0.999)
+    assert e.success
+    assert low < exact < high
+    assert high - low < 0.15
+    low, high = e.shortfall_interval(0.999)
+    assert low < beyond < high
+
+
+def test_heavy_tails_have_no_mean():
+    e = cem.estimate_quantile(np.sum, [stats.pareto(0.9)], 1e-3, rng=1)
+    low, high = e.confidence_interval(0.999)
+    assert not e.success
+    assert np.isnan(e.expected_shortfall)
+    assert "expected shortfall" in e.message
+    assert low < 1e-3 ** (-1 / 0.9) < high
+    assert e.shortfall_interval().high == np.inf
+
+
+@pytest.mark.parametrize("shape", [1.2, 1.5, 3.0])
+def test_means_of_heavy_tails_are_right_or_not_claimed(shape):
+    exact = shape / (shape - 1) * 1e-3 ** (-1 / shape)
+    runs = [cem.estimate_quantile(np.sum, [stats.pareto(shape)], 1e-3, rng=seed) for seed in range(4)]
+    claimed = [e for e in runs if e.success]
+    assert shape < 1.5 or len(claimed) == len(runs)
+    for e in claimed:
+        low, high = e.shortfall_interval(0.999)
+        assert low < exact < high
+
+
+def test_infinite_scores():
+    def performance(X):
+        return np.where(X[:, 0] > 2, np.inf, np.where(X[:, 0] < -2, -np.inf, X[:, 1]))
+
+    inputs = cem.Gaussian([0.0, 0.0], std=1)
+    for probability, exact in ((1e-3, np.inf), (0.2, None), (0.99, -np.inf)):
+        e = cem.estimate_quantile(performance, inputs, probability, vectorized=True, rng=1)
+        assert exact is None or e.quantile == exact
+        assert e.expected_shortfall == np.inf or exact == -np.inf
+        e.summary()
