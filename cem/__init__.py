@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         GaussianMixture,
         LinkageTree,
         MarkovPath,
+        Permutation,
         VonMisesFisherNakagami,
     )
     from cem.optimization import minimize_method, optimize
@@ -46,6 +47,7 @@ _HOMES = {
     "MarkovPath": "cem.families",
     "ObjectiveError": "cem.core.ending",
     "OptimizeResult": "cem.running.results",
+    "Permutation": "cem.families",
     "ProbabilityEstimate": "cem.rare_events.estimates",
     "QuantileEstimate": "cem.quantile",
     "Status": "cem.core.ending",
@@ -72,6 +74,7 @@ __all__ = [
     "MarkovPath",
     "ObjectiveError",
     "OptimizeResult",
+    "Permutation",
     "ProbabilityEstimate",
     "QuantileEstimate",
     "Status",

@@ -14,6 +14,7 @@ from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.linkage_tree import LinkageTree
 from cem.families.low_rank_gaussian import LowRankGaussian
 from cem.families.markov_path import MarkovPath
+from cem.families.permutation import Permutation
 from cem.families.von_mises_fisher_nakagami import VonMisesFisherNakagami
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "LinkageTree",
     "LowRankGaussian",
     "MarkovPath",
+    "Permutation",
     "VonMisesFisherNakagami",
 ]

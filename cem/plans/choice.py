@@ -17,10 +17,12 @@ from cem.core.loop import Batch, Request, Update
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
 from cem.families.gaussian import GaussianLike
+from cem.families.permutation import Permutation
 from cem.plans.constrained import FeasibleSearch
 from cem.plans.continuous import ContinuousSearch, is_gaussian
 from cem.plans.integers import IntegerMargin, integer_runs
 from cem.plans.noisy import noisy_run
+from cem.plans.permutations import order_search
 from cem.plans.problem_search import independent_runs
 from cem.plans.single import confirmed_run
 from cem.plans.start import resolve_population, resolve_stages, resolve_update
@@ -96,8 +98,27 @@ class Asked:
     @property
     def strings(self) -> StringSpace | None:
         """The space of strings that the plan for them may search, None where another plan serves."""
-        own = self.improve is not None or self.update_chosen or self.noisy
-        return None if own else StringSpace.of(self.start)
+        return StringSpace.of(self.start) if self._plan_is_free else None
+
+    @property
+    def orders(self) -> Permutation | None:
+        """The family of orders that the plan for them may search, None where another plan serves."""
+        return self.start if isinstance(self.start, Permutation) and self._plan_is_free else None
+
+    @property
+    def _plan_is_free(self) -> bool:
+        return self.improve is None and not self.update_chosen and not self.noisy
+
+    @property
+    def width(self) -> int | None:
+        """Candidates that may be evaluated at once, where the user says so."""
+        return None if self.population is None else positive_count("population", self.population)
+
+    @property
+    def most_evaluations(self) -> float:
+        """The budget of evaluations, infinite where there is none."""
+        most = self.budget.max_evaluations
+        return np.inf if most is None else most
 
     @property
     def best_known(self) -> bool:
@@ -157,11 +178,13 @@ def _problem_plan(asked: Asked) -> Plan:
 
 
 def _string_plan(asked: Asked) -> Plan:
-    width = None if asked.population is None else positive_count("population", asked.population)
-    space, most = cast(StringSpace, asked.strings), asked.budget.max_evaluations
-    return string_search(
-        space, asked.stopping, asked.rng, width, asked.budget.target, np.inf if most is None else most
-    )
+    space, target = cast(StringSpace, asked.strings), asked.budget.target
+    return string_search(space, asked.stopping, asked.rng, asked.width, target, asked.most_evaluations)
+
+
+def _order_plan(asked: Asked) -> Plan:
+    start, target = cast(Permutation, asked.orders), asked.budget.target
+    return order_search(start, asked.stopping, asked.rng, asked.width, target, asked.most_evaluations)
 
 
 def _constrained_plan(asked: Asked) -> Plan:
@@ -206,6 +229,7 @@ def _single_plan(asked: Asked, start: Family | None = None) -> Plan:
 PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
     (lambda asked: asked.problem_searches, _problem_plan),
     (lambda asked: asked.strings is not None, _string_plan),
+    (lambda asked: asked.orders is not None, _order_plan),
     (lambda asked: asked.constraints is not None, _constrained_plan),
     (lambda asked: asked.noisy, _noisy_plan),
     (lambda asked: asked.integers, _integer_plan),

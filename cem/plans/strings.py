@@ -11,7 +11,7 @@ mixing evolutionary algorithms", GECCO '11.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -118,6 +118,7 @@ class Elites:
 
     merits: list[Merit] = field(default_factory=list)
     rows: list[Array] = field(default_factory=list)
+    _family: Family | None = None
 
     def consider(self, x: Array, merit: Merit) -> None:
         """Keep a candidate that is among the best, unless it is there already."""
@@ -132,6 +133,14 @@ class Elites:
         self.merits.insert(at, merit)
         self.rows.insert(at, x.copy())
         del self.merits[ELITES:], self.rows[ELITES:]
+        self._family = None
+
+    def state(self, start: Any, rows: Callable[[list[Array]], Array], iteration: int) -> State:
+        """Return what is known: the fit of `start` to the elites, with a share of `start` itself."""
+        if self._family is None:
+            self._family = start.fit(rows(self.rows)).blend(start, KEPT_OF_START)
+        scores = [m[1] if isinstance(m, tuple) else m for m in self.merits]
+        return State(self._family, iteration, scores[-1], scores[0], len(scores), scores[0])
 
 
 def string_search(
@@ -158,13 +167,13 @@ def string_search(
         Evaluations there are, so that a space is looked through only where they are enough for all of it.
     """
     if space.size <= min(SEEN_WHOLE * len(space.labels), budget):
-        return (yield from _look_at_all(space, rng, width, target))
+        return (yield from look_at_all(space.start, space.every(rng), width, target))
     bests: list[Merit] = []
     while True:
         run = StringRun(space, rng, width, len(bests) + 1)
         exhausted = yield from run.until_stale()
         bests.append(run.best)
-        agreed = _agreeing(bests, stopping)
+        agreed = agreeing(bests, stopping)
         if target is not None:
             continue
         if agreed >= AGREEING or (exhausted and run.known.distinct >= space.size):
@@ -262,29 +271,37 @@ class StringRun:
         yield from self.pyramid.ascend(x, merit)
 
     def _state(self, iteration: int) -> State:
-        rows = self.space.rows(np.array(self.elites.rows))
-        start: Any = self.space.start
-        family = start.fit(rows).blend(start, KEPT_OF_START)
-        scores = [m[1] if isinstance(m, tuple) else m for m in self.elites.merits]
-        return State(family, iteration, scores[-1], scores[0], len(scores), scores[0])
+        return self.elites.state(self.space.start, lambda codes: self.space.rows(np.array(codes)), iteration)
 
 
-def _look_at_all(
-    space: StringSpace, rng: np.random.Generator, width: int | None, target: float | None
+def look_at_all(
+    start: Family, every: Array, width: int | None, target: float | None
 ) -> Generator[Request, Batch, Ending]:
-    every, n = space.every(rng), width or WIDEST
-    best = -np.inf
+    """Evaluate every candidate of a space, shape ``(n, d)``: what is best there is certain.
+
+    Parameters
+    ----------
+    start : Family
+        The distribution that results give.
+    every : ndarray, shape (n, d)
+    width : int, optional
+        Candidates to evaluate at once.
+    target : float, optional
+        A score that is wanted.
+    """
+    best, n = -np.inf, width or WIDEST
     for iteration, first in enumerate(range(0, len(every), n), 1):
         batch = yield Rows(every[first : first + n])
         best = max(best, batch.best)
-        yield Step(State(space.start, iteration, best=best), "every candidate")
+        yield Step(State(start, iteration, best=best), "every candidate")
     said = f"all {len(every)} candidates were evaluated"
     if target is not None:
         return Ending(Status.COLLAPSED, f"{said}; none reaches the target")
     return Ending(Status.CONVERGED, said)
 
 
-def _agreeing(bests: list[Merit], stopping: Stopping) -> int:
+def agreeing(bests: list[Merit], stopping: Stopping) -> int:
+    """Return how many runs have found the best score."""
     top = max(bests)
     if isinstance(top, tuple):
         return sum(each == top for each in bests)
