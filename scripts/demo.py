@@ -25,7 +25,14 @@ def minimise() -> bool:
     print(f"   {'function':<12}{'found':>12}{'exact':>10}{'evaluations':>13}{'seconds':>9}   ended")
     right = True
     for function in (continuous.sphere, continuous.ackley, continuous.griewank, continuous.rastrigin):
-        r = cem.optimize(function, bounds=function.bounds(10), vectorized=True, population=500, rng=1)
+        r = cem.optimize(
+            function,
+            bounds=function.bounds(10),
+            vectorized=True,
+            population=500,
+            max_evaluations=200_000,
+            rng=1,
+        )
         exact = function.optimum(10)
         print(
             f"   {function.name:<12}{r.fun:>12.2e}{exact:>10.3g}{r.nfev:>13,}{r.elapsed:>9.2f}"
