@@ -9,8 +9,7 @@ For distributions p and q over the same outcomes, with `0 log 0 = 0`:
 The cross-entropy method is named after the second. Each iteration's elites, with their weights, are a
 distribution p, and the refit is the member q of the family that minimises `cross_entropy(p, q)`. H(p) does
 not depend on q, so this is also the member closest to the elites in KL, and the weighted maximum-likelihood
-fit: `Family.fit`. In training a classifier, p are the labels and q the predictions; what is minimised is
-again the cross-entropy, called log loss or mean negative log-likelihood.
+fit: `Family.fit`. In training a classifier p are the labels, q the predictions, and it is called log loss.
 
 Results are in nats; `base=2` gives bits. In arrays the last axis is the distribution. Where p > 0 and q = 0
 the result is infinite, as it should be, unless `clip` puts a floor under q.
@@ -26,13 +25,14 @@ R. Y. Rubinstein and D. P. Kroese, "The Cross-Entropy Method", Springer, 2004.
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import log_expit, log_softmax
 
-FloatArray: TypeAlias = NDArray[np.float64]
+from cem.families.base import Array, Floats, Index
+
 Seed: TypeAlias = int | np.random.Generator | np.random.SeedSequence | None
 
 SUM_TOLERANCE = 1e-6
@@ -43,12 +43,12 @@ SAMPLE_BLOCK = 2**13
 class _Family(Protocol):
     """The part of a family that is needed here; a closed-form `kl_divergence(other)` is used if present."""
 
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[Any]: ...
-    def log_prob(self, x: NDArray[Any], /) -> FloatArray: ...
+    def sample(self, n: int, rng: np.random.Generator, /) -> Array: ...
+    def log_prob(self, x: Array, /) -> Floats: ...
     def entropy(self) -> float: ...
 
 
-def entropy(p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False) -> float | FloatArray:
+def entropy(p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False) -> float | Floats:
     """Entropy H(p) = -Σ p log p, the mean surprise of a distribution (Shannon, 1948, section 6).
 
     Parameters
@@ -83,7 +83,7 @@ def cross_entropy(
     clip: float | None = None,
     n_samples: int = 100_000,
     rng: Seed = None,
-) -> float | FloatArray:
+) -> float | Floats:
     """Cross-entropy H(p, q) = -Σ p log q = H(p) + KL(p || q) (Cover and Thomas, 2006, section 5.4).
 
     This is what the cross-entropy method minimises: with p the weighted distribution of the elites, the refit
@@ -137,7 +137,7 @@ def kl_divergence(
     clip: float | None = None,
     n_samples: int = 100_000,
     rng: Seed = None,
-) -> float | FloatArray:
+) -> float | Floats:
     """Divergence KL(p || q) = Σ p log(p / q), zero only where p = q (Kullback and Leibler, 1951).
 
     Parameters, shapes, units and errors are those of `cross_entropy`. By Monte Carlo it is the mean of
@@ -155,9 +155,7 @@ def kl_divergence(
     return _plain(np.maximum(_expectation(target, excess), 0.0) / unit)
 
 
-def perplexity(
-    p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False
-) -> float | FloatArray:
+def perplexity(p: _Family | ArrayLike, *, base: float = math.e, from_logits: bool = False) -> float | Floats:
     """Perplexity, `base` to the power H(p): as uncertain as a fair choice among that many outcomes.
 
     It lies between 1 (certainty) and k (uniform), the same in every base; of a continuous family it is the
@@ -195,14 +193,17 @@ def binary_cross_entropy(
     -------
     float
         The mean; infinite where an outcome that was given probability 0 happened.
-        ValueError says which values, shapes, weights or options are unusable, TypeError what is no number.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where values, shapes, weights or options are unusable, or something is no number.
     """
     unit = _unit(base)
     y, log_q = _unit_interval("y_true", y_true), _binary_log_probabilities("y_pred", y_pred, from_logits)
     if y.shape != log_q.shape[:-1]:
         raise ValueError(f"y_true and y_pred need the same shape, got {y.shape} and {log_q.shape[:-1]}.")
-    losses = _surprise(np.stack([1 - y, y], axis=-1), log_q, label_smoothing, clip)
-    return _mean(losses, sample_weight) / unit
+    return _mean(_surprise(np.stack([1 - y, y], axis=-1), log_q, label_smoothing, clip), sample_weight) / unit
 
 
 def categorical_cross_entropy(
@@ -278,7 +279,7 @@ def _closed_form_kl(p: _Family, q: _Family) -> float | None:
     return None if kl is NotImplemented else float(kl)
 
 
-def _sample_mean(p: _Family, value: Callable[[NDArray[Any]], FloatArray], n_samples: int, rng: Seed) -> float:
+def _sample_mean(p: _Family, value: Callable[[Array], Floats], n_samples: int, rng: Seed) -> float:
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     generator = np.random.default_rng(rng)
@@ -286,20 +287,19 @@ def _sample_mean(p: _Family, value: Callable[[NDArray[Any]], FloatArray], n_samp
     return sum(float(np.sum(value(p.sample(size, generator)))) for size in sizes) / n_samples
 
 
-def _expectation(p: FloatArray, values: FloatArray) -> FloatArray:
+def _expectation(p: Floats, values: Floats) -> Floats:
     """Σ p·values over the last axis with 0·∞ = 0, and never -0.0."""
     return np.asarray(np.sum(p * np.where(p > 0, values, 0.0), axis=-1) + 0.0)
 
 
-def _surprise(p: FloatArray, log_q: FloatArray, label_smoothing: float, clip: float | None) -> FloatArray:
-    """-Σ p log q, with p smoothed and q floored."""
+def _surprise(p: Floats, log_q: Floats, label_smoothing: float, clip: float | None) -> Floats:
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}.")
     smooth = (1 - label_smoothing) * p + label_smoothing / p.shape[-1]
     return _expectation(smooth, -_floored(log_q, clip))
 
 
-def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
+def _mean(losses: Floats, sample_weight: ArrayLike | None) -> float:
     if sample_weight is None:
         return float(losses.mean())
     w = _reals("sample_weight", sample_weight)
@@ -311,7 +311,7 @@ def _mean(losses: FloatArray, sample_weight: ArrayLike | None) -> float:
     return float(_expectation((w / w.sum()).ravel(), losses.ravel()))
 
 
-def _floored(log_q: FloatArray, clip: float | None) -> FloatArray:
+def _floored(log_q: Floats, clip: float | None) -> Floats:
     if clip is None:
         return log_q
     if not 0 < clip < 1:
@@ -319,33 +319,32 @@ def _floored(log_q: FloatArray, clip: float | None) -> FloatArray:
     return np.maximum(log_q, math.log(clip))
 
 
-def _pair(p: object, q: object, from_logits: bool) -> tuple[FloatArray, FloatArray]:
+def _pair(p: object, q: object, from_logits: bool) -> tuple[Floats, Floats]:
     target, log_q = _probabilities("p", p), _log_probabilities("q", q, from_logits)
     if target.shape[-1] != log_q.shape[-1]:
         raise ValueError(f"p and q need the same last axis, got shapes {target.shape} and {log_q.shape}.")
     return target, log_q
 
 
-def _log_probabilities(name: str, x: object, from_logits: bool) -> FloatArray:
+def _log_probabilities(name: str, x: object, from_logits: bool) -> Floats:
     if not from_logits:
         with np.errstate(divide="ignore"):
             return np.log(_probabilities(name, x))
     logits = _reals(name, x)
     if logits.ndim == 0 or not np.isfinite(logits.max(axis=-1)).all():
         raise ValueError(f"{name} must hold rows of logits, each with a finite maximum.")
-    return np.asarray(log_softmax(logits, axis=-1))
+    with np.errstate(over="ignore"):  # a difference beyond the largest number is a probability of 0
+        return np.asarray(log_softmax(logits, axis=-1))
 
 
-def _binary_log_probabilities(name: str, x: object, from_logits: bool) -> FloatArray:
-    if from_logits:
-        logits = _reals(name, x)
-        return np.stack([log_expit(-logits), log_expit(logits)], axis=-1)
-    q = _unit_interval(name, x)
+def _binary_log_probabilities(name: str, x: object, from_logits: bool) -> Floats:
+    q = _reals(name, x) if from_logits else _unit_interval(name, x)
     with np.errstate(divide="ignore"):
-        return np.stack([np.log1p(-q), np.log(q)], axis=-1)
+        pair = [log_expit(-q), log_expit(q)] if from_logits else [np.log1p(-q), np.log(q)]
+    return np.stack(pair, axis=-1)
 
 
-def _probabilities(name: str, x: object) -> FloatArray:
+def _probabilities(name: str, x: object) -> Floats:
     p = _reals(name, x)
     if p.ndim == 0:
         raise ValueError(f"{name} must be a whole distribution, such as [1 - p, p], got the number {p}.")
@@ -360,34 +359,33 @@ def _probabilities(name: str, x: object) -> FloatArray:
     return p
 
 
-def _unit_interval(name: str, x: object) -> FloatArray:
+def _unit_interval(name: str, x: object) -> Floats:
     y = _reals(name, x)
     if y.min() < 0 or y.max() > 1:
         raise ValueError(f"{name} must lie in [0, 1], got values from {y.min():g} to {y.max():g}.")
     return y
 
 
-def _labels(name: str, x: object, k: int) -> NDArray[np.intp]:
+def _labels(name: str, x: object, k: int) -> Index:
     y = _reals(name, x)
     wrong = y[(y < 0) | (y >= k) | (y % 1 != 0)]
     if wrong.size:
         raise ValueError(f"{name} must hold integer labels from 0 to {k - 1}, got {wrong[0]:g}.")
-    return y.astype(np.intp)
+    return y.astype(np.int64)
 
 
-def _reals(name: str, x: object) -> FloatArray:
-    array = np.asarray(x)
+def _reals(name: str, x: object) -> Floats:
+    array = np.ma.filled(x.astype(float), np.nan) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, or both arguments be families, got {x!r:.80}.")
     if array.size == 0:
         raise ValueError(f"{name} is empty.")
     if np.isnan(array).any():
-        raise ValueError(f"{name} holds NaN; drop or replace it first.")
+        raise ValueError(f"{name} holds NaN or masked entries; drop or replace them first.")
     return array.astype(np.float64)
 
 
 def _unit(base: float) -> float:
-    """Nats in one unit of information of this base."""
     if not 1 < base < math.inf:
         raise ValueError(f"base must be a finite number above 1, such as e (nats) or 2 (bits), got {base}.")
     return math.log(base)
@@ -398,5 +396,5 @@ def _refuse_for_families(*options: float | None) -> None:
         raise TypeError("label_smoothing, from_logits and clip are for arrays, not for families.")
 
 
-def _plain(x: FloatArray) -> float | FloatArray:
+def _plain(x: Floats) -> float | Floats:
     return float(x) if x.ndim == 0 else x

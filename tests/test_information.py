@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import cem
+from cem import information
 from cem.information import (
     binary_cross_entropy,
     categorical_cross_entropy,
@@ -385,3 +387,41 @@ def test_bad_sample_weights(weights):
 def test_options_out_of_range(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         log_loss(Y, Y_HAT, **option)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (cem.Gaussian([0.0], std=1e150), cem.Gaussian([0.0], std=1e-150)),
+        (cem.Gaussian([1e150], std=1.0), cem.Gaussian([-1e150], std=1e-150)),
+        (
+            cem.Gaussian([0.0] * 2, covariance=np.eye(2) * 1e300),
+            cem.Gaussian([0.0] * 2, covariance=np.eye(2) * 1e-299),
+        ),
+        (cem.Exponential([1e300]), cem.Exponential([1e-300])),
+        (cem.Gamma([1e10], [1e300]), cem.Gamma([1e-6], [1e-300])),
+        (cem.Bernoulli([1.0]), cem.Bernoulli([0.0])),
+    ],
+)
+def test_what_is_too_far_to_tell_is_infinitely_far(p, q):
+    assert information.kl_divergence(p, q) == math.inf
+    assert information.kl_divergence(p, p) == pytest.approx(0, abs=1e-12)
+
+
+def test_logits_of_any_size():
+    far = [1.7e308, -1.7e308]
+    assert information.entropy(far, from_logits=True) == 0
+    assert information.cross_entropy([1, 0], far, from_logits=True) == 0
+    assert information.cross_entropy([0.5, 0.5], far, from_logits=True) == math.inf
+    assert information.entropy([1.7e308] * 3, from_logits=True) == pytest.approx(math.log(3))
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-165, 1e154, 1.7e308])
+def test_sample_weights_of_any_size(size):
+    loss = information.binary_cross_entropy([0, 1], [0.2, 0.3], sample_weight=[size, size])
+    assert loss == pytest.approx(-(math.log(0.8) + math.log(0.3)) / 2)
+
+
+def test_masked_entries_are_not_read_as_what_lies_under_them():
+    with pytest.raises(ValueError, match="y_true holds NaN or masked"):
+        information.log_loss(np.ma.array([0, 1], mask=[1, 0]), [0.3, 0.7])

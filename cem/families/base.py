@@ -92,11 +92,7 @@ class Stored(ReadOnly):
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters by name."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
-        return {
-            name: value if isinstance(value, np.ndarray) else frozen(value, None)
-            for name, value in own.items()
-            if value is not None
-        }
+        return {name: np.asarray(value) for name, value in own.items() if value is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:

@@ -93,8 +93,9 @@ class Exponential(Stored):
         """Kullback–Leibler divergence KL(self ‖ other) in nats (closed form)."""
         if not isinstance(other, Exponential) or other.dimension != self.dimension:
             raise TypeError("a closed form needs two Exponential families of one dimension.")
-        ratio = self.mean / other.mean
-        return float(np.sum(ratio - 1 - np.log(ratio)))
+        with np.errstate(over="ignore"):
+            ratio = self.mean / other.mean
+        return float(np.sum(ratio - 1 - np.log(self.mean) + np.log(other.mean)))
 
     def __repr__(self) -> str:
         if self.dimension > 8:

@@ -107,9 +107,10 @@ class Gamma(Stored):
         if not isinstance(other, Gamma) or other.dimension != self.dimension:
             raise TypeError("a closed form needs two Gamma families of the same dimension.")
         k, m = self.shape, other.shape
-        ratio = self.scale / other.scale
-        terms = (k - m) * digamma(k) - gammaln(k) + gammaln(m) - m * np.log(ratio) + k * (ratio - 1)
-        return float(np.sum(terms))
+        with np.errstate(over="ignore"):
+            ratio = self.scale / other.scale
+            excess = k * (ratio - 1) - m * (np.log(self.scale) - np.log(other.scale))
+        return float(np.sum((k - m) * digamma(k) - gammaln(k) + gammaln(m) + excess))
 
     def __repr__(self) -> str:
         if self.dimension > 6:

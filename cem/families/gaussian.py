@@ -107,12 +107,13 @@ class GaussianLike(Stored):
             raise TypeError("a closed form needs two Gaussians of one dimension.")
         p, q = self.plain, other.plain
         shift = q.mean - p.mean
-        if p.diagonal and q.diagonal:
-            ratio = (p.std / q.std) ** 2
-            return float(0.5 * np.sum(ratio - 1 - np.log(ratio) + (shift / q.std) ** 2))
-        mixed, moved = _solve(q.root, p.root), _solve(q.root, shift)
-        log_ratio = q.log_volume - p.log_volume
-        return float(0.5 * (np.sum(mixed**2) + moved @ moved - p.dimension) + log_ratio)
+        with np.errstate(over="ignore"):
+            if p.diagonal and q.diagonal:
+                ratio = p.std / q.std
+                return float(0.5 * np.sum(ratio**2 - 1 - 2 * np.log(ratio) + (shift / q.std) ** 2))
+            mixed, moved = _solve(q.root, p.root), _solve(q.root, shift)
+            squares = np.sum(mixed**2) + np.sum(moved**2)
+        return float(0.5 * (squares - p.dimension) + q.log_volume - p.log_volume)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

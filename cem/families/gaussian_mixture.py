@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.families.base import Array, Floats, Stored, check_rows, frozen
+from cem.families.base import LEAST, Array, Floats, Stored, check_rows, frozen
 from cem.families.gaussian import LOG_2PI
 from cem.families.mixture import Mixture, allot, check_shares, scale_shares
 
-_LEAST_VARIANCE = 1e-12
+_LEAST_VARIANCE = 1e-12  # of a component, in units of all rows' variance: it may not sink into a single row
+_FAR = 1e3  # a stretch beyond which the difference of two squares would lose more than nine digits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,11 +101,15 @@ class GaussianMixture(Mixture, Stored):
         ValueError
             If a covariance is not positive definite, or shapes disagree.
         """
-        values, axes = np.linalg.eigh(np.asarray(covariances, dtype=np.float64))
+        given = np.asarray(covariances, dtype=np.float64)
+        variances = np.diagonal(given, axis1=-2, axis2=-1)
+        if not np.all(variances > 0):
+            raise ValueError("covariances must be positive definite.")
+        stds = np.sqrt(variances)
+        values, axes = np.linalg.eigh(given / (stds[..., :, None] * stds[..., None, :]))
         if not np.all(values > 0):
             raise ValueError("covariances must be positive definite.")
-        centres = np.atleast_2d(np.asarray(means, dtype=np.float64))
-        return cls(shares, centres, np.ones_like(centres), axes, np.sqrt(values))
+        return cls(shares, means, stds, axes, np.sqrt(values))
 
     @property
     def dimension(self) -> int:
@@ -141,23 +146,28 @@ class GaussianMixture(Mixture, Stored):
             for k in range(self.shares.size):
                 z = (rows - self.means[k]) / self.stds[k]
                 along = z @ self.axes[k]
-                square = np.einsum("ij,ij->i", z, z) - along**2 @ (1 - self.stretches[k] ** -2.0)
+                if self.stretches[k].max(initial=0.0) < _FAR:
+                    square = np.einsum("ij,ij->i", z, z) - along**2 @ (1 - self.stretches[k] ** -2.0)
+                else:
+                    square = ((along / self.stretches[k]) ** 2).sum(axis=1)
+                    if np.count_nonzero(self.axes[k].any(axis=0)) < self.dimension:
+                        square += ((z - along @ self.axes[k].T) ** 2).sum(axis=1)
                 square = np.fmin(square, np.inf)  # far beyond the spread the density is 0
                 out[:, k] = -0.5 * square - np.log(self.stds[k]).sum() - np.log(self.stretches[k]).sum()
         return np.asarray(out + np.log(self.shares) - 0.5 * self.dimension * LOG_2PI)
 
     def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:
         """Return the maximisation step; components without axes stay diagonal, others become full."""
-        each = r / mass
-        means, d = each.T @ rows, self.dimension
+        each, d = r / mass, self.dimension
+        means, spread = each.T @ rows, _spread(rows, r.sum(axis=1))
         if self.axes.shape[2] == 0:
             second = [c @ (rows - m) ** 2 for m, c in zip(means, each.T, strict=True)]
-            stds = np.sqrt(np.maximum(np.stack(second), _LEAST_VARIANCE))
+            stds = np.sqrt(np.maximum(np.stack(second), _LEAST_VARIANCE * spread**2))
             axes, stretches = np.zeros((len(mass), d, 0)), np.ones((len(mass), 0))
         else:
-            second = [((rows - m) * c[:, None]).T @ (rows - m) for m, c in zip(means, each.T, strict=True)]
+            second = [_covariance((rows - m) / spread, c) for m, c in zip(means, each.T, strict=True)]
             values, axes = np.linalg.eigh(np.stack(second))
-            stds, stretches = np.ones_like(means), np.sqrt(np.maximum(values, _LEAST_VARIANCE))
+            stds, stretches = np.tile(spread, (len(mass), 1)), np.sqrt(np.maximum(values, _LEAST_VARIANCE))
         return self.owning(shares=scale_shares(mass), means=means, stds=stds, axes=axes, stretches=stretches)
 
     def join(self, other: Self, shares: Floats, /) -> Self:
@@ -186,3 +196,16 @@ class GaussianMixture(Mixture, Stored):
 
     def __repr__(self) -> str:
         return f"GaussianMixture({self.shares.size} components, {self.dimension} coordinates)"
+
+
+def _spread(rows: Array, w: Floats) -> Floats:
+    """Return the standard deviation of each coordinate over rows of weight `w`, shape ``(d,)``."""
+    w = w / w.sum()
+    mean = w @ rows
+    spread = np.sqrt(w @ (rows - mean) ** 2)
+    rounding = np.finfo(np.float64).eps * np.abs(mean)
+    return np.asarray(np.maximum(spread, np.maximum(rounding, LEAST / np.sqrt(_LEAST_VARIANCE))))
+
+
+def _covariance(centred: Floats, w: Floats) -> Floats:
+    return np.asarray((centred * w[:, None]).T @ centred)

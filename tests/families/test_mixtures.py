@@ -126,3 +126,35 @@ BAD = {
 def test_bad_parameters(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-8, 1e3, 1e6, 1e10, 1e100])
+def test_densities_are_those_of_scipy_in_any_unit(unit):
+    root = RNG(0).standard_normal((3, 3))
+    covariance = root @ root.T + 0.1 * np.eye(3)
+    x = RNG(1).standard_normal((5, 3))
+    truth = stats.multivariate_normal(np.zeros(3), covariance).logpdf(x) - 3 * np.log(unit)
+    mixture = cem.GaussianMixture.from_covariances([1.0], [np.zeros(3)], [covariance * unit**2])
+    np.testing.assert_allclose(mixture.log_prob(x * unit), truth, rtol=1e-12)
+    values, axes = np.linalg.eigh(covariance)
+    spelt_out = cem.GaussianMixture(
+        [1.0], np.zeros((1, 3)), np.ones((1, 3)), [axes], [np.sqrt(values) * unit]
+    )
+    np.testing.assert_allclose(spelt_out.log_prob(x * unit), truth, rtol=1e-8)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_fit_does_not_depend_on_the_unit(full):
+    x = RNG(2).standard_normal((200, 2))
+    x[:100] += 5
+    x[150:] = x[150]  # a component that sinks into one row is held up, in any unit alike
+    fits = []
+    for unit in (2.0**-40, 1.0, 2.0**40):
+        start = cem.GaussianMixture([1.0, 1.0], [[0, 0], [5 * unit] * 2], np.full((2, 2), unit))
+        if full:
+            start = cem.GaussianMixture.from_covariances(start.shares, start.means, start.covariances)
+        fitted = start.fit(x * unit)
+        fits.append((fitted.shares, fitted.means / unit, fitted.covariances / unit**2))
+    for other in (fits[0], fits[2]):
+        for a, b in zip(fits[1], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
