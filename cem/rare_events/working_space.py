@@ -106,16 +106,35 @@ def _space(inputs: Any, settings: Settings) -> Space | None:
         return LabelSpace(CategoricalMixture([1.0], inputs.probabilities[None]), settings)
     if isinstance(inputs, MarkovPath):
         return PathSpace(inputs, settings)
+    if isinstance(inputs, Marginals) and (p := _bits(inputs)) is not None:
+        return BitSpace(BernoulliMixture([1.0], p[None]), settings)
     if isinstance(inputs, Gaussian | Exponential | Gamma | JointInputs | Marginals):
         return NormalSpace(inputs.dimension, settings)
     return None
+
+
+def _bits(inputs: Marginals) -> Floats | None:
+    """Return the probabilities of 1 where all marginals are those of bits, shape ``(d,)``, else None.
+
+    Bits of a probability below 1e-16 have no threshold that a double could hold as a tail of one.
+    """
+    marginals = inputs.marginals
+    if any(each.dist.name != "bernoulli" or tuple(each.support()) != (0, 1) for each in marginals):
+        return None
+    return np.array([float(each.mean()) for each in marginals])
 
 
 def _way_to(inputs: Any, space: Space | None) -> Callable[[Array], Array]:
     """Return the map from drawn rows to what the performance sees."""
     if isinstance(inputs, MarkovPath):
         return inputs.last_states
+    if isinstance(inputs, Marginals) and isinstance(space, BitSpace):
+        return _as_reals
     return _from_normal(inputs) if isinstance(space, NormalSpace) else _same
+
+
+def _as_reals(x: Array) -> Floats:
+    return _read_only(x.astype(np.float64))
 
 
 def _same(x: Array) -> Array:

@@ -251,3 +251,14 @@ def test_a_real_estimate_pickles():
     assert again.confidence_interval() == e.confidence_interval()
     np.testing.assert_array_equal(again.failure_samples().weights, e.failure_samples().weights)
     np.testing.assert_array_equal(again.history.level, e.history.level)
+
+
+def test_a_forgotten_tail_is_pointed_out():
+    """Answers above one half are seldom what was asked for."""
+    inputs = cem.Gaussian([0.0], std=1)
+    forgotten = cem.estimate_probability(np.sum, inputs, -2, rng=1)
+    assert "performance(x) >= level" in forgotten.message
+    assert 'tail="lower"' in forgotten.message
+    meant = cem.estimate_probability(np.sum, inputs, -2, tail="upper", rng=1)
+    assert meant.probability == forgotten.probability
+    assert "tail" not in meant.message

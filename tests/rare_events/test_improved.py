@@ -87,7 +87,7 @@ CASES = {
     "steps": (lambda X: np.floor(X.sum(axis=1) / 4), PAIR, 3.0, 13 * math.exp(-12)),
     "yes or no": (lambda X: (X.sum(axis=1) >= 9) * 1.0, PAIR, 1.0, 10 * math.exp(-9)),
     "infinite": (lambda X: np.where(X[:, 0] > 6, np.inf, X[:, 0]), PAIR, 9.0, math.exp(-6)),
-    "nan": (lambda X: np.where(X[:, 0] > X[:, 1], np.nan, totals(X)), PAIR, 10.0, BEYOND_10 / 2),
+    "half the space": (lambda X: np.where(X[:, 0] > X[:, 1], -np.inf, totals(X)), PAIR, 10.0, BEYOND_10 / 2),
 }
 
 

@@ -181,3 +181,34 @@ def test_a_proposal_of_another_dimension(inputs):
 def test_a_proposal_that_is_no_family(family):
     with pytest.raises(TypeError, match="family"):
         resolve_inputs(cem.Exponential([1.0, 1.0]), family)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "level", "exact"),
+    [([1e-15] * 3, 1, 3e-15), ([1e-20] * 3, 3, 1e-60), ([0.0, 1e-15], 1, 1e-15), ([0.05] * 4, 4, 0.05**4)],
+)
+def test_lists_of_bits_are_bits(probabilities, level, exact):
+    """In normal space a bit is a threshold, which no double holds below 1e-16 of a tail."""
+    e = cem.estimate_probability(lambda x: x.sum(), [stats.bernoulli(p) for p in probabilities], level, rng=1)
+    low, high = e.confidence_interval(0.999)
+    assert e.success
+    assert low < exact < high
+    assert e.failure_samples().x.dtype == np.float64
+
+
+def test_a_bit_that_is_never_one():
+    e = cem.estimate_probability(np.sum, [stats.bernoulli(0)], 1, max_evaluations=3000, rng=1)
+    assert e.probability == 0
+    assert not e.success
+
+
+def test_bits_between_other_marginals_stay_where_they_are():
+    seen = []
+    cem.estimate_probability(
+        lambda x: seen.append(x) or x.sum(),
+        [stats.bernoulli(0.1, loc=2), stats.bernoulli(0.1)],
+        4,
+        max_evaluations=10,
+        rng=1,
+    )
+    assert {2.0, 3.0} >= {row[0] for row in seen}

@@ -212,9 +212,9 @@ def test_nan_on_part_of_the_space_is_not_in_the_event():
         return np.where(X[:, 0] > X[:, 1], np.nan, X.sum(axis=1))
 
     runs = estimates(60, performance, PAIR, 10.0, vectorized=True)
-    assert all(e.success for e in runs)
     assert_right_on_average(runs, BEYOND_10 / 2)
     for e in runs[:3]:
+        assert e.status is cem.Status.UNTRUSTED
         assert e.history.nan_count[0] == pytest.approx(500, abs=5 * np.sqrt(250))
         assert e.nfev > e.history.nan_count.sum() > 0
 
