@@ -152,7 +152,7 @@ optimizing(
     bounds=BOX * 3,
     constraints=NonlinearConstraint(lambda x: (x**2).sum(), 0.5, 1),
     short=True,
-    max_evaluations=6000,
+    max_evaluations=2000,
 )
 optimizing(
     "constraints/textbook",
@@ -283,8 +283,8 @@ def sparse_graph() -> MaxCut:
 
 def real_graph() -> MaxCut:
     rng = np.random.default_rng(4)
-    first, second = np.triu_indices(30, 1)
-    return MaxCut(30, np.stack([first, second], axis=1), rng.standard_normal(len(first)))
+    first, second = np.triu_indices(24, 1)
+    return MaxCut(24, np.stack([first, second], axis=1), rng.standard_normal(len(first)))
 
 
 for _numba, _engine in ((True, "numba"), (False, "numpy")):
@@ -292,7 +292,7 @@ for _numba, _engine in ((True, "numba"), (False, "numpy")):
     solving(f"max-cut/dense, {_engine}", lambda: MaxCut.random(40, rng=3), _numba)
     solving(f"max-cut/real weights, {_engine}", real_graph, _numba)
     solving(f"max-cut/torus, {_engine}", lambda: MaxCut.torus(8, 8, rng=3), _numba)
-    solving(f"max-cut/planted, {_engine}", lambda: MaxCut.planted(60, rng=2), _numba)
+    solving(f"max-cut/planted, {_engine}", lambda: MaxCut.planted(40, rng=2), _numba)
     solving(f"max-sat/random, {_engine}", lambda: MaxSAT.random(60, 240, rng=3), _numba)
     solving(
         f"qubo/dense, {_engine}", lambda: QUBO(np.random.default_rng(5).integers(-9, 10, (30, 30))), _numba
