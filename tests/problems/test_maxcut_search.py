@@ -199,7 +199,7 @@ def test_improve_takes_any_number_of_rows(engine):
 
 
 def test_without_improvement_it_is_the_textbook():
-    r = cem.optimize(MaxCut.planted(60, rng=1), improve=False, rng=1)
+    r = cem.optimize(MaxCut.planted(60, rng=1), improve=False, method="textbook", rng=1)
     assert set(r.history.stage) == {"sampling"}
     assert r.fun == MaxCut.planted(60, rng=1).optimum
 
