@@ -22,6 +22,7 @@ from cem.checkpoint.ownership import TRUSTED, is_library, is_library_module, sta
 QUANTILES = (1e-9, 1e-4, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1 - 1e-4, 1 - 1e-9)
 _OPEN = {"numba", "functools"}  # their wrappers do what the function inside says
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented))
+_PLAIN_LEVELS = 8  # of lists in lists that are told by their text
 _WRAPPERS = (staticmethod, classmethod, property, functools.cached_property, types.FunctionType)
 
 
@@ -70,9 +71,9 @@ def take_apart(value: Any) -> Contents:
         return _leaf(repr(value))
     if callable(value) and top_package(value) in TRUSTED and stands_by_name(value):
         return _leaf(value.__qualname__, f"{value.__module__}.{value.__qualname__}")
-    source = getattr(value, "py_func", None) or getattr(value, "__wrapped__", None)
+    source = _held(value, "py_func") or _held(value, "__wrapped__")
     if isinstance(source, types.FunctionType) and is_library(type(value)):
-        members = {"source": source, "options": getattr(value, "targetoptions", None)}
+        members = {"source": source, "options": _held(value, "targetoptions")}
         hidden = "" if type(value).__module__.partition(".")[0] in _OPEN else type(value).__qualname__
         return Contents(source.__name__, type(value).__qualname__, members, hidden=hidden)
     attributes = _attributes(value)
@@ -81,9 +82,14 @@ def take_apart(value: Any) -> Contents:
     if attributes is None:
         outside = callable(value) or type(value).__module__ in OUTSIDE or not is_library(type(value))
         return Contents(text, text, {"class": type(value), **_by_hand(value)}, hidden=text if outside else "")
-    if callable(getattr(value, "ppf", None)) and hasattr(value, "dist"):
+    if _held(value, "ppf") and _held(value, "dist"):
         attributes["quantile function"] = _quantiles(value)
     return Contents(text, "", {"class": type(value), **attributes})
+
+
+def _held(value: Any, name: str) -> Any:
+    """Return an attribute that is there, and not made up as it is asked for."""
+    return inspect.getattr_static(value, name, None)
 
 
 def _attributes(value: Any) -> dict[str, Any] | None:
@@ -170,9 +176,18 @@ def _(value: np.ndarray[Any, Any]) -> Contents:
 def _(value: list[Any] | tuple[Any, ...]) -> Contents:
     if type(value) not in (list, tuple):
         return _as_object(value)
-    if all(type(each) in _SCALARS for each in value):
-        return _leaf(f"[{', '.join(map(repr, value))}]")
+    if (plain := _plain(value, _PLAIN_LEVELS)) is not None:
+        return _leaf(plain)
     return Contents("", "list", {str(i): each for i, each in enumerate(value)}, shown="[]")
+
+
+def _plain(value: Any, levels: int) -> str | None:
+    """Return the text of numbers and texts in lists, which tells them; None of anything else."""
+    if type(value) in (list, tuple) and levels:
+        parts = [_plain(each, levels - 1) for each in value]
+        return None if None in parts else f"[{', '.join(parts)}]"  # type: ignore[arg-type]
+    value = value.item() if isinstance(value, np.generic) else value
+    return repr(value) if type(value) in _SCALARS else None
 
 
 @take_apart.register(set)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cem.checkpoint.contents import Contents, take_apart
 
 DEEPEST = 120  # levels of a value that are looked at: the interpreter's stack holds a thousand calls
+MOST = 10**6  # values that are looked at: ten seconds
 LONGEST = 60  # characters of a value that a message shows
 NAMED_LEVELS, NAMED_PARTS = 5, 400  # of a value, that are compared by themselves and named in a message
 CODE = "(code)"
@@ -111,6 +112,7 @@ class _Describer:
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, _Node]] = {}  # the value too, so that no other takes its identity
         self._above: dict[int, int] = {}
+        self._seen = 0
 
     def node(self, value: Any) -> _Node:
         key, level = id(value), len(self._above)
@@ -118,9 +120,13 @@ class _Describer:
             return self._known[key][1]
         if key in self._above:
             return _node(Contents("…", f"itself, {level - self._above[key]} levels up"), {})
-        if level >= DEEPEST:
-            return _node(Contents(type(value).__name__, hidden="very deep structures"), {})
-        contents = take_apart(value)
+        self._seen += 1
+        if level >= DEEPEST or self._seen > MOST:
+            return _node(Contents(type(value).__name__, hidden="very deep or large structures"), {})
+        try:
+            contents = take_apart(value)
+        except Exception:  # an object of the user's may break when it is looked at
+            return _node(Contents(type(value).__name__, hidden=type(value).__name__), {})
         if not contents.members:
             return _node(contents, {})
         self._above[key] = level

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -217,6 +218,7 @@ def test_equal_values_are_described_alike(number):
 def test_numbers_of_numpy_are_numbers():
     assert describe(np.float64(2.5)) == describe(2.5)
     assert describe((1, 2)) == describe([1, 2])
+    assert describe([(np.float64(1.5), np.int8(2))]) == describe([(1.5, 2)])
     assert describe(np.array([1.0, 2.0])) == describe(np.array([1.0, 2.0])[::1])
     assert describe(np.asfortranarray(np.eye(5))) == describe(np.eye(5))
 
@@ -379,6 +381,39 @@ def test_attributes_are_named():
     ]
 
 
+class Endless:
+    """Consists of another one whenever it is asked."""
+
+    def __getstate__(self):
+        return {"one": Endless(), "other": Endless()}
+
+
+def test_what_has_no_end_is_looked_at_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr("cem.checkpoint.description.MOST", 1000)
+    assert "very deep or large" in describe_parts({"it": Endless()})[1]
+    assert "very deep or large" in describe_parts({"it": [[square, i] for i in range(1000)]})[1]
+
+
+class Strange:
+    """Breaks whatever is asked of it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+    def __reduce_ex__(self, protocol):
+        return 5
+
+    def __call__(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "make", [Strange, mock.Mock, mock.MagicMock, threading.Lock, lambda: iter([1]), object]
+)
+def test_anything_can_be_described(make):
+    assert describe(make()).text
+
+
 def test_a_loop_of_references_ends():
     loop = []
     loop.append(loop)
@@ -392,7 +427,8 @@ def test_a_loop_of_references_ends():
 
 def test_a_very_deep_value_is_not_looked_at_to_its_end():
     assert (
-        describe_parts({"it": deep(1, 5000)})[1] == "it holds very deep structures, which content cannot tell"
+        describe_parts({"it": deep(1, 5000)})[1]
+        == "it holds very deep or large structures, which content cannot tell"
     )
 
 
