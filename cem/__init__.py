@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ _HOMES = {
     "optimize": "cem.optimization",
 }
 _MODULES = ("information", "updates")
+
+logging.getLogger("cem").addHandler(logging.NullHandler())
 
 __all__ = [
     "Bernoulli",

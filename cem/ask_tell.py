@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from cem import families, updates
 from cem.checkpoint import file as checkpoint
 from cem.checkpoint.parameters import pack_fields, unpack_fields
+from cem.core.budget import truth
 from cem.core.domain import Domain
 from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, State, Update, advance
@@ -21,8 +22,9 @@ from cem.core.sampling import draw
 from cem.core.stopping import Stopping
 from cem.core.streams import Purpose, RngLike, Streams
 from cem.evaluation import as_scores, widen
-from cem.families.base import Array, Family, Storable, dimension, is_family
+from cem.families.base import Array, Family, Storable, dimension, is_family, unmasked
 from cem.plans.start import resolve_population, resolve_start, resolve_update, rows_needed
+from cem.running.keywords import explain_keywords
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
 _MOST_NUMBERS = 2**32  # of a batch: 32 GiB
@@ -64,6 +66,7 @@ class CrossEntropyMethod:
     True
     """
 
+    @explain_keywords
     def __init__(
         self,
         start: Any = None,
@@ -79,7 +82,7 @@ class CrossEntropyMethod:
         family, self._domain = resolve_start(start, bounds)
         self._update = resolve_update(update, elite_fraction)
         self._population = resolve_population(population, family, self._update)
-        self._maximize = bool(maximize)
+        self._maximize = truth("maximize", maximize)
         self._state = self._update.init(family)
         self._asked = 0
         self._nfev = 0
@@ -127,15 +130,16 @@ class CrossEntropyMethod:
         Raises
         ------
         ValueError
-            If shapes differ, or there are too few rows to fit the family.
+            If shapes differ, there are too few rows to fit the family, or a row is no candidate: not
+            finite, outside the bounds, or outside the family's space.
         TypeError
-            If the scores are not real numbers.
+            If rows or scores are not real numbers.
         """
         x = np.asarray(X)
         d = dimension(self.family)
         if x.ndim != 2 or x.shape[1] != d:
             raise ValueError(f"X must have shape (n, {d}), one candidate a row; got {x.shape}.")
-        values = np.asarray(scores)
+        values = unmasked(scores)
         if values.shape != (len(x),):
             raise ValueError(f"scores must have shape ({len(x)},), one a row of X; got {values.shape}.")
         needed = rows_needed(self.family, self._update)
@@ -144,6 +148,7 @@ class CrossEntropyMethod:
                 f"fitting this {type(self.family).__name__} takes at least {needed} rows, got {len(x)}."
             )
         values = as_scores(values, len(x), d)
+        self._check_space(x)
         signed = self._sign * values
         number = len(self.history)
         batch = Batch(x, signed, lambda: self._streams.generator(Purpose.UPDATE, number))
@@ -153,6 +158,29 @@ class CrossEntropyMethod:
             self.best_x = np.array(x[int(np.nanargmax(signed))])
         self._nfev += len(x)
         self.history.append(self._row(values))
+
+    def _check_space(self, x: Array) -> None:
+        """Refuse rows that are no candidates.
+
+        Raises
+        ------
+        ValueError
+            If a row holds what is not a finite number, lies outside the bounds by more than rounding, or
+            is outside the family's own space.
+        TypeError
+            If the rows are not numbers.
+        """
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"X must hold numbers, got dtype {x.dtype}.")
+        space, wrong = "finite numbers", ~np.isfinite(x).all(axis=1)
+        if self._domain is not None and not wrong.any():
+            space, wrong = "the bounds", self._domain.clearly_outside(x)
+        contains = getattr(self.family, "contains", None)
+        if contains is not None and not wrong.any():
+            space, wrong = f"the candidates of a {type(self.family).__name__}", ~contains(x)
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(f"row {i} of X is {x[i]}, which is not among {space}; leave it out.")
 
     def _row(self, values: NDArray[np.float64]) -> Row:
         mean, nans = summary(values)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.core.budget import Budget, real_number
+from cem.core.budget import Budget, real_number, truth
 from cem.core.constraints import Constraints
 from cem.core.ending import Ending, Status
 from cem.core.loop import Ended, Update
@@ -19,12 +19,15 @@ from cem.families.base import dimension
 from cem.plans.choice import Asked, plan_for
 from cem.plans.start import resolve_start
 from cem.running.driver import Driver, Served
+from cem.running.keywords import explain_keywords, meaning
+from cem.running.memo import discrete_space
 from cem.running.reporting import Progress
 from cem.running.results import OptimizeResult
 from cem.running.scoring import Setting
 from cem.running.session import Session
 
 
+@explain_keywords
 def optimize(
     fun: Any,
     start: Any = None,
@@ -94,8 +97,8 @@ def optimize(
     update : Update, optional
         How the elites move the distribution.
     polish : bool, optional
-        Whether local methods take part, for continuous variables. They notice a noisy objective within two
-        evaluations, and a plateau within a few a variable, and stay out. False leaves the pure cross-entropy
+        Whether local methods take part, for continuous variables. They notice noise within two evaluations,
+        and a plateau within a few per variable, and stay out. False leaves the pure cross-entropy
         method. Default: only where "auto" chooses everything.
     restarts : int, optional
         How many more runs there may be, for continuous variables; 0 for none. Default, where "auto" chooses
@@ -120,8 +123,10 @@ def optimize(
         Parallel evaluations, as in joblib; None inherits ``joblib.parallel_config``. The result does not
         depend on it.
     callback : callable, optional
-        ``callback(intermediate_result)`` after every iteration, with an `OptimizeResult` so far that also
-        has this iteration's `population` and `scores`. Returning True or raising StopIteration stops.
+        ``callback(intermediate_result)`` after every iteration, and at the end if evaluations came after the
+        last one. Its argument is an `OptimizeResult` so far; its `population`, shape ``(n, d)``, and
+        `scores`, shape ``(n,)``, are what was evaluated since the last call. Returning True or raising
+        StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit.
     noisy : bool
@@ -131,7 +136,8 @@ def optimize(
         are lucky ones.
     constraints : LinearConstraint, NonlinearConstraint (of scipy.optimize), or a sequence of them
         `x` meets them (equalities within 1e-6) or the status is INFEASIBLE; `maxcv` is its largest
-        violation. Their functions are called with one candidate, never outside the bounds.
+        violation. Their functions are called with one candidate, never outside the bounds. An exception of
+        `fun` at a candidate that violates them counts as NaN there (unless `vectorized`).
     integrality : array_like of 0 or 1, shape (d,), or a scalar
         Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
     progress : bool
@@ -159,9 +165,15 @@ def optimize(
 
     Notes
     -----
+    Ctrl-C ends a run, which returns what it has with the status INTERRUPTED. A loop over runs should end
+    there: ``if r.status is cem.Status.INTERRUPTED: break``. Where that is forgotten, a second Ctrl-C in the
+    next run, or while the first is being dealt with, raises KeyboardInterrupt.
+
+    An objective that is neither `noisy` nor gets an `rng` is called once for each candidate of a discrete
+    space (integers, bits, labels), and only calls count as evaluations. A space seen whole ends the run.
+
     A variable whose *order of magnitude* is sought is searched on a log scale by starting in its logarithm:
-    give bounds (or a start) for ``u = log10(x)`` and let `fun` undo it, as the second example does. Every
-    method here then works in the scale in which equal steps matter equally.
+    give bounds for ``u = log10(x)`` and let `fun` undo it, as the second example does.
 
     References
     ----------
@@ -188,6 +200,8 @@ def optimize(
     arguments = dict(locals())
     if method not in ("auto", "textbook"):
         raise ValueError(f'method must be "auto" or "textbook", got {method!r}.')
+    for name in ("vectorized", "noisy", "pass_rng"):
+        truth(name, arguments[name])
     problem = fun if is_problem(fun) else None
     if problem is not None:
         start = problem.start if start is None and bounds is None else start
@@ -226,13 +240,15 @@ def optimize(
         rng=session.streams.generator(Purpose.PLAN),
     )
     plan, budget = plan_for(asked)
+    steady = not (noisy or pass_rng) and asked.improve is None
     setting = Setting(
         start=family,
-        maximize=bool(maximize),
+        maximize=maximize is not None and truth("maximize", maximize),
         present=asked.box.present,
         improve=asked.improve,
         constraints=checks,
         optimum=None if noisy else _optimum(problem),
+        space=discrete_space(family, domain) if steady else None,
     )
     return session.run(objective, plan, budget, setting, _report, _answer)
 
@@ -243,12 +259,12 @@ def is_problem(fun: Any) -> bool:
 
 
 def _none(constraints: Any) -> bool:
-    return constraints is None or (isinstance(constraints, tuple | list) and len(constraints) == 0)
+    return constraints is None or (isinstance(constraints, tuple | list) and not constraints)
 
 
 def _sense(problem: Any, maximize: bool | None) -> bool:
     own = bool(problem.maximize)
-    if maximize is not None and bool(maximize) != own:
+    if maximize is not None and truth("maximize", maximize) != own:
         raise ValueError(
             f"{type(problem).__name__} is to be {'maximised' if own else 'minimised'}; "
             f"maximize={maximize} contradicts it. Leave maximize out."
@@ -274,13 +290,8 @@ def _resolve_improve(improve: Any, problem: Any) -> Any:
 
 def _report(driver: Driver, progress: Progress) -> OptimizeResult:
     """Return what a callback sees."""
-    return _result(
-        driver,
-        Ending(Status.CALLBACK, "in progress"),
-        history=driver.history.copy(),
-        population=progress.population,
-        scores=progress.scores,
-    )
+    seen = {"population": progress.population, "scores": progress.scores}
+    return _result(driver, Ending(Status.CALLBACK, "in progress"), history=driver.history.copy(), **seen)
 
 
 def _answer(driver: Driver, served: Served[Ending]) -> OptimizeResult:
@@ -317,6 +328,7 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         "message": message + driver.remark,
         "nit": len(driver.history),
         "nfev": driver.nfev,
+        "nan_count": driver.nan_count,
         "family": driver.state.family if ending.family is None else ending.family,
         "history": driver.history,
         "elapsed": driver.elapsed,
@@ -378,7 +390,8 @@ def minimize_method(
                 raise TypeError(f"{theirs} and {own} are the same; give one of them.")
             options[own] = options.pop(theirs)
     known = [name for name in inspect.signature(optimize).parameters if name not in _FIXED]
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(known)}.")
+    for name in options:
+        if name not in known:
+            what = f"unknown option {name!r}{meaning(name, known)}"
+            raise TypeError(f"{what}; the options are {', '.join(known)}.")
     return optimize(fun, x0, args=args, **options)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cem.core.budget import Budget, real_number
+from cem.core.budget import Budget, real_number, truth
 from cem.core.ending import Status
 from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike
@@ -22,6 +22,7 @@ from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.working_space import Inputs, resolve_inputs
 from cem.running.driver import Driver, Served
+from cem.running.keywords import explain_keywords
 from cem.running.reporting import Progress, raise_failure
 from cem.running.results import OptimizeResult
 from cem.running.scoring import Setting
@@ -38,6 +39,7 @@ ASK_FOR_TAIL = (
 T = TypeVar("T")
 
 
+@explain_keywords
 def estimate_probability(
     performance: Any,
     inputs: Any = None,
@@ -139,6 +141,8 @@ resume, rng
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     check_target(target_cv)
     check_policy(nan_policy)
+    truth("vectorized", vectorized)
+    truth("pass_rng", pass_rng)
     source, plan = _chosen(method, inputs, family)
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
@@ -221,10 +225,7 @@ def _check_not_given(**arguments: Any) -> None:
 def _checked_level(level: Any) -> float:
     if level is None:
         raise ValueError("level= is missing: the event is performance(x) >= level.")
-    try:
-        value = float(level)
-    except (TypeError, ValueError):
-        raise TypeError(f"level must be a number, got {level!r}.") from None
+    value = real_number("level", level)
     if not np.isfinite(value):
         raise ValueError(f"level must be a finite number, got {value}.")
     return value

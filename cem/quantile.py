@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.core.budget import Budget, real_number
+from cem.core.budget import Budget, real_number, truth
 from cem.core.ending import Status
 from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args
@@ -19,11 +19,13 @@ from cem.rare_events.improved import quantile_plan
 from cem.rare_events.tail import tail_of
 from cem.rare_events.working_space import resolve_inputs
 from cem.running.driver import Driver, Served
+from cem.running.keywords import explain_keywords
 from cem.running.reporting import raise_failure
 from cem.running.scoring import Setting
 from cem.running.session import Session
 
 
+@explain_keywords
 def estimate_quantile(
     performance: Callable[..., Any],
     inputs: Any,
@@ -96,6 +98,8 @@ resume, rng
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
     check_target(target_cv)
     check_policy(nan_policy)
+    truth("vectorized", vectorized)
+    truth("pass_rng", pass_rng)
     source = resolve_inputs(inputs)
     if source.space is None:
         raise ValueError(

@@ -60,8 +60,10 @@ def test_it_takes_the_path_of_optimize(run):
     score, options = RUNS[run]
     r = cem.optimize(score, vectorized=True, rng=11, max_iterations=8, method="textbook", **options)
     m = steps(CrossEntropyMethod(rng=11, **options), 8, score)
-    for column in set(r.history.columns) - {"seconds"}:
+    discrete = r.x.dtype.kind == "i"  # there, optimize asks about no candidate twice
+    for column in set(r.history.columns) - ({"seconds", "nfev"} if discrete else {"seconds"}):
         np.testing.assert_array_equal(getattr(m.history, column), getattr(r.history, column))
+    assert m.history.nfev[-1] > r.nfev if discrete else m.history.nfev[-1] == r.nfev
     for key, value in r.family.to_arrays().items():
         np.testing.assert_array_equal(m.family.to_arrays()[key], value)
     np.testing.assert_array_equal(m.best_x, r.x)

@@ -72,7 +72,7 @@ def positive_count(name: str, value: object) -> int:
 
 
 def real_number(name: str, value: object) -> float:
-    """Check a real number.
+    """Check a real number; a whole number beyond the largest float is infinite.
 
     Raises
     ------
@@ -83,5 +83,20 @@ def real_number(name: str, value: object) -> float:
         raise TypeError(f"{name} must be a number, got {value!r}.")
     try:
         return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}.") from None
+
+
+def truth(name: str, value: object) -> bool:
+    """Check a flag.
+
+    Raises
+    ------
+    TypeError
+        If it is neither True nor False.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False, got {value!r}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.families.base import Array, Floats, Mask, frozen
+from cem.families.base import Array, Floats, Mask, frozen, unmasked
 
 EQUALITY_TOLERANCE = 1e-6  # what counts as met
 TIGHT = 1e-9  # below this, the error of an equality does not rank candidates
@@ -35,7 +35,7 @@ class Constraint:
 
         An equality's is its error, an inequality's is positive where it is violated.
         """
-        value = np.atleast_1d(np.asarray(self.function(x), dtype=np.float64)).ravel()
+        value = np.atleast_1d(unmasked(self.function(x)).astype(np.float64)).ravel()
         try:
             low, high = (np.broadcast_to(side, value.shape) for side in (self.low, self.high))
         except ValueError:

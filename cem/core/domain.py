@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from cem.core.budget import real_number
 from cem.families.base import Array, Floats, Mask, frozen
+
+log = logging.getLogger("cem")
+ROUNDING = 1e-12  # of a value or of its span: more than a few operations on doubles lose (2e-16 each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +67,16 @@ class Domain:
         return cls(np.full(d, -np.inf), np.full(d, np.inf))
 
     @classmethod
-    def from_bounds(cls, bounds: Any) -> Domain:
+    def from_bounds(cls, bounds: Any, d: int | None = None) -> Domain:
         """Read bounds as users write them: a sequence of (low, high) pairs, or a `scipy.optimize.Bounds`.
 
         None on a side of a pair means that the side is open.
+
+        Parameters
+        ----------
+        bounds : sequence of pairs, or scipy.optimize.Bounds
+        d : int, optional
+            How many variables there are, where a start says so: `Bounds` of one variable hold for all then.
 
         Raises
         ------
@@ -72,9 +84,17 @@ class Domain:
             If the shape is not that of pairs, or a pair is inverted or NaN.
         TypeError
             If an entry is not a number.
+
+        Warns
+        -----
+        UserWarning
+            If two lists or arrays of two numbers fix a variable as pairs, but not as all low and all high
+            sides, and no start tells. Where both readings leave room, the logger "cem" says which one holds.
         """
         if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
             low, high = np.broadcast_arrays(np.atleast_1d(bounds.lb), np.atleast_1d(bounds.ub))
+            if low.size == 1 and d is not None:
+                low, high = np.repeat(low, d), np.repeat(high, d)
             return cls(np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64))
         try:
             pairs = [tuple(pair) for pair in bounds]
@@ -86,11 +106,33 @@ class Domain:
                 f"got {bounds!r}."
             )
         try:
-            low = np.array([-np.inf if pair[0] is None else float(pair[0]) for pair in pairs])
-            high = np.array([np.inf if pair[1] is None else float(pair[1]) for pair in pairs])
-        except (TypeError, ValueError):
+            low = np.array(
+                [-np.inf if pair[0] is None else real_number("a bound", pair[0]) for pair in pairs]
+            )
+            high = np.array(
+                [np.inf if pair[1] is None else real_number("a bound", pair[1]) for pair in pairs]
+            )
+        except TypeError:
             raise TypeError(f"bounds must be numbers (or None for an open side); got {bounds!r}.") from None
-        return cls(low, high)
+        domain = cls(low, high)
+        if d is None and len(pairs) == 2 and not any(isinstance(pair, tuple) for pair in bounds):
+            domain._tell_transposed()
+        return domain
+
+    def _tell_transposed(self) -> None:
+        """Warn where two variables' bounds could as well be ``[lows, highs]``."""
+        (a, c), (b, d) = self.low.tolist(), self.high.tolist()
+        if not (a < c and b < d and b != c):
+            return
+        message = (
+            f"bounds are read as a (low, high) pair for each variable: x[0] in [{a:g}, {b:g}], x[1] in "
+            f"[{c:g}, {d:g}]. If [lows, highs] was meant, write scipy.optimize.Bounds(lows, highs); if not, "
+            "a start (or tuples for pairs) settles it."
+        )
+        if a == b or c == d:
+            warnings.warn(message, stacklevel=2)
+        else:
+            log.warning(message)
 
     @property
     def dimension(self) -> int:
@@ -128,6 +170,12 @@ class Domain:
     def outside(self, x: Array) -> Mask:
         """Return which rows of `x` violate a bound, shape ``(n,)``."""
         return np.asarray(((x < self.low) | (x > self.high)).any(axis=1))
+
+    def clearly_outside(self, x: Array) -> Mask:
+        """Return which rows of `x` violate a bound by more than rounding, shape ``(n,)``."""
+        scale = np.fmax(np.abs(x), np.where(np.isfinite(self.high - self.low), self.high - self.low, 0.0))
+        room = ROUNDING * scale
+        return np.asarray(((x < self.low - room) | (x > self.high + room)).any(axis=1))
 
     def project(self, x: Array) -> Array:
         """Return the nearest rows inside the box."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -103,6 +104,19 @@ class Recipe:
         x = _stack(self.blocks(start, stop), stop - start)
         x.flags.writeable = False
         return x
+
+
+def every_row(support: Sequence[Array]) -> Array:
+    """Return all candidates whose entries are among the values of each position, shape ``(n, d)``.
+
+    The last position changes fastest, as in `itertools.product`.
+    """
+    n = prod(values.size for values in support)
+    number, stride, columns = np.arange(n), n, []
+    for values in support:
+        stride //= values.size
+        columns.append(values[number // stride % values.size])
+    return np.stack(columns, axis=1)
 
 
 def _one_block(family: Family, n: int, d: int, rng: np.random.Generator, domain: Domain | None) -> Array:

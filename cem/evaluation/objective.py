@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cem.core.streams import Purpose, Streams
-from cem.families.base import Array, Floats
+from cem.families.base import Array, Floats, unmasked
 
 
 def widen(x: Array) -> Array:
@@ -121,7 +121,7 @@ def as_score(value: Any) -> float:
     ValueError
         If it is an array of several.
     """
-    array = np.asarray(value)
+    array = unmasked(value)
     if array.dtype.kind not in "fiubO" or value is None:
         hint = " (is a return missing?)" if value is None else ""
         raise TypeError(f"the objective must return a real number, got {value!r}{hint}.")
@@ -132,6 +132,8 @@ def as_score(value: Any) -> float:
         )
     try:
         return float(array.reshape(())[()])
+    except OverflowError:  # a whole number or a fraction beyond the largest float
+        return np.inf if array.reshape(())[()] > 0 else -np.inf
     except (TypeError, ValueError):
         raise TypeError(f"the objective must return a real number, got {value!r}.") from None
 
@@ -146,12 +148,17 @@ def as_scores(values: Any, n: int, d: int) -> Floats:
     ValueError
         If their shape is not ``(n,)``.
     """
-    array = np.asarray(values)
+    array = unmasked(values)
     if array.shape != (n,):
         raise ValueError(
             f"a vectorized objective gets X of shape (n, d) = ({n}, {d}), one candidate a row (scipy passes "
             f"the transpose), and must return n scores, shape ({n},); got shape {array.shape}."
         )
+    if array.dtype.kind == "O":  # whole numbers beyond 64 bits, fractions, decimals
+        try:
+            return np.array([as_score(each) for each in array])
+        except TypeError as error:
+            raise TypeError(f"a vectorized objective must return real numbers ({error})") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a vectorized objective must return real numbers, got dtype {array.dtype}.")
     return array.astype(np.float64)

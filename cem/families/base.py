@@ -149,6 +149,21 @@ def frozen(values: ArrayLike, dtype: Any = np.float64) -> Array:
     return out
 
 
+def unmasked(values: Any) -> Array:
+    """Return `values` as an array in which what is masked is NaN.
+
+    Sequences may hold `numpy.ma.masked` among their numbers.
+    """
+    if isinstance(values, list | tuple) and any(each is np.ma.masked for each in values):
+        values = [np.nan if each is np.ma.masked else each for each in values]
+    if not isinstance(values, np.ma.MaskedArray):
+        return np.asarray(values)
+    masked: Any = values
+    if not np.ma.is_masked(masked):
+        return np.asarray(masked.data)
+    return np.asarray(masked.astype(np.float64).filled(np.nan))
+
+
 def parameter_vector(name: str, values: ArrayLike) -> Floats:
     """Return a parameter as a vector of finite numbers, shape ``(d,)``; a scalar becomes a vector of one.
 

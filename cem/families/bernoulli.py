@@ -12,6 +12,7 @@ from scipy.special import entr, rel_entr, xlog1py, xlogy
 from cem.families.base import (
     Array,
     Floats,
+    Mask,
     Stored,
     check_fit,
     check_rate,
@@ -56,6 +57,21 @@ class Bernoulli(Stored):
     def dimension(self) -> int:
         """Length of a candidate."""
         return int(self.p.size)
+
+    @property
+    def cardinality(self) -> float:
+        """Number of candidates of positive probability."""
+        free = int(np.count_nonzero((self.p > 0) & (self.p < 1)))
+        return 2.0**free if free < 1024 else np.inf
+
+    def support(self) -> list[Array]:
+        """Return the values of positive probability at each position, a list of ``(k,)``."""
+        return [np.flatnonzero([p < 1, p > 0]) for p in self.p]
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are zeros and ones, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all((x == 0) | (x == 1), axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.uint8]:
         """Draw `n` candidates of 0 and 1, shape ``(n, d)``, one byte each."""

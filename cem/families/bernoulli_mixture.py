@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
-from cem.families.base import Array, Floats, Stored, check_rows, frozen
+from cem.families.base import Array, Floats, Mask, Stored, check_rows, frozen
 from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares, scale_shares
 
 
@@ -57,6 +57,11 @@ class BernoulliMixture(Mixture, Stored):
     def mean(self) -> Floats:
         """Probability of a 1 in each position, shape ``(d,)``."""
         return np.asarray(self.shares @ self.p)
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are zeros and ones, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all((x == 0) | (x == 1), axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.uint8]:
         """Draw `n` candidates in random order, each component its share of them, shape ``(n, d)``."""

@@ -16,6 +16,7 @@ from cem.families.base import (
     Array,
     Floats,
     Index,
+    Mask,
     Stored,
     check_fit,
     check_rate,
@@ -103,6 +104,11 @@ class BernoulliTree(Stored):
     def p(self) -> Floats:
         """Probability of a 1 in each position, shape ``(d,)``."""
         return self._marginals
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are zeros and ones, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all((x == 0) | (x == 1), axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.uint8]:
         """Draw `n` candidates of 0 and 1, shape ``(n, d)``, one byte each."""

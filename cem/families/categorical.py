@@ -14,6 +14,7 @@ from cem.families.base import (
     Array,
     Floats,
     Index,
+    Mask,
     Stored,
     check_fit,
     check_rate,
@@ -70,9 +71,24 @@ class Categorical(Stored):
         """Length of a candidate."""
         return int(self.categories.size)
 
+    @property
+    def cardinality(self) -> float:
+        """Number of candidates of positive probability."""
+        with np.errstate(over="ignore"):
+            return float(np.prod(np.count_nonzero(self.probabilities, axis=1), dtype=np.float64))
+
+    def support(self) -> list[Array]:
+        """Return the labels of positive probability at each position, a list of ``(k,)``."""
+        return [np.flatnonzero(row) for row in self.probabilities]
+
     @cached_property
     def _edges(self) -> Floats:
         return label_edges(self.probabilities)
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are labels of its positions, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all((x >= 0) & (x < self.categories) & (x == np.floor(x)), axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Index:
         """Draw `n` candidates of labels, shape ``(n, d)``."""

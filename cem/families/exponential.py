@@ -10,6 +10,7 @@ import numpy as np
 from cem.families.base import (
     Array,
     Floats,
+    Mask,
     Stored,
     check_fit,
     check_rate,
@@ -56,6 +57,11 @@ class Exponential(Stored):
     def dimension(self) -> int:
         """Length of a candidate."""
         return int(self.mean.size)
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are non-negative, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all(x >= 0, axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""

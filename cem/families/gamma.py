@@ -11,6 +11,7 @@ from scipy.special import digamma, gammaln, polygamma, xlogy
 from cem.families.base import (
     Array,
     Floats,
+    Mask,
     Stored,
     check_fit,
     check_rate,
@@ -59,6 +60,11 @@ class Gamma(Stored):
     def dimension(self) -> int:
         """Length of a candidate."""
         return int(self.shape.size)
+
+    def contains(self, x: Array, /) -> Mask:
+        """Return which rows are non-negative, shape ``(n,)``."""
+        x = check_rows(x, self.dimension)
+        return np.asarray(np.all(x >= 0, axis=1))
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""

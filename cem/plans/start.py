@@ -41,7 +41,7 @@ def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Fam
     """
     if isinstance(start, type):
         raise TypeError(f"start must be a distribution, not the class {start.__name__}; call it first.")
-    domain = None if bounds is None else Domain.from_bounds(bounds)
+    domain = None if bounds is None else Domain.from_bounds(bounds, _size(start))
     if integrality is not None:
         domain = _with_integers(start, domain, integrality)
     if is_family(start):
@@ -57,8 +57,11 @@ def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Fam
         return Gaussian(point, std=OPEN_STD * (1 + np.abs(point))), None
     if point.size != domain.dimension:
         raise ValueError(f"the start has {point.size} variables, the bounds {domain.dimension}.")
-    if domain.outside(point[None])[0]:
-        raise ValueError(f"the start {point} lies outside the bounds.")
+    if domain.clearly_outside(point[None])[0]:
+        raise ValueError(
+            f"the start {point} lies outside the bounds, which are one (low, high) pair for each variable."
+        )
+    point = domain.project(point)
     return Gaussian(point, std=_point_std(point, domain)), domain
 
 
@@ -132,6 +135,13 @@ def rows_needed(family: Family, update: Update) -> int:
     return minimum_rows(family) if own is None else int(own)
 
 
+def _size(start: Any) -> int | None:
+    """Return how many variables a start has; None where there is none."""
+    if start is None:
+        return None
+    return dimension(start) if is_family(start) else int(_point(start).size)
+
+
 def _with_integers(start: Any, domain: Domain | None, integrality: Any) -> Domain | None:
     """Add integer variables to the domain, which is open where there are no bounds."""
     integer = np.asarray(integrality)
@@ -195,7 +205,9 @@ def _check_agreement(start: Family, domain: Domain) -> None:
             "continuous start."
         )
     mean = getattr(start, "mean", None)
-    misplaced = mean is not None and not callable(mean) and bool(domain.outside(np.atleast_2d(mean))[0])
+    misplaced = (
+        mean is not None and not callable(mean) and bool(domain.clearly_outside(np.atleast_2d(mean))[0])
+    )
     free = ~domain.fixed
     never = np.any(np.all((x < domain.low) | (x > domain.high), axis=0) & free)
     if misplaced or never:

@@ -20,6 +20,7 @@ import numpy as np
 
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Request, Rows, State, Step
+from cem.core.sampling import every_row
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, Index
 from cem.families.bernoulli import Bernoulli
@@ -108,8 +109,7 @@ class StringSpace:
 
     def every(self, rng: np.random.Generator) -> Array:
         """Return all strings in random order, shape ``(n, d)``."""
-        grids = np.meshgrid(*self.labels, indexing="ij")
-        return rng.permutation(np.stack([grid.ravel() for grid in grids], axis=1))
+        return rng.permutation(every_row(self.labels))
 
 
 @dataclass

@@ -17,13 +17,15 @@ from cem.core.loop import Batch, Ended, Request, Rows, State, Step, as_ended
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
 from cem.evaluation import Failure, widen
-from cem.families.base import Array, Floats
+from cem.families.base import Array, Floats, Mask, dimension
 from cem.running.incumbent import Incumbent
+from cem.running.memo import Lookup
 from cem.running.reporting import Progress
 from cem.running.scoring import Scored, Scorer, Setting
 
 log = logging.getLogger("cem")
 T = TypeVar("T")
+MOST_REPEATED = 10  # times max_evaluations: draws of a distribution that has nothing new to offer
 
 
 class Served(NamedTuple, Generic[T]):
@@ -42,7 +44,10 @@ class Driver:
     scorer : Scorer
     budget : Budget
     notify : callable, optional
-        Called with a `Progress` after every step; True stops.
+        Called with a `Progress` after every step, and at the end where evaluations came after the last one;
+        True stops.
+    watched : bool
+        Whether the rows that are evaluated are kept for `notify`.
     best : Incumbent
         The best candidate so far.
     """
@@ -50,14 +55,18 @@ class Driver:
     scorer: Scorer
     budget: Budget
     notify: Callable[[Progress], bool] | None = None
+    watched: bool = False
 
     history: History = field(default_factory=History)
     state: State = field(init=False)
     best: Incumbent = field(init=False)
     nfev: int = 0
     _batches: int = 0
-    _since: list[Floats] = field(default_factory=list)
-    _last: Batch | None = None
+    nan_count: int = 0
+    _served: int = 0
+    _nan_before: int = 0
+    _values: list[Floats] = field(default_factory=list)
+    _evaluated: list[tuple[Array, Floats]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.state = State(self.setting.start)
@@ -100,7 +109,13 @@ class Driver:
         try:
             served = self._serve(plan)
             orderly = served.ended is None or served.ended.status is not Status.INTERRUPTED
+            if orderly and self._evaluated and not self.replaying:
+                self._show()
             return served
+        except KeyboardInterrupt as interrupt:
+            if not orderly:
+                raise
+            return Served(None, as_ended(interrupt))
         finally:
             if self.scorer.journal is not None:
                 self.scorer.journal.close(orderly, self.elapsed)
@@ -111,13 +126,25 @@ class Driver:
             try:
                 request = plan.send(answer)
             except StopIteration as finished:
-                return Served(finished.value, None)
+                ended = self._complete()
+                return Served(None if ended else finished.value, ended)
             except KeyboardInterrupt as interrupt:
                 return Served(None, as_ended(interrupt))
             try:
                 answer = self._answer(request)
             except (Ended, KeyboardInterrupt) as end:
                 return self._wind_up(plan, as_ended(end))
+
+    def _complete(self) -> Ended | None:
+        """See a discrete space whole where most of it is known; return what that ended with."""
+        rest = None if self.scorer.memo is None else self.scorer.memo.rest()
+        try:
+            if rest is not None:
+                self._answer(Rows(rest))
+        except (Ended, KeyboardInterrupt) as end:
+            ended = as_ended(end)
+            return None if ended.status.limit else ended
+        return None
 
     def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
         try:
@@ -142,18 +169,32 @@ class Driver:
 
     def _evaluate(self, number: int, x: Array, effort: int = 1, recipe: Recipe | None = None) -> Batch:
         """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
-        admitted = self._admit(len(x))
+        shown = self.setting.present(x)
+        lookup = self.scorer.look_up(shown)
+        admitted = self._admit(len(x), lookup)
         entry = self.scorer.entry(number, x)
-        scored = self.scorer.score(entry, x[:admitted], number, recipe)
+        rows = x[:admitted]
+        shown = rows if shown is x else shown[:admitted]
+        scored = self.scorer.score(entry, rows, shown, number, recipe, lookup)
         batch = self._keep(scored, number, effort, entry)
         if (end := self._judge(scored, batch, admitted, len(x), drawn=recipe is not None)) is not None:
             raise end
         return batch
 
-    def _admit(self, n: int) -> int:
+    def _admit(self, n: int, lookup: Lookup | None) -> int:
         """Return how many of `n` rows may be scored; raise `Ended` where none may."""
-        if self.budget.max_evaluations is not None:
-            n = min(n, self.budget.max_evaluations - self.nfev)
+        most = self.budget.max_evaluations
+        if most is not None:
+            left = most - self.nfev
+            if lookup is None:
+                n = min(n, left)
+            elif len(lookup.new) > left:
+                n = int(lookup.new[left])
+            if self._served > MOST_REPEATED * most:
+                raise Ended(
+                    Status.EVALUATION_LIMIT,
+                    f"{self._served} candidates were drawn, but only {self.nfev} different ones",
+                )
         if n <= 0:
             raise Ended(Status.EVALUATION_LIMIT, self._spent)
         if self.elapsed >= self.budget.seconds:
@@ -163,15 +204,16 @@ class Driver:
     def _keep(self, scored: Scored, number: int, effort: int, entry: Entry) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
-        self.nfev += len(x)
-        self._since.append(values)
-        excess = (
-            None
-            if self.setting.constraints is None or residuals is None
-            else self.setting.constraints.excess(residuals)
-        )
+        constraints, excess = self.setting.constraints, None
+        if constraints is not None and residuals is not None:
+            excess = constraints.excess(residuals)
+        self.nfev += int(scored.called.sum())
+        self._served += len(x)
+        self._values.append(values)
+        self._count_nan(values, scored.called, excess)
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
+        evaluated = (shown, values) if scored.called.all() else (shown[scored.called], values[scored.called])
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
                 entry.improved = self.scorer.improve(shown, values, number, effort)
@@ -179,6 +221,9 @@ class Driver:
             self.nfev += extra
             shown, scores = self.setting.present(x), self.sign * values
             self.best.consider(shown, scores, residuals, excess)
+            evaluated = shown, values
+        if self.watched and len(evaluated[1]):
+            self._evaluated.append(evaluated)
         if not self.replaying:
             self.scorer.save(entry)
         if not scored.complete:
@@ -187,8 +232,17 @@ class Driver:
         def stream() -> np.random.Generator:
             return self.streams.generator(Purpose.UPDATE, number)
 
-        self._last = Batch(x, scores, stream, residuals, excess, shown)
-        return self._last
+        return Batch(x, scores, stream, residuals, excess, shown)
+
+    def _count_nan(self, values: Floats, called: Mask, excess: Floats | None) -> None:
+        """Count the scores that are NaN, but where a candidate is infeasible: there they mean nothing."""
+        wrong = np.isnan(values) & called
+        if excess is not None:
+            wrong &= ~(excess > 0)
+        count = int(wrong.sum())
+        if count and not self.nan_count and not self.replaying:
+            log.warning("%d of the first %d scores are NaN; they rank last", count, self.nfev)
+        self.nan_count += count
 
     def _judge(self, scored: Scored, batch: Batch, admitted: int, wanted: int, drawn: bool) -> Ended | None:
         """Return why the run ends with this batch, or None."""
@@ -202,6 +256,8 @@ class Driver:
             return Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
         if self._reached(self.setting.optimum):
             return Ended(Status.CONVERGED, "the known optimum is reached", batch)
+        if self.scorer.memo is not None and self.scorer.memo.exhausted:
+            return _seen_whole(self.nfev, self.budget.target, batch)
         if len(scored.x) < admitted:
             return Ended(Status.TIME_LIMIT, self._over, batch)
         if admitted < wanted:
@@ -223,31 +279,33 @@ class Driver:
     def _record(self, step: Step) -> None:
         state = step.state
         self.state = state or self.state
-        values = self._since[0] if len(self._since) == 1 else np.concatenate([np.empty(0), *self._since])
-        mean, nans = summary(values)
+        values = self._values[0] if len(self._values) == 1 else np.concatenate([np.empty(0), *self._values])
         ranked = self.best.feasible or self.setting.constraints is None
         self.history.append(
             Row(
                 stage=step.stage,
                 level=self.sign * state.level if state else np.nan,
                 best=self.sign * self.best.score if ranked else np.nan,
-                mean=mean,
+                mean=summary(values)[0],
                 elites=state.elites if state else 0,
                 entropy=float(state.family.entropy()) if state else np.nan,
                 nfev=self.nfev,
-                nan_count=nans,
+                nan_count=self.nan_count - self._nan_before,
                 seconds=self.elapsed,
                 note=step.note,
             )
         )
-        self._since = []
-        if not self.replaying:
-            self._tell()
+        self._values, self._nan_before = [], self.nan_count
+        if self.replaying:
+            self._evaluated = []
+        else:
+            self._log()
+            if self._show():
+                raise Ended(Status.CALLBACK, "the callback asked to stop")
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:
             raise Ended(Status.ITERATION_LIMIT, f"max_iterations ({self.budget.max_iterations}) is reached")
 
-    def _tell(self) -> None:
-        """Log the iteration, and let the user see it."""
+    def _log(self) -> None:
         row = self.history[-1]
         log.info(
             "%s, iteration %d: level %.6g, best %.6g, %d evaluations",
@@ -257,13 +315,26 @@ class Driver:
             row.best,
             row.nfev,
         )
-        if row.nan_count:
-            log.warning("%d scores of iteration %d are NaN", row.nan_count, len(self.history))
-        if self.notify is not None and self._last is not None:
-            population = widen(self._last.x if self._last.shown is None else self._last.shown)
-            progress = Progress(self.state, population, self.sign * self._last.scores, row)
-            if self.notify(progress):
-                raise Ended(Status.CALLBACK, "the callback asked to stop")
+
+    def _show(self) -> bool:
+        """Let the user see what was evaluated since the last time; return whether to stop."""
+        if self.notify is None:
+            return False
+        rows, scores = [x for x, _ in self._evaluated], [values for _, values in self._evaluated]
+        self._evaluated = []
+        population = np.concatenate(rows) if rows else np.empty((0, dimension(self.setting.start)))
+        population.flags.writeable = False
+        values = np.concatenate([np.empty(0), *scores])
+        last = self.history[-1] if len(self.history) else None
+        level, best = (last.level, last.best) if last else (np.nan, np.nan)
+        return self.notify(Progress(self.state, widen(population), values, self.nfev, level, best))
+
+
+def _seen_whole(n: int, target: float | None, batch: Batch) -> Ended:
+    what = "the only candidate was evaluated" if n == 1 else f"all {n} candidates were evaluated"
+    if target is None:
+        return Ended(Status.CONVERGED, what, batch)
+    return Ended(Status.COLLAPSED, f"{what}, and none reaches the target {target}", batch)
 
 
 def _failed(failure: Failure, batch: Batch) -> Ended:

@@ -8,21 +8,34 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cem.core.ending import NoFiniteScoreError, ObjectiveError
-from cem.core.history import Row
 from cem.core.loop import Ended, State
-from cem.families.base import Array
+from cem.families.base import Array, Floats
 
 
 class Progress(NamedTuple):
-    """What a callback is told about."""
+    """What a callback is told about.
+
+    Attributes
+    ----------
+    state : State
+    population : ndarray, shape (n, d)
+        What was evaluated since the last time, as the objective saw it.
+    scores : ndarray, shape (n,)
+        In the user's sign.
+    nfev : int
+        Evaluations so far.
+    level, best : float
+        Of the last iteration, in the user's sign.
+    """
 
     state: State
     population: Array
-    scores: NDArray[np.float64]
-    row: Row
+    scores: Floats
+    nfev: int
+    level: float
+    best: float
 
 
 def as_notifier(
@@ -66,7 +79,8 @@ def as_notifier(
 
 
 def _shown(progress: Progress, show: Show) -> bool:
-    show(progress.row.nfev, f"best {progress.row.best:.6g}, level {progress.row.level:.6g}")
+    numbers = (("best", progress.best), ("level", progress.level))
+    show(progress.nfev, ", ".join(f"{name} {value:.6g}" for name, value in numbers if not np.isnan(value)))
     return False
 
 

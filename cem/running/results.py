@@ -24,6 +24,8 @@ class OptimizeResult(optimize.OptimizeResult):
         Why it ended.
     nit, nfev : int
         Iterations; evaluations, improvement included.
+    nan_count : int
+        Evaluations that gave NaN (those of infeasible candidates are not counted).
     family : Family
         The last distribution; given as `start` it continues from there.
     history : History

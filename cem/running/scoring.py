@@ -15,7 +15,8 @@ from cem.core.constraints import Constraints
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
 from cem.evaluation import Evaluator, Failure, widen
-from cem.families.base import Array, Family, Floats, Index, Mask
+from cem.families.base import Array, Family, Floats, Index, Mask, unmasked
+from cem.running.memo import Lookup, Memo, Space
 
 Improve = Callable[..., tuple[Array, Floats, int]]
 
@@ -40,6 +41,9 @@ class Setting:
         Whether infinitely bad scores are as good a beginning as any (they are for estimates).
     optimum : float, optional
         The best score there is, in the user's sign, where it is known.
+    space : Space, optional
+        The candidates that there are, where the objective always says the same of one and need not be asked
+        again.
     """
 
     start: Family
@@ -49,6 +53,7 @@ class Setting:
     constraints: Constraints | None = None
     any_score: bool = False
     optimum: float | None = None
+    space: Space | None = None
 
 
 class Scored(NamedTuple):
@@ -60,6 +65,8 @@ class Scored(NamedTuple):
         The rows that count, as drawn and as the objective sees them.
     values : ndarray, shape (n,)
         Their scores, in the user's sign.
+    called : ndarray of bool, shape (n,)
+        For which of them the objective was called.
     failure : Failure or None
         What went wrong at the row behind them.
     interrupted : bool
@@ -71,6 +78,7 @@ class Scored(NamedTuple):
     x: Array
     shown: Array
     values: Floats
+    called: Mask
     failure: Failure | None
     interrupted: bool
     complete: bool
@@ -96,21 +104,45 @@ class Scorer:
     setting: Setting
     seconds: float = np.inf
     journal: Journal | None = None
+    memo: Memo | None = field(init=False)
     _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.memo = None if self.setting.space is None else Memo(self.setting.space)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the run began, those before it was resumed among them."""
         return time.monotonic() - self._began
 
-    def score(self, entry: Entry, x: Array, number: int, recipe: Recipe | None) -> Scored:
+    def look_up(self, shown: Array) -> Lookup | None:
+        """Return which rows are new; None where all of them are as good as new."""
+        return None if self.memo is None else self.memo.look_up(shown)
+
+    def score(
+        self,
+        entry: Entry,
+        x: Array,
+        shown: Array,
+        number: int,
+        recipe: Recipe | None = None,
+        lookup: Lookup | None = None,
+    ) -> Scored:
         """Score the rows that are not known yet, and ask the constraints about them."""
-        known, shown = int(entry.done.sum()), self.setting.present(x)
-        failure, interrupted = self._call(entry, shown, number, recipe if shown is x else None)
-        values, done = entry.values[: len(x)], entry.done[: len(x)]
+        known, values, done = int(entry.done.sum()), entry.values[: len(x)], entry.done[: len(x)]
+        recipe = recipe if shown is x else None
+        failure, interrupted = self._call(entry, shown, number, recipe, lookup)
+        while failure is not None and self._infeasible(shown, failure, row := _first_unknown(done, lookup)):
+            values[row], done[row] = np.nan, True
+            failure, interrupted = self._call(entry, shown, number, recipe, lookup)
+        called = np.ones(len(x), dtype=np.bool_)
+        if self.memo is not None and lookup is not None:
+            called[:] = False
+            called[lookup.new[lookup.new < len(x)]] = True
+            self.memo.fill(lookup, values, done)
         counted = np.logical_and.accumulate(done) if failure is not None else done
         mapped = shown is not x
-        x, values = _selected(x, counted), _selected(values, counted)
+        x, values, called = (_selected(each, counted) for each in (x, values, called))
         shown = _selected(shown, counted) if mapped else x
         if len(x) != known:
             entry.residuals = entry.improved = None
@@ -118,24 +150,44 @@ class Scorer:
         if constraints is not None and not (constraints.known and entry.residuals is not None):
             entry.residuals, broken = _residuals(constraints, shown)
             asked = len(entry.residuals)
-            x, shown, values = x[:asked], shown[:asked], values[:asked]
-        return Scored(x, shown, values, broken or failure, interrupted, broken is None)
+            x, shown, values, called = x[:asked], shown[:asked], values[:asked], called[:asked]
+        return Scored(x, shown, values, called, broken or failure, interrupted, broken is None)
 
     def _call(
-        self, entry: Entry, shown: Array, number: int, recipe: Recipe | None
+        self, entry: Entry, shown: Array, number: int, recipe: Recipe | None, lookup: Lookup | None
     ) -> tuple[Failure | None, bool]:
         """Call the objective; return what failed, and whether Ctrl-C ended it."""
         n, deadline, failure = len(shown), self._began + self.seconds, None
         if time.monotonic() >= deadline:
             return None, False
-        values, done = entry.values[:n], entry.done[:n]
+        values, done, rows = entry.values[:n], entry.done[:n], None
+        if lookup is not None:
+            rows = lookup.new[lookup.new < n]
+            shown, values, done, recipe = shown[rows], values[rows], done[rows], None
+            if done.all():
+                return None, False
         try:
             for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
                 failure = came
+                if rows is not None:
+                    entry.values[rows], entry.done[rows] = values, done
                 self.save(entry)
         except KeyboardInterrupt:
             return failure, True
+        finally:
+            if rows is not None:
+                entry.values[rows], entry.done[rows] = values, done
         return failure, False
+
+    def _infeasible(self, shown: Array, failure: Failure, row: int) -> bool:
+        """Whether the objective raised at a candidate outside the feasible set, which says nothing of it."""
+        constraints = self.setting.constraints
+        if constraints is None or self.evaluator.objective.vectorized or not failure.raised:
+            return False
+        if isinstance(failure.error, KeyboardInterrupt) or not np.array_equal(failure.candidate, shown[row]):
+            return False
+        residuals, broken = _residuals(constraints, shown[row : row + 1])
+        return broken is None and bool(constraints.excess(residuals)[0] > 0)
 
     def entry(self, number: int, x: Array) -> Entry:
         """Return where the scores of a batch go, and what is known of them already."""
@@ -156,9 +208,14 @@ class Scorer:
         done[rows] = False
         if self.evaluator.objective.vectorized:  # which knows no single rows
             shown, values, done = shown[rows], values[rows], done[rows]
-        for failure in self.evaluator.score(shown, number, values, done):
-            if failure is not None:
-                raise ValueError(f"a kept candidate cannot be evaluated any more: {failure.error!r}")
+        while not done.all():
+            for failure in self.evaluator.score(shown, number, values, done):
+                if failure is None:
+                    continue
+                row = int(done.argmin())
+                if not self._infeasible(shown, failure, row):
+                    raise ValueError(f"a kept candidate cannot be evaluated any more: {failure.error!r}")
+                done[row] = True
         constraints = self.setting.constraints
         looked = self.setting.present(x)[rows]
         residuals = None if constraints is None else _residuals(constraints, looked)[0]
@@ -175,7 +232,7 @@ class Scorer:
         rng = self.streams.generator(Purpose.IMPROVE, number)
         rows = np.array(shown if self.evaluator.objective.compact else widen(shown))
         better, scores, extra = self.setting.improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
-        better, scores = np.asarray(better), np.asarray(scores, dtype=np.float64)
+        better, scores = np.asarray(better), unmasked(scores).astype(np.float64)
         if better.shape[1:] != shown.shape[1:] or scores.shape != (len(better),):
             raise ValueError(
                 "improve must return (X, scores, extra_evaluations) with X of shape "
@@ -196,6 +253,14 @@ def _residuals(constraints: Constraints, shown: Array) -> tuple[Floats, Failure 
             failure = Failure(row, error, raised=True)
             break
     return np.array(rows).reshape(len(rows), constraints.equality.size), failure
+
+
+def _first_unknown(done: Mask, lookup: Lookup | None) -> int:
+    """Return the first row that the objective was to be asked about and has not been scored."""
+    if lookup is None:
+        return int(done.argmin())
+    new = lookup.new[lookup.new < len(done)]
+    return int(new[done[new].argmin()])
 
 
 def _selected(rows: Array, done: Mask) -> Array:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 from cem.checkpoint.journal import Journal
 from cem.checkpoint.resuming import opened
 from cem.core.budget import Budget
+from cem.core.ending import Status
 from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike, Streams
 from cem.evaluation import Evaluator, Objective
@@ -16,8 +20,19 @@ from cem.running.driver import Driver, Served
 from cem.running.reporting import Progress, as_notifier, raise_failure, shown
 from cem.running.scoring import Scorer, Setting
 
+SAME_LOOP = 10.0  # seconds between two runs of one loop; nobody looks at a result and starts anew in less
+
+
+class Answer(Protocol):
+    """What a run ends with."""
+
+    @property
+    def status(self) -> Status:
+        """Why it ended."""
+
+
 T = TypeVar("T")
-R = TypeVar("R")
+R = TypeVar("R", bound=Answer)
 _LIMITS = ("max_evaluations", "max_iterations", "max_time")  # may change from one part of a run to the next
 
 
@@ -78,16 +93,46 @@ class Session:
         ------
         ObjectiveError
             If the objective failed; what `answer` makes is its `partial`.
+        KeyboardInterrupt
+            If Ctrl-C ended this run and the one before it.
         """
-        conduct = self.conduct
+        conduct, began = self.conduct, time.monotonic()
         with (
             Evaluator(objective, conduct.n_jobs, conduct.evaluation_timeout) as evaluator,
             shown(conduct.progress, budget.max_evaluations) as bar,
         ):
             scorer = Scorer(evaluator, self.streams, setting, budget.seconds, self.journal)
-            driver = Driver(scorer, budget)
+            driver = Driver(scorer, budget, watched=conduct.callback is not None)
             driver.notify = as_notifier(conduct.callback, lambda progress: report(driver, progress), bar)
             served = driver.serve(plan)
         result = answer(driver, served)
         raise_failure(served.ended, result)
+        _loop.note(began, result.status is Status.INTERRUPTED)
         return result
+
+
+@dataclass
+class _Loop:
+    """When the last run was interrupted, so that a loop over runs can be stopped.
+
+    A run that begins right after an interrupted one belongs to the same loop: Ctrl-C ends that, not only
+    the run.
+    """
+
+    interrupted: float = -np.inf
+
+    def note(self, began: float, interrupted: bool) -> None:
+        """Note how a run ended that began at `began` (``time.monotonic``).
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was interrupted as the one before it had been.
+        """
+        again = interrupted and began - self.interrupted < SAME_LOOP
+        self.interrupted = time.monotonic() if interrupted and not again else -np.inf
+        if again:
+            raise KeyboardInterrupt
+
+
+_loop = _Loop()
