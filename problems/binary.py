@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cem.families import Bernoulli
 from cem.families.base import Array, Floats
 from cem.updates import EliteArchive
+from problems.numbers import refuse_masked
 
 Seed = np.random.Generator | np.random.SeedSequence | int | None
 
@@ -130,8 +131,9 @@ def check_numbers(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> A
     TypeError
         If they are not numbers.
     ValueError
-        If the shape is another, or floats hold anything but 0 and 1.
+        If the shape is another, entries are masked, or floats hold anything but 0 and 1.
     """
+    refuse_masked("candidates", X)
     rows = np.asarray(X)
     if rows.ndim not in dimensions or rows.shape[-1] != n:
         expected = " or ".join(f"({n},)" if d == 1 else f"(N, {n})" for d in dimensions)

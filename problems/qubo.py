@@ -25,6 +25,7 @@ from problems.maxcut.conversions import (
     to_sides,
     to_variables,
 )
+from problems.numbers import check_finite_sum, check_whole_sum
 
 _BLOCK_ENTRIES = 2**20  # of candidates, evaluated at once
 
@@ -65,8 +66,8 @@ class QUBO(BinaryProblem):
     Notes
     -----
     The search anneals the cuts of the equivalent max-cut problem, see `to_maxcut` and `MaxCut`, with as many
-    candidates per iteration; it returns fewer and better ones. Values of whole numbers are exact while they
-    stay below 2**53.
+    candidates per iteration; it returns fewer and better ones. Values of whole numbers are exact: such
+    as could be rounded are refused.
 
     References
     ----------
@@ -91,12 +92,16 @@ class QUBO(BinaryProblem):
     maximize: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        matrix = check_matrix("Q", self.Q)
-        c = check_vector("c", self.c, matrix.shape[0])
+        matrix, whole = check_matrix("Q", self.Q)
+        c, whole_c = check_vector("c", self.c, matrix.shape[0])
+        offset, whole_offset = check_vector("offset", [self.offset], 1)
+        if whole:
+            numbers = (part for part, is_whole in ((c, whole_c), (offset, whole_offset)) if is_whole)
+            check_whole_sum("the entries of Q, c and the offset", matrix.data, *numbers)
+        check_finite_sum("the entries of Q, c and the offset", *[matrix.data, c] * 4, offset)
         matrix.data.flags.writeable = False
         Q = matrix if sparse.issparse(self.Q) else matrix.toarray()
-        offset = float(check_vector("offset", [self.offset], 1)[0])
-        self._keep(Q=Q, c=c, offset=offset, n=len(c))
+        self._keep(Q=Q, c=c, offset=float(offset[0]), n=len(c))
 
     @classmethod
     def from_ising(
@@ -125,9 +130,9 @@ class QUBO(BinaryProblem):
         TypeError, ValueError
             As for the class.
         """
-        matrix = check_matrix("J", J)
+        matrix, _ = check_matrix("J", J)
         pairs, diagonal = fold(matrix)
-        fields_ = check_vector("h", h, len(diagonal))
+        fields_, _ = check_vector("h", h, len(diagonal))
         at_each = sum_rows(pairs)
         constant = float(pairs.sum() + diagonal.sum() - fields_.sum())
         times = pairs * 4.0

@@ -51,7 +51,7 @@ class MultiKnapsack(BinaryProblem):
 
     Notes
     -----
-    Whole numbers are added and compared exactly while sums stay below 2**53. Where some are not whole, a
+    Whole numbers are added and compared exactly, or refused where that cannot be. Where some are not whole, a
     load may exceed its capacity by the rounding error of its sum: 1 + 1e-16 n times.
 
     The search unpacks what is too much and packs what still fits. Items are ranked by their value per weight,
@@ -124,7 +124,10 @@ class MultiKnapsack(BinaryProblem):
         """
         values, weights, capacities, optimum = read_problem(Path(path), number)
         name = f"{Path(path).name.removesuffix('.txt')}-{number}"
-        return cls(values, weights, capacities, optimum or None, name)
+        try:
+            return cls(values, weights, capacities, optimum or None, name)
+        except ValueError as fault:
+            raise ValueError(f"{path}: {fault}") from None
 
     # --- the problem --------------------------------------------------------------------------------
 

@@ -103,8 +103,8 @@ def upper_bound(n: int, edges: ArrayLike, weights: ArrayLike) -> float:
     4.0
     """
     n = check_size(n)
-    pairs = check_edges(n, np.asarray(edges))
-    pairs, numbers = merge(n, pairs, check_weights(len(pairs), np.asarray(weights)))
+    pairs = check_edges(n, edges)
+    pairs, numbers = merge(n, pairs, check_weights(len(pairs), weights))
     if not (numbers > 0).any():
         return 0.0
     scale = 2.0 ** min(math.frexp(float(np.abs(numbers).max()))[1], 1023)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from cem.families.base import Array, Floats, Index, Mask
+from problems.numbers import read_numbers
 
 Matrix: TypeAlias = "sparse.csr_array[np.float64, tuple[int, int]]"
 Graph: TypeAlias = tuple[int, Index, Floats]
@@ -44,9 +45,9 @@ def edges_from_qubo(Q: Any, c: ArrayLike | None = None) -> Graph:
     TypeError, ValueError
         As for `check_matrix` and `check_vector`.
     """
-    matrix = check_matrix("Q", Q)
+    matrix, _ = check_matrix("Q", Q)
     pairs, diagonal = fold(matrix)
-    linear = check_vector("c", c, len(diagonal)) + diagonal
+    linear = check_vector("c", c, len(diagonal))[0] + diagonal
     return _join(pairs, 0.5, -(linear + sum_rows(pairs) / 2))
 
 
@@ -72,8 +73,8 @@ def edges_from_ising(h: ArrayLike | None, J: Any) -> Graph:
     TypeError, ValueError
         As for `check_matrix` and `check_vector`.
     """
-    pairs, diagonal = fold(check_matrix("J", J))
-    return _join(pairs, 2.0, -2 * check_vector("h", h, len(diagonal)))
+    pairs, diagonal = fold(check_matrix("J", J)[0])
+    return _join(pairs, 2.0, -2 * check_vector("h", h, len(diagonal))[0])
 
 
 def qubo_from_edges(n: int, edges: Index, weights: Floats) -> tuple[Matrix, Floats]:
@@ -104,50 +105,54 @@ def to_variables(Y: Array) -> NDArray[np.uint8]:
     return differing.astype(np.uint8)
 
 
-def check_matrix(name: str, values: Any) -> Matrix:
-    """Read a square matrix of finite numbers, dense or sparse.
+def check_matrix(name: str, values: Any) -> tuple[Matrix, bool]:
+    """Read a square matrix of finite numbers, dense or sparse; return too whether they were given as whole.
 
     Raises
     ------
     TypeError
         If they are not real numbers.
     ValueError
-        If it is not square, is empty, or an entry is not finite.
+        If it is not square, is empty, or an entry is masked, not finite, or whole and too large for float64.
     """
-    raw: Any = values if sparse.issparse(values) else np.asarray(values)
-    if raw.ndim != 2 or raw.shape[0] != raw.shape[1] or raw.shape[0] == 0:
-        raise ValueError(f"{name} must be a square matrix, got shape {raw.shape}")
-    if raw.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got {raw.dtype}")
-    matrix: Matrix = sparse.csr_array(raw.astype(np.float64))
+    given: Any = values
+    shape = given.shape if sparse.issparse(values) else np.shape(given)
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+        raise ValueError(f"{name} must be a square matrix, got shape {shape}")
+    numbers: Any
+    entries: Any
+    if sparse.issparse(values):
+        entries = sparse.coo_array(given)
+        data, whole = read_numbers(name, entries.data)
+        numbers = (data, (entries.row, entries.col))
+    else:
+        numbers, whole = read_numbers(name, values)
+    matrix: Matrix = sparse.csr_array(numbers, shape=shape)
     matrix.sum_duplicates()
     if not np.isfinite(matrix.data).all():
         raise ValueError(f"{name} has entries that are not finite")
-    return matrix
+    return matrix, whole
 
 
-def check_vector(name: str, values: ArrayLike | None, n: int) -> Floats:
-    """Read a vector of `n` finite numbers; None means zeros.
+def check_vector(name: str, values: Any, n: int) -> tuple[Floats, bool]:
+    """Read a vector of `n` finite numbers, None for zeros; return too whether they were given as whole.
 
     Raises
     ------
     TypeError
         If they are not real numbers.
     ValueError
-        If the length is another, or an entry is not finite.
+        If the length is another, or an entry is masked, not finite, or whole and too large for float64.
     """
     if values is None:
-        return np.zeros(n)
-    raw = np.asarray(values)
-    if raw.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), got {raw.shape}")
-    if raw.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got {raw.dtype}")
-    vector = raw.astype(np.float64)
+        return np.zeros(n), True
+    if np.shape(values) != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {np.shape(values)}")
+    vector, whole = read_numbers(name, values)
     if not (finite := np.isfinite(vector)).all():
         k = int(finite.argmin())
         raise ValueError(f"{name}[{k}] = {vector[k]} is not finite")
-    return vector
+    return vector, whole
 
 
 def fold(matrix: Matrix) -> tuple[Matrix, Floats]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cem.families.base import Array, Floats, Index
+from problems.numbers import EXACT, check_finite_sum, check_whole_sum, read_numbers, refuse_masked
 
 
 def check_size(n: int) -> int:
@@ -22,7 +25,7 @@ def check_size(n: int) -> int:
     return int(n)
 
 
-def check_edges(n: int, edges: Array) -> Index:
+def check_edges(n: int, edges: Any) -> Index:
     """Check the end points of the edges of a graph of `n` vertices.
 
     Raises
@@ -30,6 +33,8 @@ def check_edges(n: int, edges: Array) -> Index:
     TypeError, ValueError
         Saying what is wrong with them.
     """
+    refuse_masked("edges", edges)
+    edges = np.asarray(edges)
     if edges.size == 0:
         return np.empty((0, 2), dtype=np.int64)
     if edges.ndim != 2 or edges.shape[1] != 2:
@@ -46,10 +51,10 @@ def check_edges(n: int, edges: Array) -> Index:
         raise ValueError(
             f"edges[{k}] = {edges[k].tolist()} is a self-loop; it can never be cut, leave it out"
         )
-    return edges.astype(np.int64)
+    return np.asarray(edges, dtype=np.int64)
 
 
-def check_weights(m: int, weights: Array) -> Floats:
+def check_weights(m: int, weights: Any) -> Floats:
     """Check the weights of `m` edges.
 
     Raises
@@ -57,15 +62,23 @@ def check_weights(m: int, weights: Array) -> Floats:
     TypeError, ValueError
         Saying what is wrong with them.
     """
-    if weights.shape != (m,):
-        raise ValueError(f"weights must have shape ({m},), one for each edge, got {weights.shape}")
-    if m and weights.dtype.kind not in "biuf":
-        raise TypeError(f"weights must be real numbers, got {weights.dtype} ({weights[0]!r}, …)")
-    numbers = weights.astype(np.float64)
+    if np.shape(weights) != (m,):
+        raise ValueError(f"weights must have shape ({m},), one for each edge, got {np.shape(weights)}")
+    numbers, whole = read_numbers("weights", weights)
     if not (finite := np.isfinite(numbers)).all():
         k = int(finite.argmin())
         raise ValueError(f"weights[{k}] = {numbers[k]} is not finite; leave out edges without a weight")
+    if whole:
+        check_whole_sum("the edges' weights", numbers)
+    check_finite_sum("the edges' weights", numbers)
     return numbers
+
+
+def to_search(weights: Floats) -> Array:
+    """Return weights as the search takes them: whole ones as int64, others scaled to 1 by a power of two."""
+    if (weights == np.floor(weights)).all() and abs(weights).sum() < EXACT:
+        return weights.astype(np.int64)
+    return np.ldexp(weights, -int(np.frexp(abs(weights).max())[1]))
 
 
 def merge(n: int, edges: Index, weights: Floats) -> tuple[Index, Floats]:

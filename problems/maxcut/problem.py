@@ -16,6 +16,7 @@ from cem.updates import EliteArchive
 from problems.binary import check_numbers, check_rows
 from problems.maxcut.conversions import Matrix, qubo_from_edges
 from problems.maxcut.cuts import Edges, cut_values
+from problems.maxcut.edges import to_search
 from problems.maxcut.search import improvement
 from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
@@ -38,7 +39,8 @@ class MaxCut(WeightedGraph):
         The end points of each edge, in either order. Kept as int64 with ``i < j``, sorted; parallel edges
         are merged into one whose weight is their sum, and edges of weight 0 are dropped.
     weights : ndarray of float, shape (m,)
-        The edges' weights, finite. Kept as float64, in the order of `edges`.
+        The edges' weights, finite. Kept as float64, in the order of `edges`; whole numbers whose sums float64
+        would round are refused.
     optimum : float, optional
         The largest cut value, where it is known.
     name : str, optional
@@ -181,10 +183,8 @@ class MaxCut(WeightedGraph):
 
     @cached_property
     def _layout(self) -> Any:
-        whole = bool((self.weights == np.floor(self.weights)).all()) and np.abs(self.weights).sum() < 2**53
-        weights = self.weights.astype(np.int64) if whole else self.weights
         first, second = self.edges.T
-        return self._engine.prepare(CutGraph.from_edges(self.n, first, second, weights))
+        return self._engine.prepare(CutGraph.from_edges(self.n, first, second, to_search(self.weights)))
 
     @cached_property
     def _edges(self) -> Edges:

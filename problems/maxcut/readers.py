@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 
 from cem.families.base import Floats, Index
+from problems.numbers import EXACT, check_whole_sum, read_numbers
+from problems.reading import MOST_UNUSED, cut, parse_number, parse_whole, read_lines, show
 
 
 def read_graph(path: str | os.PathLike[str]) -> tuple[int, Index, Floats]:
@@ -39,13 +42,14 @@ def read_graph(path: str | os.PathLike[str]) -> tuple[int, Index, Floats]:
         If it holds no graph; the message names the file and the line.
     """
     source = Path(path)
-    lines = source.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = read_lines(source)
     header, n, m = _header(source, lines)
     body = lines[header:]
     table = _in_bulk(body, n, m)
-    if table is None:
-        table = _line_by_line(source, body, header, n, m)
-    return n, table[:, :2].astype(np.int64) - 1, table[:, 2].copy()
+    if table is not None:
+        return n, table[:, :2].astype(np.int64) - 1, table[:, 2].copy()
+    edges, weights = _line_by_line(source, body, header, n, m)
+    return n, edges - 1, weights
 
 
 def _words(line: str) -> list[str]:
@@ -59,14 +63,18 @@ def _header(source: Path, lines: list[str]) -> tuple[int, int, int]:
     for count, line in enumerate(lines, start=1):
         if not (words := _words(line)):
             continue
-        if len(words) == 2 and all(word.isdecimal() for word in words):
-            n, m = map(int, words)
-            if 1 <= n < 2**31:
-                return count, n, m
-        raise ValueError(
-            f"{source}, line {count}: expected the header 'n m', the numbers of vertices (1 to "
-            f"2**31 - 1) and edges, found {line.strip()!r}"
-        )
+        n, m = map(parse_whole, words) if len(words) == 2 else (None, None)
+        if n is None or m is None or not 1 <= n < 2**31 or m < 0:
+            raise ValueError(
+                f"{source}, line {count}: expected the header 'n m', the numbers of vertices (1 to "
+                f"2**31 - 1) and edges, found {show(line.strip())}"
+            )
+        if n > MOST_UNUSED + 2 * (len(lines) - count):
+            raise ValueError(
+                f"{source}, line {count}: the header promises {n} vertices, but the file has lines for at "
+                f"most {len(lines) - count} edges; leave out vertices without edges"
+            )
+        return count, n, m
     raise ValueError(f"{source}, line {len(lines) + 1}: the file is empty, expected the header 'n m'")
 
 
@@ -82,6 +90,8 @@ def _in_bulk(body: list[str], n: int, m: int) -> Floats | None:
         table = np.column_stack((table, np.ones(m)))
     if table.shape != (m, 3) or not np.isfinite(table).all():
         return None
+    if abs(table[:, 2]).sum() >= EXACT:
+        return None  # whole numbers must not be rounded
     ends = table[:, :2]
     if (ends < 1).any() or (ends > n).any() or (ends != np.floor(ends)).any():
         return None
@@ -92,40 +102,48 @@ def _in_bulk(body: list[str], n: int, m: int) -> Floats | None:
     return table
 
 
-def _line_by_line(source: Path, body: list[str], header: int, n: int, m: int) -> Floats:
-    """Read the rows (i, j, weight), and name the line of the first fault.
+def _line_by_line(source: Path, body: list[str], header: int, n: int, m: int) -> tuple[Index, Floats]:
+    """Read the edges and their weights, and name the line of the first fault.
 
     Raises
     ------
     ValueError
         At the first fault.
     """
-    rows: list[tuple[float, float, float]] = []
-    seen: dict[tuple[float, float], int] = {}
+    edges: list[tuple[int, int]] = []
+    weights: list[int | float] = []
+    seen: dict[tuple[int, int], int] = {}
     for number, line in enumerate(body, start=header + 1):
         if not (words := _words(line)):
             continue
         try:
-            if len(rows) == m:
+            if len(edges) == m:
                 raise ValueError(f"an edge more than the {m} which the header promises")
             i, j, weight = _edge(words, n)
             first = seen.setdefault((min(i, j), max(i, j)), number)
             if first != number:
                 raise ValueError(
-                    f"the edge {i:.0f} {j:.0f} was given on line {first} already; keep one line with the sum"
+                    f"the edge {i} {j} was given on line {first} already; keep one line with the sum"
                 )
         except ValueError as fault:
             raise ValueError(f"{source}, line {number}: {fault}") from None
-        rows.append((i, j, weight))
-    if len(rows) < m:
+        edges.append((i, j))
+        weights.append(weight)
+    if len(edges) < m:
         raise ValueError(
-            f"{source}, line {header + len(body)}: the file ends after {len(rows)} of the {m} edges which "
+            f"{source}, line {header + len(body)}: the file ends after {len(edges)} of the {m} edges which "
             "the header promises"
         )
-    return np.array(rows).reshape(m, 3)
+    numbers, whole = read_numbers("weights", weights)
+    if whole:
+        try:
+            check_whole_sum("the edges' weights", numbers)
+        except ValueError as fault:
+            raise ValueError(f"{source}, line {header + len(body)}: {fault}") from None
+    return np.array(edges, dtype=np.int64).reshape(m, 2), numbers
 
 
-def _edge(words: list[str], n: int) -> tuple[float, float, float]:
+def _edge(words: list[str], n: int) -> tuple[int, int, int | float]:
     """Read one line.
 
     Raises
@@ -134,24 +152,18 @@ def _edge(words: list[str], n: int) -> tuple[float, float, float]:
         If it is no edge.
     """
     if len(words) not in (2, 3):
-        raise ValueError(f"expected 'i j weight' or 'i j', found {' '.join(words)!r}")
-    numbers = [1.0] * 3
-    for k, word in enumerate(words):
-        try:
-            numbers[k] = float(word)
-        except ValueError:
-            raise ValueError(f"{word!r} is not a number") from None
-    i, j, weight = numbers
+        raise ValueError(f"expected 'i j weight' or 'i j', found {show(' '.join(words))}")
+    i, j, weight = map(parse_number, [*words, "1"][:3])
     for vertex, word in zip((i, j), words, strict=False):
-        if not (1 <= vertex <= n and vertex.is_integer()):
-            raise ValueError(f"{word} is not a vertex; they count from 1 to {n}")
+        if not (1 <= vertex <= n and vertex == int(vertex)):
+            raise ValueError(f"{cut(word)} is not a vertex; they count from 1 to {n}")
     if i == j:
         raise ValueError(
-            f"the edge {words[0]} {words[1]} is a self-loop; it can never be cut, remove the line"
+            f"the edge {cut(words[0])} {cut(words[1])} is a self-loop; it can never be cut, remove the line"
         )
-    if not np.isfinite(weight):
-        raise ValueError(f"the weight {words[2]} is not finite")
-    return i, j, weight
+    if not math.isfinite(weight):
+        raise ValueError(f"the weight {cut(words[2])} is not finite")
+    return int(i), int(j), weight
 
 
 def read_best_known(table: Path) -> dict[str, float]:

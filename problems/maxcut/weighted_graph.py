@@ -35,8 +35,8 @@ class WeightedGraph(BinaryProblem):
 
     def __post_init__(self) -> None:
         n = check_size(self.n)
-        edges = check_edges(n, np.asarray(self.edges))
-        edges, weights = merge(n, edges, check_weights(len(edges), np.asarray(self.weights)))
+        edges = check_edges(n, self.edges)
+        edges, weights = merge(n, edges, check_weights(len(edges), self.weights))
         nodes = None if self.nodes is None else tuple(self.nodes)
         if nodes is not None and len(nodes) != n:
             raise ValueError(f"nodes must name each of the {n} vertices, got {len(nodes)} names")
@@ -70,8 +70,8 @@ class WeightedGraph(BinaryProblem):
         TypeError, ValueError
             As for `MaxCut`.
         """
-        ends = np.asarray(edges)
-        numbers = np.ones(ends.shape[:1]) if weights is None else np.asarray(weights)
+        ends: Any = edges if isinstance(edges, np.ndarray) else np.asarray(edges)
+        numbers: Any = np.ones(ends.shape[:1]) if weights is None else weights
         return cls(n, ends, numbers, optimum, name)
 
     @classmethod
@@ -134,7 +134,7 @@ class WeightedGraph(BinaryProblem):
         number = {node: k for k, node in enumerate(nodes)}
         triples = list(graph.edges(data="weight", default=1))
         edges = np.array([(number[u], number[v]) for u, v, _ in triples], dtype=np.int64)
-        weights = np.array([w for _, _, w in triples])
+        weights: Any = [w for _, _, w in triples]
         return cls(len(nodes), edges, weights, optimum, name or str(graph.name) or "networkx", nodes)
 
     @classmethod

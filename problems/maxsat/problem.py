@@ -18,6 +18,7 @@ from cem.families.base import Array, Floats, Mask
 from problems.binary import BinaryProblem, Seed, check_rows
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
+from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
 
 _BLOCK_ENTRIES = 2**22  # of candidates times clauses, evaluated at once
 _STEPS = 2  # a variable
@@ -28,6 +29,9 @@ _GREED = (2.5, 10.0)  # of the first and the last candidate of a batch
 @dataclass(frozen=True, eq=False, repr=False)
 class MaxSAT(BinaryProblem):
     """Find the 0/1 vector `x` that maximises the weight of the clauses that hold.
+
+    Where some clauses must hold, they count apart: the value of `x` is the weight of the others that hold,
+    or, where not all hold that must, minus the number of those.
 
     Parameters
     ----------
@@ -42,6 +46,9 @@ class MaxSAT(BinaryProblem):
         The greatest weight of clauses that can hold, where it is known.
     name : str, optional
         What to call the problem in reports.
+    hard : array_like of bool, shape (m,), optional
+        The clauses that must hold; none by default. Whatever weights are given for them, they are kept with
+        1 more than all others weigh together.
 
     Raises
     ------
@@ -53,7 +60,7 @@ class MaxSAT(BinaryProblem):
 
     Notes
     -----
-    Whole weights are added exactly while their sum stays below 2**53.
+    Whole weights are added exactly: where their sum could be rounded, they are refused.
 
     The search walks from every candidate, flipping variables of clauses that do not hold, see
     `problems.maxsat.walk`: 2 n steps for each effort (but 20 at least and 20,000 at most), the first most
@@ -72,6 +79,7 @@ class MaxSAT(BinaryProblem):
     weights: Any = None
     optimum: float | None = None
     name: str = "maxsat"
+    hard: Any = None
 
     maximize: ClassVar[bool] = True
     population: ClassVar[int] = 24
@@ -79,8 +87,9 @@ class MaxSAT(BinaryProblem):
     def __post_init__(self) -> None:
         n = _check_count("n, the number of variables,", self.n)
         clauses = tuple(_check_clause(n, k, clause) for k, clause in enumerate(self.clauses))
-        weights = _check_weights(len(clauses), self.weights)
-        self._keep(n=n, clauses=clauses, weights=weights)
+        hard = _check_hard(len(clauses), self.hard)
+        weights = _check_weights(len(clauses), self.weights, hard)
+        self._keep(n=n, clauses=clauses, weights=weights, hard=hard)
 
     @classmethod
     def from_file(
@@ -92,9 +101,6 @@ class MaxSAT(BinaryProblem):
         literals that ends with 0; after ``p wcnf n m`` or ``p wcnf n m top``, each begins with its weight
         (`top` or more is a clause that must hold). Without a header, in files named ``.wcnf``, a clause that
         must hold begins with ``h``. A line ``%`` ends a file.
-
-        Clauses that must hold are clauses like the others here, but outweigh all that need not: they weigh
-        what the file says, and ``h`` stands for 1 more than those weigh together.
 
         Parameters
         ----------
@@ -112,8 +118,11 @@ class MaxSAT(BinaryProblem):
         ValueError
             If it holds no formula; the message names the file and the line.
         """
-        n, clauses, weights = read_formula(Path(path))
-        return cls(n, clauses, weights, optimum, name or Path(path).stem)
+        n, clauses, weights, hard = read_formula(Path(path))
+        try:
+            return cls(n, clauses, weights, optimum, name or Path(path).stem, hard)
+        except ValueError as fault:
+            raise ValueError(f"{path}: {fault}") from None
 
     @classmethod
     def random(cls, n: int, m: int, k: int = 3, *, rng: Seed = None) -> MaxSAT:
@@ -148,7 +157,10 @@ class MaxSAT(BinaryProblem):
         step = max(1, _BLOCK_ENTRIES // max(1, len(self.clauses)))
         for first in range(0, len(rows), step):
             block = slice(first, first + step)
-            values[block] = (self._formula.true_literals(rows[block]) > 0) @ self.weights
+            holds = self._formula.true_literals(rows[block]) > 0
+            values[block] = holds @ np.where(self.hard, 0.0, self.weights)
+            broken = (~holds[:, self.hard]).sum(axis=1)
+            values[block] = np.where(broken, -broken, values[block])
         return values
 
     def holds(self, x: ArrayLike) -> Mask:
@@ -213,15 +225,24 @@ def _check_clause(n: int, k: int, clause: Iterable[int]) -> tuple[int, ...]:
     return literals
 
 
-def _check_weights(m: int, weights: ArrayLike | None) -> Floats:
-    raw = np.ones(m) if weights is None else np.asarray(weights)
-    if raw.shape != (m,):
-        raise ValueError(f"weights must have shape ({m},), one per clause; got {raw.shape}")
-    if m and raw.dtype.kind not in "biuf":
-        raise TypeError(f"weights must be real numbers, got {raw.dtype}")
-    numbers = raw.astype(np.float64)
-    if not (good := np.isfinite(numbers) & (numbers > 0)).all():
+def _check_hard(m: int, hard: Any) -> Mask:
+    mask = np.zeros(m, dtype=np.bool_) if hard is None else np.array(hard).reshape(-1)
+    if mask.shape != (m,) or (m and mask.dtype != np.bool_):
+        raise ValueError(f"hard must be booleans of shape ({m},), one per clause; got {hard!r}")
+    return mask.astype(np.bool_)
+
+
+def _check_weights(m: int, weights: Any, hard: Mask) -> Floats:
+    given = np.ones(m) if weights is None else weights
+    if np.shape(given) != (m,):
+        raise ValueError(f"weights must have shape ({m},), one per clause; got {np.shape(given)}")
+    numbers, whole = read_numbers("weights", given)
+    if not (good := hard | (np.isfinite(numbers) & (numbers > 0))).all():
         k = int(good.argmin())
         raise ValueError(f"weights[{k}] = {numbers[k]} must be positive and finite")
-    numbers.flags.writeable = False
+    soft = numbers[~hard]
+    if whole:
+        check_whole_sum("the weights", soft)
+    check_finite_sum("the weights", soft)
+    numbers[hard] = soft.sum() + 1
     return numbers

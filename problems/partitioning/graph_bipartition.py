@@ -13,6 +13,7 @@ from scipy import sparse
 from cem.families.base import Array, Floats
 from problems.binary import BinaryProblem
 from problems.maxcut import MaxCut
+from problems.maxcut.edges import to_search
 from problems.maxcut.search import sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
 from problems.maxcut.search.graph import CutGraph
@@ -104,11 +105,8 @@ class GraphBipartition(BinaryProblem):
     @cached_property
     def _layout(self) -> sparse_sweeps.Layout:
         """The graph of negated weights, whose cuts are to be large, sorted by colour."""
-        weights = self.graph.weights
-        whole = bool((weights == np.floor(weights)).all()) and np.abs(weights).sum() < 2**53
-        negated = -weights.astype(np.int64) if whole else -weights
         first, second = self.graph.edges.T
-        graph = CutGraph.from_edges(self.n, first, second, negated)
+        graph = CutGraph.from_edges(self.n, first, second, -to_search(self.graph.weights))
         return sparse_sweeps.prepare(graph, greedy_colouring(graph.indptr, graph.indices))
 
     @cached_property

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cem.families.base import Array, Floats
 from problems.binary import BinaryProblem, check_rows
+from problems.numbers import refuse_masked
 
 _EXACT = 24  # numbers that one search splits in the best way there is, with effort 1
 _MOST_EXACT = 32
@@ -167,6 +168,7 @@ def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:
     TypeError, ValueError
         Saying what is wrong with them.
     """
+    refuse_masked("numbers", numbers)
     values = numbers.tolist() if isinstance(numbers, np.ndarray) else list(numbers)
     if not values:
         raise ValueError("numbers must not be empty")
@@ -174,7 +176,10 @@ def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:
         if isinstance(value, bool | np.bool_) or not isinstance(
             value, int | float | np.integer | np.floating
         ):
-            raise TypeError(f"numbers[{k}] = {value!r} is not a real number")
+            raise TypeError(
+                f"numbers[{k}] = {value!r} is not a real number, int or float; multiply Fractions and "
+                "Decimals all by one number that makes them whole"
+            )
         if not isinstance(value, int | np.integer) and not math.isfinite(value):
             raise ValueError(f"numbers[{k}] = {value} is not finite")
     whole = all(isinstance(value, int | np.integer) for value in values)
@@ -185,17 +190,20 @@ def _exact_numbers(numbers: Iterable[Any]) -> tuple[Any, ...]:
         total = math.inf
     if total == math.inf:
         raise ValueError("the numbers' sum is beyond the largest float (1.8e308); divide them all by a power")
+    for k, (value, number) in enumerate(zip(values, exact, strict=True)):
+        if number != value:
+            raise ValueError(f"numbers[{k}] = {value} would be rounded among floats; make all of one kind")
     return exact
 
 
 def _best_signs(values: list[Any]) -> list[int]:
     """Return signs of -1 and 1 that bring the sum of `values` nearest to 0: all sums of either half meet.
 
-    Integers whose sums do not fit into 64 bits are rounded to floats here: 2**16 sums of 16 numbers lie much
-    further apart than that.
+    Integers whose sums do not fit into 64 bits stay Python integers.
     """
-    fits = isinstance(values[0], int) and sum(values) < 2**62
-    numbers = np.array(values, dtype=np.int64 if fits else np.float64)
+    whole = isinstance(values[0], int)
+    fits = whole and sum(values) < 2**62
+    numbers = np.array(values, dtype=(np.int64 if fits else object) if whole else np.float64)
     half = len(numbers) // 2
     first, second = _sums(numbers[half:-1]) + numbers[-1], _sums(numbers[:half])  # the last sign is free: +
     order = np.argsort(second, kind="stable")

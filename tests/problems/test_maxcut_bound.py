@@ -139,7 +139,7 @@ def test_whole_numbers_give_a_value_that_a_cut_can_have():
     assert of(torus) % 2 == 0
     tenfold = MaxCut(100, torus.edges, torus.weights * 10)
     assert of(tenfold) == 10 * of(torus)
-    huge = MaxCut.from_edges(3, [(0, 1), (1, 2), (0, 2)], [2**60 + 2**8] * 3)
+    huge = MaxCut.from_edges(3, [(0, 1), (1, 2), (0, 2)], [2.0**60 + 2**8] * 3)
     assert 2 * (2**60 + 2**8) <= of(huge) < 2.2501 * 2**60
 
 
