@@ -26,6 +26,8 @@ from cem.families.base import (
 class Bernoulli(Stored):
     """Independent Bernoulli distribution over rows of 0 and 1; immutable.
 
+    The mass is ``Π_j p_j^x_j (1 - p_j)^(1 - x_j)``; the weighted fit is the weighted mean of the rows.
+
     Parameters
     ----------
     p : array_like, shape (d,)
@@ -40,6 +42,12 @@ class Bernoulli(Stored):
     ----------
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method",
     Annals of Operations Research 134, Section 4.1 and Equation (29).
+
+    Examples
+    --------
+    >>> import cem
+    >>> cem.Bernoulli([0.5, 0.5]).fit([[0, 1], [1, 1], [1, 1], [1, 1]])
+    Bernoulli(p=[0.75 1.  ])
     """
 
     p: Any

@@ -30,6 +30,8 @@ from cem.families.base import (
 class BernoulliTree(Stored):
     """Tree-structured distribution over rows of 0 and 1; immutable.
 
+    The mass is ``Π_j P(x_j | x_parent(j))``.
+
     Every position depends on at most one other, its parent, which is drawn before it. `independent` makes
     the usual start; a fit then finds the tree by itself.
 
@@ -54,6 +56,14 @@ class BernoulliTree(Stored):
     ----------
     Chow & Liu (1968), "Approximating Discrete Probability Distributions with Dependence Trees", IEEE
     Transactions on Information Theory 14(3).
+
+    Examples
+    --------
+    >>> import cem
+    >>> start = cem.BernoulliTree.independent([0.5, 0.5, 0.5])
+    >>> fitted = start.fit([[0, 0, 1], [0, 0, 0], [1, 1, 0], [1, 1, 1]])
+    >>> fitted.conditionals[1]  # the second position does as the first
+    array([0., 1.])
     """
 
     parents: Any

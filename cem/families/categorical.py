@@ -28,6 +28,8 @@ from cem.families.base import (
 class Categorical(Stored):
     """Independent categorical distribution over rows of labels 0 … k_j - 1; immutable.
 
+    The mass is ``Π_j probabilities[j, x_j]``; the weighted fit is the weighted frequency of each label.
+
     Parameters
     ----------
     probabilities : array_like, shape (d, k), or a sequence of d vectors
@@ -50,6 +52,12 @@ class Categorical(Stored):
     ----------
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method",
     Annals of Operations Research 134, Section 4.2 (partitions) and Equation (33).
+
+    Examples
+    --------
+    >>> import cem
+    >>> cem.Categorical([[0.5, 0.5], [0.2, 0.3, 0.5]]).fit([[0, 2], [1, 2]])
+    Categorical(probabilities=[[0.5, 0.5], [0.0, 0.0, 1.0]])
     """
 
     probabilities: Any

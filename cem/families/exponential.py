@@ -26,6 +26,8 @@ _LEAST_MEAN = float(np.finfo(np.float64).tiny)
 class Exponential(Stored):
     """Independent exponential distribution over non-negative rows; immutable.
 
+    The density is ``Π_j exp(-x_j / mean_j) / mean_j``; the weighted fit is the weighted mean of the rows.
+
     Parameters
     ----------
     mean : array_like, shape (d,)
@@ -40,6 +42,12 @@ class Exponential(Stored):
     ----------
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method",
     Annals of Operations Research 134, Section 2.2 and Equation (14).
+
+    Examples
+    --------
+    >>> import cem
+    >>> cem.Exponential([1.0]).fit([[1.0], [3.0]], [1.0, 3.0])
+    Exponential(mean=[2.5])
     """
 
     mean: Any

@@ -29,6 +29,8 @@ ROUNDS = 40
 class Gamma(Stored):
     """Independent gamma distribution over positive rows; immutable.
 
+    The density is ``Π_j x_j^(k_j - 1) exp(-x_j / θ_j) / (Γ(k_j) θ_j^k_j)`` with shapes k and scales θ.
+
     Parameters
     ----------
     shape : array_like, shape (d,)
@@ -40,6 +42,17 @@ class Gamma(Stored):
     ------
     ValueError
         If a parameter is not positive, or shapes disagree.
+
+    References
+    ----------
+    Minka (2002), "Estimating a gamma distribution" (the fit).
+
+    Examples
+    --------
+    >>> import cem
+    >>> fitted = cem.Gamma([1.0], [1.0]).fit([[1.0], [2.0], [3.0]])
+    >>> float(round(fitted.shape[0], 4)), float(round(fitted.shape[0] * fitted.scale[0], 4))
+    (5.3752, 2.0)
     """
 
     shape: Any

@@ -31,6 +31,9 @@ _LARGE = 1000.0  # order or argument from which three terms of its expansion giv
 class VonMisesFisherNakagami(Stored):
     """Rows whose direction is von Mises-Fisher and whose length is Nakagami, independently; immutable.
 
+    For ``x = r a`` with a unit vector a the density is ``C(κ) exp(κ μ'a)`` of the direction, times the
+    Nakagami density of the length, ``2 m^m / (Γ(m) Ω^m) r^(2m - 1) exp(-m r² / Ω)``, over ``r^(d - 1)``.
+
     Parameters
     ----------
     direction : array_like, shape (d,)
@@ -52,6 +55,13 @@ class VonMisesFisherNakagami(Stored):
     Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
     mixture model", Reliability Engineering & System Safety 191, Section 4.2; Wood (1994), "Simulation of the
     von Mises Fisher distribution", Communications in Statistics 23.
+
+    Examples
+    --------
+    >>> import cem
+    >>> standard = cem.VonMisesFisherNakagami([1.0, 0.0], concentration=0.0, shape=1.0, spread=2.0)
+    >>> [float(f.log_prob([[0.6, 0.8]]).round(4)[0]) for f in (standard, cem.Gaussian([0, 0], std=1))]
+    [-2.3379, -2.3379]
     """
 
     direction: Any

@@ -135,7 +135,7 @@ def test_a_fit_takes_what_is_finite(name, family, kinds):
 @pytest.mark.slow
 @each
 def test_a_fit_takes_all_that_is_finite(name, family, kinds):
-    assert [failures(family, kinds, seed, 1.0) for seed in range(2, 5)] == [[], [], []]
+    assert failures(family, kinds, 2, 1.0) == []
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
