@@ -96,9 +96,9 @@ class OneLarge(Mixture, Stored):
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, shrunk as `improved` says."""
         x, w = check_fit(x, weights, self.dimension)
-        return self.improved(x, w / (w @ w))
+        return self.with_more_likelihood(x, w / (w @ w))
 
-    def improved(self, x: Floats, w: Floats) -> Self:
+    def with_more_likelihood(self, x: Floats, w: Floats) -> Self:
         """Raise the likelihood of rows whose weights sum to their effective number.
 
         A component's mean and spread shrink by `OWN` pseudo-rows towards those of all components, the others'

@@ -86,4 +86,4 @@ def one_large(settings: Settings, x: Floats, w: Floats, k: int, rng: np.random.G
     at, sign = np.tile(np.arange(d), len(signs)), np.repeat(signs, d)
     r = w[:, None] * ((large[:, None] == at) & (np.where(up, 1.0, -1.0)[:, None] == sign))
     blank = OneLarge(np.ones(at.size), sign, np.ones(at.size), np.zeros(d), np.ones(d))
-    return blank.refitted(x, w, r, r.sum(axis=0)).improved(x, w)
+    return blank.refitted(x, w, r, r.sum(axis=0)).with_more_likelihood(x, w)
