@@ -153,7 +153,8 @@ class CrossEntropyMethod:
         number = len(self.history)
         batch = Batch(x, signed, lambda: self._streams.generator(Purpose.UPDATE, number))
         previous = self._state.best
-        self._state = advance(self._update, self._state, batch, self._stopping)
+        with np.errstate(over="ignore", invalid="ignore"):  # of scores that are infinite, or nearly so
+            self._state = advance(self._update, self._state, batch, self._stopping)
         if self._state.best > previous:
             self.best_x = np.array(x[int(np.nanargmax(signed))])
         self._nfev += len(x)
@@ -202,6 +203,9 @@ class CrossEntropyMethod:
         Whether that is convergence or collapse takes a look outside the distribution, which
         `cem.optimize` takes and this cannot.
         """
+        patience = self._stopping.patience
+        if len(self.history) >= patience and not self.history.elites[-patience:].any():
+            return f"no score of the last {patience} batches ranks: all are NaN or infinitely bad"
         return self._stopping.reason(self._state)
 
     def save(self, path: str | os.PathLike[str]) -> None:

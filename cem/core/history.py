@@ -43,7 +43,7 @@ def summary(scores: Floats) -> tuple[float, int]:
     if not usable.all():
         nans = int(np.isnan(scores).sum())
         scores = scores[usable]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return float(np.add.reduce(scores)) / scores.size if scores.size else np.nan, nans
 
 

@@ -146,6 +146,7 @@ class _Search:
             self._known[key] = float(values[0]), residuals[0]
         return self._known[key]
 
+    @np.errstate(over="ignore", invalid="ignore")  # of infinite scores, or nearly so
     def _differences(self, u: Floats) -> tuple[Floats, Floats]:
         """Return the gradient, shape ``(k,)``, and the residuals' Jacobian, shape ``(m, k)``."""
         u = np.asarray(u, dtype=np.float64)

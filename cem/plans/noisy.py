@@ -62,7 +62,7 @@ def noisy_run(
             k = round(repeats)
             cost = k * (n + _again(n) + 1)
             if most is not None and spent > 0 and spent + cost + final > most:
-                seen = yield from _measured(_centre(state, None), final)
+                seen = yield from _measured(_centre(state, None), most - spent)
                 return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
             averaged = yield from _averaged(state, n, k, domain)
             seen, spent = averaged.centre, spent + cost

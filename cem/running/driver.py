@@ -124,7 +124,8 @@ class Driver:
         answer: Any = None
         while True:
             try:
-                request = plan.send(answer)
+                with _any_arithmetic():
+                    request = plan.send(answer)
             except StopIteration as finished:
                 ended = self._complete()
                 return Served(None if ended else finished.value, ended)
@@ -148,7 +149,8 @@ class Driver:
 
     def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
         try:
-            plan.throw(ended)
+            with _any_arithmetic():
+                plan.throw(ended)
         except StopIteration as finished:
             return Served(finished.value, ended)
         except Ended:
@@ -328,6 +330,14 @@ class Driver:
         last = self.history[-1] if len(self.history) else None
         level, best = (last.level, last.best) if last else (np.nan, np.nan)
         return self.notify(Progress(self.state, widen(population), values, self.nfev, level, best))
+
+
+def _any_arithmetic() -> np.errstate:
+    """Let the arithmetic of a plan overflow in silence: scores may be infinite, or nearly so, by right.
+
+    What the objective computes is outside, and warns as it is told to.
+    """
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _seen_whole(n: int, target: float | None, batch: Batch) -> Ended:
