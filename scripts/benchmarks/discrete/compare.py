@@ -4,10 +4,10 @@
     python scripts/benchmarks/discrete/compare.py --orders ours "iterated local search" pymoo
     python scripts/benchmarks/discrete/compare.py --evaluations 100 ours "hill climbing" nevergrad
 
-A cell is: area / fraction of targets / best known hit. Targets are 31 relative gaps, 10^-0.1 … 10^-3 and the best
-known value; a gap is relative to the mean of a thousand random candidates. The axis of the area is log10 of
-evaluations per position, from 0 to 3. The best known value is the optimum where that is known, otherwise the best
-that any search of this run has found.
+A cell is: area / fraction of targets / best known hit. Targets are 31 relative gaps, 10^-0.1 … 10^-3 and the
+best known value; a gap is relative to the mean of a thousand random candidates. The axis of the area is log10
+of evaluations per position, from 0 to 3. The best known value is the optimum where that is known, otherwise
+the best that any search of this run has found.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ TARGETS = np.r_[10.0 ** -np.linspace(0.1, 3, 30), 0.0]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("searches", nargs="*", metavar="SEARCH", help=f"of {', '.join(SEARCHES)} (all)")
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
@@ -103,11 +102,8 @@ def report(
         for search in searches:
             everything[search] += row[search]
     print("| **all** | " + " | ".join(cell(everything[search], gaps_only) for search in searches) + " |")
-    print(
-        "| µs per evaluation | "
-        + " | ".join(f"{1e6 * np.median(own[search]):.0f}" for search in searches)
-        + " |"
-    )
+    times = (f"{1e6 * np.median(own[search]):.0f}" for search in searches)
+    print("| µs per evaluation | " + " | ".join(times) + " |")
     first = np.array(everything[searches[0]])
     column = 3 if gaps_only else 0
     for search in searches[1:]:

@@ -1,4 +1,4 @@
-"""Searches of strings and orders to compare with: ours, textbook local searches, and packages where installed.
+"""Searches of strings and orders to compare: ours, textbook local searches, and packages where installed.
 
 Each takes an objective that counts (`Counted`) and returns when that raises `Spent`.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import cem
 
 
-class Spent(Exception):
+class Spent(Exception):  # noqa: N818 - an end, not an error
     """The budget of evaluations is spent, or the best known value reached."""
 
 
@@ -30,6 +30,7 @@ class Counted:
     gains: list[tuple[int, float]] = field(default_factory=list)
 
     def __call__(self, rows: Any) -> Any:
+        """Return the scores of rows, shape ``(n, d)``, as far as the budget goes."""
         rows = np.atleast_2d(rows)[: self.budget - self.evaluations]
         if not len(rows):
             raise Spent
@@ -44,6 +45,7 @@ class Counted:
         return values
 
     def one(self, row: Any) -> float:
+        """Return the score of one row."""
         return float(self(row[None])[0])
 
 
@@ -54,15 +56,18 @@ class StringMoves:
     categories: Any
 
     def draw(self, rng: np.random.Generator) -> Any:
+        """Return a random candidate."""
         return rng.integers(0, self.categories)
 
     def near(self, x: Any, rng: np.random.Generator) -> Any:
+        """Return `x` after a random move."""
         i = int(rng.integers(len(x)))
         y = x.copy()
         y[i] = (x[i] + rng.integers(1, self.categories[i])) % self.categories[i]
         return y
 
     def everything_near(self, x: Any, rng: np.random.Generator) -> Any:
+        """Yield all candidates one move from `x`, in random order."""
         positions = np.repeat(np.arange(len(x)), self.categories - 1)
         shifts = np.concatenate([np.arange(1, k) for k in self.categories])
         for c in rng.permutation(len(positions)):
@@ -71,6 +76,7 @@ class StringMoves:
             yield y
 
     def kick(self, x: Any, rng: np.random.Generator) -> Any:
+        """Return `x` after a few random moves."""
         for _ in range(max(2, len(x) // 20)):
             x = self.near(x, rng)
         return x
@@ -83,6 +89,7 @@ class OrderMoves:
     n: int
 
     def draw(self, rng: np.random.Generator) -> Any:
+        """Return a random candidate."""
         return rng.permutation(self.n)
 
     def _apply(self, x: Any, kind: int, i: int, j: int) -> Any:
@@ -97,10 +104,12 @@ class OrderMoves:
         return y
 
     def near(self, x: Any, rng: np.random.Generator) -> Any:
+        """Return `x` after a random move."""
         i, j = rng.choice(self.n, 2, replace=False)
         return self._apply(x, int(rng.integers(3)), int(i), int(j))
 
     def everything_near(self, x: Any, rng: np.random.Generator) -> Any:
+        """Yield all candidates one move from `x`, in random order."""
         for c in rng.permutation(3 * self.n * self.n):
             kind, pair = divmod(int(c), self.n * self.n)
             i, j = divmod(pair, self.n)
@@ -108,6 +117,7 @@ class OrderMoves:
                 yield self._apply(x, kind, i, j)
 
     def kick(self, x: Any, rng: np.random.Generator) -> Any:
+        """Return `x` after a few random moves."""
         for _ in range(3):
             x = self.near(x, rng)
         return x

@@ -56,7 +56,8 @@ def leading_ones(n: int, rng: np.random.Generator) -> Instance:
 
 def trap(n: int, rng: np.random.Generator, k: int = 5, shuffled: bool = True, overlap: int = 0) -> Instance:
     step = k - overlap
-    see = hidden(rng, n) if shuffled else (lambda x, b=rng.integers(0, 2, n): x ^ b)
+    best = rng.integers(0, 2, n)
+    see = hidden(rng, n) if shuffled else (lambda x: x ^ best)
     blocks = (np.arange(0, n - k + 1, step)[:, None] + np.arange(k)) % n
     name = "overlapping traps" if overlap else "shuffled traps" if shuffled else "traps"
 
@@ -89,9 +90,8 @@ def landscape(n: int, rng: np.random.Generator, k: int, adjacent: bool) -> Insta
     if adjacent:
         near = (np.arange(n)[:, None] + np.arange(k + 1)) % n
     else:
-        near = np.stack(
-            [np.r_[i, rng.choice(np.delete(np.arange(n), i), k, replace=False)] for i in range(n)]
-        )
+        others = [np.delete(np.arange(n), i) for i in range(n)]
+        near = np.stack([np.r_[i, rng.choice(each, k, replace=False)] for i, each in enumerate(others)])
     powers = 2 ** np.arange(k + 1)
     name = f"NK {'adjacent' if adjacent else 'random'}"
     return Instance(
