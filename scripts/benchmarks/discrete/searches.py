@@ -283,6 +283,33 @@ def nevergrad_best(f: Counted, moves: Moves, rng: np.random.Generator) -> None:
     found.minimize(lambda x: f.one(np.array(x)))
 
 
+def gomea_tree(f: Counted, moves: Moves, rng: np.random.Generator) -> None:
+    """Gomea's LTGOMEA, populations of growing size side by side."""
+    import gomea
+
+    if isinstance(moves, OrderMoves):
+        raise ImportError("gomea has no permutations")
+    sizes = moves.categories
+
+    class Box(gomea.fitness.BBOFitnessFunctionDiscrete):  # type: ignore[misc]
+        def objective_function(self, objective_index: int, variables: Any) -> float:
+            try:
+                return -f.one(np.array(variables) % sizes)
+            except Spent:  # the library counts by itself and ends soon after
+                return -np.inf
+
+    goal = {} if np.isinf(f.stop_at) else {"value_to_reach": -f.stop_at}
+    box = Box(len(sizes), alphabet_size=int(sizes.max()), **goal)
+    linkage = gomea.linkage.LinkageTree("MI")  # held here: the library keeps no reference
+    search = gomea.DiscreteGOMEA(
+        fitness=box,
+        linkage_model=linkage,
+        max_number_of_evaluations=f.budget,
+        random_seed=int(rng.integers(1, 2**31)),
+    )
+    search.run()
+
+
 SEARCHES: dict[str, Search] = {
     "ours": ours,
     "hill climbing": hill_climbing,
@@ -290,6 +317,7 @@ SEARCHES: dict[str, Search] = {
     "annealing": annealing,
     "tabu": tabu_search,
     "textbook": textbook,
+    "gomea": gomea_tree,
     "pymoo": pymoo_ga,
     "optuna": optuna_tpe,
     "nevergrad": nevergrad_best,
