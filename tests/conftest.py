@@ -6,12 +6,14 @@ import cem
 
 
 @pytest.fixture(autouse=True)
-def _no_interrupt_before():
-    """Let no test follow a run that another one interrupted: Ctrl-C would end it otherwise."""
-    yield
-    forget_interrupt()
-
-
 def forget_interrupt():
-    """Make a run that is not interrupted."""
-    cem.optimize(lambda x: 0.0, cem.Bernoulli([0.5]), max_evaluations=2, rng=0)
+    """Return what lets the next run not follow one that was interrupted: Ctrl-C would end the loop of both.
+
+    It is called after every test.
+    """
+
+    def forget():
+        cem.optimize(lambda x: 0.0, cem.Bernoulli([0.5]), max_evaluations=2, rng=0)
+
+    yield forget
+    forget()

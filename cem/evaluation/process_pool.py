@@ -156,6 +156,8 @@ class ProcessPool:
         if kind == "ready":
             self._stillborn = 0
         elif kind == "raised":
+            if not worker.ready and isinstance(content[0], AttributeError | ImportError):
+                raise TypeError(CANNOT_BE_SENT.format(content[0])) from content[0]
             raise content[0]
         elif worker.task is not None:
             values, failure, over, seconds = content

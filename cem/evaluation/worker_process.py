@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
 import time
+from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
 from cem.evaluation import worker as worker_side
@@ -144,6 +144,7 @@ class WorkerProcess:
 
 
 _resting: list[WorkerProcess] = []
+_see_to_end: set[int] = set()  # processes that end their resting workers when they exit
 
 
 def borrowed(threads: int) -> WorkerProcess:
@@ -159,6 +160,9 @@ def borrowed(threads: int) -> WorkerProcess:
 
 def given_back(workers: list[WorkerProcess]) -> None:
     """Let processes that are well rest, for the next run; they end by themselves after a minute."""
+    if workers and os.getpid() not in _see_to_end:
+        _see_to_end.add(os.getpid())
+        Finalize(None, _end_resting, exitpriority=10)  # before a forked child waits for its children
     for worker in workers:
         try:
             if not worker.ready or worker.task is not None:
@@ -170,7 +174,6 @@ def given_back(workers: list[WorkerProcess]) -> None:
             _resting.append(worker)
 
 
-@atexit.register
 def _end_resting() -> None:
     for worker in _resting:
         if worker.owner == os.getpid():

@@ -170,8 +170,9 @@ def exits(x):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_an_interrupt_in_a_worker_gives_the_best_so_far(backend):
+def test_an_interrupt_in_a_worker_gives_the_best_so_far(backend, forget_interrupt):
     serial = optimize(interrupts)
+    forget_interrupt()
     with joblib.parallel_config(backend):
         r = optimize(interrupts, n_jobs=2)
     assert r.status is cem.Status.INTERRUPTED
