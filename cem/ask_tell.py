@@ -173,7 +173,9 @@ class CrossEntropyMethod:
         """
         if x.dtype.kind not in "biuf":
             raise TypeError(f"X must hold numbers, got dtype {x.dtype}.")
-        space, wrong = "finite numbers", ~np.isfinite(x).all(axis=1)
+        finite = np.isfinite(x)
+        wrong = np.zeros(len(x), dtype=np.bool_) if finite.all() else ~finite.all(axis=1)
+        space = "finite numbers"
         if self._domain is not None and not wrong.any():
             space, wrong = "the bounds", self._domain.clearly_outside(x)
         contains = getattr(self.family, "contains", None)
