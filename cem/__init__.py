@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cem.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from cem import information, updates
+    from cem import information, plotting, updates
     from cem.ask_tell import CrossEntropyMethod
     from cem.core.ending import ObjectiveError, Status
     from cem.families import (
@@ -58,7 +58,7 @@ _HOMES = {
     "minimize_method": "cem.optimization",
     "optimize": "cem.optimization",
 }
-_MODULES = ("information", "updates")
+_MODULES = ("information", "plotting", "updates")
 
 logging.getLogger("cem").addHandler(logging.NullHandler())
 
@@ -87,6 +87,7 @@ __all__ = [
     "information",
     "minimize_method",
     "optimize",
+    "plotting",
     "updates",
 ]
 

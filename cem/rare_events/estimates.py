@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv, ndtri
@@ -135,6 +135,12 @@ class ProbabilityEstimate:
         down = error * max(unskewed(z, skewness, self.draws), 0.0)
         up = error * max(-unskewed(-z, skewness, self.draws), 0.0)
         return ConfidenceInterval(p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor)))
+
+    def plot(self, ax: Any = None, **arguments: Any) -> Any:
+        """Draw levels and interval against evaluations; see `cem.plotting.estimate`."""
+        from cem.plotting import estimate
+
+        return estimate(self, ax=ax, **arguments)
 
     def summary(self) -> str:
         """Return a short text: the probability, what it rests on, and whether to trust it."""
@@ -318,6 +324,12 @@ class QuantileEstimate:
     def _ordered(self, low: float, high: float) -> ConfidenceInterval:
         ends = sorted((self._sign * low, self._sign * high))
         return ConfidenceInterval(ends[0], ends[1])
+
+    def plot(self, ax: Any = None, **arguments: Any) -> Any:
+        """Draw levels and interval against evaluations; see `cem.plotting.estimate`."""
+        from cem.plotting import estimate
+
+        return estimate(self, ax=ax, **arguments)
 
     def summary(self) -> str:
         """Return a short text."""

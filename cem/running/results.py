@@ -43,6 +43,12 @@ class OptimizeResult(optimize.OptimizeResult):
 
         def __init__(self, **attributes: Any) -> None: ...
 
+    def plot(self, ax: Any = None, **arguments: Any) -> Any:
+        """Draw best score and level against evaluations; see `cem.plotting.convergence`."""
+        from cem.plotting import convergence
+
+        return convergence(self, ax=ax, **arguments)
+
     def __repr__(self) -> str:
         width = max((len(name) for name in self), default=0)
         return "\n".join(f"{name:>{width}}: {_shown(value)}" for name, value in self.items())

@@ -1,0 +1,73 @@
+"""How a run came to its answer: best score and level against evaluations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cem.plotting.axes import COLOURS, DASHES, new_axes, stages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def convergence(
+    result: Any, *, ax: Axes | None = None, reference: float | None = None, label: str = "best so far"
+) -> Axes:
+    """Draw the best score so far, and the level of the elites, against evaluations.
+
+    Stages are told apart by shading and named below; a dotted line marks where a run began again.
+
+    Parameters
+    ----------
+    result : OptimizeResult or History
+    ax : matplotlib Axes, optional
+        Default: those of a new figure.
+    reference : float, optional
+        A score to measure from, such as a known optimum: the distance to it is drawn on a log scale.
+    label : str
+        Of the line of best scores.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        If the history is empty.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import cem
+    >>> import cem.plotting
+    >>> r = cem.optimize(lambda x: (x**2).sum(), bounds=[(-5, 5)] * 2, rng=1)
+    >>> ax = cem.plotting.convergence(r, reference=0.0)  # doctest: +SKIP
+    """
+    history = getattr(result, "history", result)
+    if not len(history):
+        raise ValueError("there is nothing to draw: the run has no iteration.")
+    ax = new_axes(ax)
+    nfev = history.nfev
+    shown = {label: history.best, "level": history.level}
+    for (name, values), colour, dash in zip(shown.items(), COLOURS, DASHES, strict=False):
+        values = values if reference is None else np.abs(values - reference)
+        ax.plot(nfev, values, dash, color=colour, label=name, drawstyle="steps-post")
+    if reference is not None:
+        ax.set_yscale("log")
+    parts = stages(history)
+    for k, (name, part) in enumerate(parts):
+        first = int(nfev[part.start - 1]) if part.start else 0
+        ax.axvspan(first, int(nfev[part.stop - 1]), color=COLOURS[-1], alpha=0.05 * (k % 2), lw=0)
+        if len(parts) > 1 and len(parts) <= 6:
+            ax.text(first, 1.01, name, transform=ax.get_xaxis_transform(), fontsize="small")
+    for i in np.flatnonzero(history.note != ""):
+        if i:
+            ax.axvline(nfev[i - 1], color="0.6", lw=0.8, ls=":")
+    ax.set_xlabel("evaluations")
+    ax.set_ylabel("score" if reference is None else f"distance of the score to {reference:g}")
+    ax.legend()
+    return ax

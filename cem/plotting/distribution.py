@@ -1,0 +1,102 @@
+"""How a distribution moves: ellipses of two variables, or a heat map of bits and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cem.families.base import Family
+from cem.plotting.axes import COLOURS, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MASS = 0.9  # inside each ellipse
+AROUND = np.linspace(0, 2 * np.pi, 100)
+
+
+def distribution(
+    families: Family | Sequence[Family], *, ax: Axes | None = None, variables: tuple[int, int] = (0, 1)
+) -> Axes:
+    """Draw one distribution, or the same one iteration by iteration.
+
+    Gaussians of two variables and more are ellipses that hold 90 % of two variables; of one variable, a band
+    of mean and two standard deviations over the iterations. Bits and labels are heat maps: positions across,
+    iterations down, with the chance of a 1 or of the likeliest label.
+
+    Parameters
+    ----------
+    families : Family or sequence of them
+        A callback collects them: ``callback=lambda intermediate_result:
+        families.append(intermediate_result.family)``.
+    ax : matplotlib Axes, optional
+    variables : tuple of two int
+        Which variables an ellipse shows.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    TypeError
+        If a family is of a kind that has no picture.
+    ValueError
+        If there is no family.
+    ImportError
+        If matplotlib is not installed.
+    """
+    shown: list[Any] = list(families) if isinstance(families, Sequence) else [families]
+    if not shown:
+        raise ValueError("there is nothing to draw: no families were given.")
+    table = _chances(shown)
+    if table is not None:
+        ax = new_axes(ax)
+        image = ax.imshow(table, aspect="auto", cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+        ax.figure.colorbar(image, ax=ax, label="chance")
+        ax.set_xlabel("position")
+        ax.set_ylabel("iteration")
+        return ax
+    if not all(hasattr(each, "mean") and hasattr(each, "std") for each in shown):
+        raise TypeError(f"there is no picture for {type(shown[0]).__name__}.")
+    ax = new_axes(ax)
+    return _band(shown, ax) if shown[0].dimension == 1 else _ellipses(shown, ax, variables)
+
+
+def _chances(shown: list[Any]) -> Any:
+    """Return a row of chances for each family of bits or labels; None for others."""
+    if all(hasattr(each, "p") for each in shown):
+        return np.array([each.p for each in shown])
+    if all(hasattr(each, "categories") and hasattr(each, "probabilities") for each in shown):
+        return np.array([each.probabilities.max(axis=1) for each in shown])
+    return None
+
+
+def _band(shown: list[Any], ax: Axes) -> Axes:
+    mean, std = (np.array([float(getattr(each, name)[0]) for each in shown]) for name in ("mean", "std"))
+    t = np.arange(1, len(shown) + 1)
+    ax.fill_between(t, mean - 2 * std, mean + 2 * std, color=COLOURS[0], alpha=0.25, lw=0)
+    ax.plot(t, mean, color=COLOURS[0])
+    ax.set_xlabel("iteration")
+    ax.set_ylabel("mean ± 2 standard deviations")
+    return ax
+
+
+def _ellipses(shown: list[Any], ax: Axes, variables: tuple[int, int]) -> Axes:
+    radius = np.sqrt(-2 * np.log(1 - MASS))  # of the chi-square law with two degrees of freedom
+    circle = radius * np.stack([np.cos(AROUND), np.sin(AROUND)])
+    chosen = list(variables)
+    for k, each in enumerate(shown):
+        if getattr(each, "diagonal", True):
+            root = np.diag(each.std[chosen])
+        else:
+            root = np.linalg.cholesky(each.covariance[np.ix_(chosen, chosen)])
+        x, y = each.mean[chosen][:, None] + root @ circle
+        ax.plot(x, y, color=COLOURS[0], alpha=0.25 + 0.75 * (k + 1) / len(shown), lw=1)
+    means = np.array([each.mean[chosen] for each in shown])
+    ax.plot(*means.T, "o-", color=COLOURS[1], ms=3, lw=0.8)
+    ax.set_xlabel(f"variable {variables[0]}")
+    ax.set_ylabel(f"variable {variables[1]}")
+    return ax

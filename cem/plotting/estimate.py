@@ -1,0 +1,95 @@
+"""What an estimate rests on: its levels, its interval, its weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cem.plotting.axes import COLOURS, new_axes, stages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None = None) -> Axes:
+    """Draw how the levels of an estimate rose, and where it ended.
+
+    Parameters
+    ----------
+    estimate : ProbabilityEstimate or QuantileEstimate
+    ax : matplotlib Axes, optional
+    reference : float, optional
+        The right value, where it is known: drawn as a line beside the interval.
+
+    Returns
+    -------
+    matplotlib Axes
+        Levels against evaluations on the left-hand scale; on the right-hand one the probability (on a log
+        scale) or the quantile with its 95 % interval.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    ax = new_axes(ax)
+    history = estimate.history
+    for k, (name, part) in enumerate(stages(history)):
+        ax.plot(
+            history.nfev[part], history.level[part], "o-", ms=3, color=COLOURS[k % len(COLOURS)], label=name
+        )
+    ax.set_xlabel("evaluations")
+    ax.set_ylabel("level")
+    if len(history):
+        ax.legend(loc="upper left", fontsize="small")
+    probable = hasattr(estimate, "standard_error")
+    value = estimate.probability if probable else estimate.quantile
+    low, high = estimate.confidence_interval()
+    right = ax.twinx()
+    if np.isfinite([value, low, high]).all():
+        reach = [[max(value - low, 0)], [max(high - value, 0)]]
+        right.errorbar([estimate.nfev], [value], reach, fmt="D", ms=4, capsize=4, color=COLOURS[6])
+    if reference is not None:
+        right.axhline(reference, color=COLOURS[2], ls="--", lw=1)
+    if probable and value > 0:
+        right.set_yscale("log")
+    right.set_ylabel("probability, 95 % interval" if probable else "quantile, 95 % interval")
+    return ax
+
+
+def weights(estimate: Any, *, ax: Axes | None = None, largest: int = 50) -> Axes:
+    """Draw the shares of the heaviest failure samples, falling, beside those of equal weights.
+
+    Parameters
+    ----------
+    estimate : ProbabilityEstimate
+    ax : matplotlib Axes, optional
+    largest : int
+        How many to draw.
+
+    Returns
+    -------
+    matplotlib Axes
+        Its title has the effective sample size and the Pareto shape of the weights' tail.
+
+    Raises
+    ------
+    ValueError
+        If no draw hit the event.
+    ImportError
+        If matplotlib is not installed.
+    """
+    shares = np.sort(estimate.failure_samples().weights)[::-1]
+    if not shares.size:
+        raise ValueError("there is nothing to draw: no draw hit the event.")
+    ax = new_axes(ax)
+    shown = shares[:largest]
+    ax.bar(np.arange(1, len(shown) + 1), shown, color=COLOURS[0])
+    ax.axhline(1 / shares.size, color=COLOURS[1], ls="--", lw=1, label="equal weights")
+    ax.set_xlabel("hit, by weight")
+    ax.set_ylabel("share of the probability")
+    worth, shape = estimate.effective_sample_size, estimate.pareto_shape
+    ax.set_title(f"{shares.size} hits worth {worth:.0f}; Pareto shape {shape:.2f}", fontsize="medium")
+    ax.legend()
+    return ax
