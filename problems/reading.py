@@ -12,6 +12,7 @@ from pathlib import Path
 from problems.numbers import EXACT
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
+LARGEST = sys.float_info.max
 _SHOWN = 40  # letters of a word or line, in messages
 MOST_UNUSED = 2**24  # vertices or variables that a header may promise beyond what its file can speak of
 
@@ -70,25 +71,29 @@ class Words:
         What messages name.
     lines : sequence of str
         The lines that words are taken from.
+    first : int
+        The number of the first of them.
     """
 
-    def __init__(self, source: str | os.PathLike[str], lines: Sequence[str]) -> None:
+    def __init__(self, source: str | os.PathLike[str], lines: Sequence[str], first: int = 1) -> None:
         self.source = source
-        self._words = [(word, k) for k, line in enumerate(lines, start=1) for word in line.split()]
+        self._words = [(word, k) for k, line in enumerate(lines, start=first) for word in line.split()]
         self._place = 0
-        self._last = max(1, len(lines))
+        self._last = max(1, first + len(lines) - 1)
 
     def fault(self, message: str) -> ValueError:
         """Return the error that says what is wrong with the word taken last."""
-        line = self._words[max(0, self._place - 1)][1] if self._words else 1
+        line = self._words[max(0, self._place - 1)][1] if self._words else self._last
         return ValueError(f"{self.source}, line {line}: {message}")
 
     def left(self) -> int:
         """Return how many words have not been taken."""
         return len(self._words) - self._place
 
-    def numbers(self, count: int, what: str, least: float = -sys.float_info.max) -> list[int | float]:
-        """Take `count` finite numbers of `least` or more.
+    def numbers(
+        self, count: int, what: str, least: float = -LARGEST, most: float = LARGEST
+    ) -> list[int | float]:
+        """Take `count` finite numbers from `least` to `most`.
 
         Raises
         ------
@@ -102,7 +107,7 @@ class Words:
                 taken.append(parse_number(word))
             except ValueError as fault:
                 raise self.fault(f"{fault}; expected {what}") from None
-            if not least <= taken[-1] < math.inf:
+            if not least <= taken[-1] <= most:
                 limit = "finite and not negative" if least == 0 else "finite"
                 raise self.fault(f"{cut(word)} must be {limit}; it is {what}")
         if len(taken) < count:

@@ -6,14 +6,28 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from problems.flowshop import FlowShop
 from problems.knapsack import MultiKnapsack
 from problems.maxcut import MaxCut
 from problems.maxsat import MaxSAT
+from problems.qap import QAP
+from problems.tsp import TSP
 
 READERS = {
     "graph": (MaxCut.from_file, "5 6\n1 2 1\n2 3 -2\n3 4 1.5\n4 5 1\n1 5 2\n1 3 1\n"),
     "cnf": (MaxSAT.from_file, "c made\np cnf 4 3\n1 -2 0\n3 4 0\n-1 -4 2 0\n"),
     "wcnf": (MaxSAT.from_file, "p wcnf 4 3 100\n3 1 -2 0\n100 3 4 0\n7 -1 -4 2 0\n"),
+    "tsp": (
+        TSP.from_file,
+        "NAME: a\nTYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 1 2\n3 4 1\nEOF\n",
+    ),
+    "atsp": (
+        TSP.from_file,
+        "TYPE: ATSP\nDIMENSION: 2\nEDGE_WEIGHT_TYPE: EXPLICIT\nEDGE_WEIGHT_FORMAT: FULL_MATRIX\n"
+        "EDGE_WEIGHT_SECTION\n0 1\n2 0\nEOF\n",
+    ),
+    "flowshop": (FlowShop.from_file, "jobs, machines\n3 2 1 1 1\ntimes\n1 2 3\n4 5 6\n"),
+    "qap": (QAP.from_file, "2\n0 1\n2 0\n\n0 3\n4 0\n"),
     "knapsack": (MultiKnapsack.from_file, "1\n3 2 12\n4 5 6\n1 2 3\n3 2 1\n4 5\n"),
 }
 WORDS = [
@@ -57,7 +71,7 @@ def test_damaged_files_are_read_or_refused_by_name_and_line(tmp_path, reader):
         except ValueError as fault:
             faults.append((bad, str(fault)))
         else:
-            assert np.isfinite(problem(np.zeros((1, problem.n), int))).all()
+            assert np.isfinite(problem(problem.start.sample(1, rng))).all()
     assert 100 < len(faults) < 300
     start = re.compile(rf"{re.escape(str(file))}(, line \d+)?: ")
     assert [each for each in faults if not start.match(each[1]) or len(each[1]) > 600] == []

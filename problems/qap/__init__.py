@@ -1,0 +1,5 @@
+"""The quadratic assignment problem."""
+
+from problems.qap.problem import QAP
+
+__all__ = ["QAP"]
