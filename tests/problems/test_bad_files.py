@@ -19,7 +19,8 @@ READERS = {
     "wcnf": (MaxSAT.from_file, "p wcnf 4 3 100\n3 1 -2 0\n100 3 4 0\n7 -1 -4 2 0\n"),
     "tsp": (
         TSP.from_file,
-        "NAME: a\nTYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 1 2\n3 4 1\nEOF\n",
+        "NAME: a\nTYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n"
+        "1 0 0\n2 1 2\n3 4 1\nEOF\n",
     ),
     "atsp": (
         TSP.from_file,

@@ -1,4 +1,4 @@
-"""Travelling salesmen: distances as TSPLIB defines them, every layout of a matrix, moves against brute force."""
+"""Travelling salesmen: TSPLIB's distances, every layout of a matrix, moves against brute force."""
 
 import itertools
 import math
@@ -101,14 +101,14 @@ FULL = "EDGE_WEIGHT_FORMAT: FULL_MATRIX\nEDGE_WEIGHT_SECTION\n"
         ("TSP", 3, "EUC_2D", "NODE_COORD_SECTION\n1 0 nan\n", 7, "nan must be finite"),
         ("TSP", 3, "EUC_2D", "NODE_COORD_SECTION\n1 0 1e200\n", 7, "1e200 must be"),
         ("TSP", 3, "EUC_2D", "NODE_COORD_SECTION\n1 0\n", 7, "ends after 1 of 2 numbers"),
-        ("TSP", 3, "EUC_2D", POINTS + "4 1 1\n", 10, "expected the end of the file after 3 cities, found '4'"),
+        ("TSP", 3, "EUC_2D", POINTS + "4 1 1\n", 10, "expected the end of the file .*found '4'"),
         ("TSP", 3, "EUC_2D", "what is this\n", 6, "'what is this' cannot be read here"),
         ("TSP", 3, "EUC_2D", POINTS + POINTS, 10, "the NODE_COORD_SECTION was given already"),
         ("TSP", 2, "EXPLICIT", FULL + "0 1\n2 0\n", 2, "the distances from 1 to 2 and back differ"),
         ("TSP", 2, "EXPLICIT", FULL + "0 x\n2 0\n", 8, "'x' is not a number; expected a distance"),
         ("TSP", 2, "EXPLICIT", FULL + f"0 1\n{2**53 + 1} 0\n", 9, "would be rounded"),
-        ("TSP", 2, "EXPLICIT", "EDGE_WEIGHT_SECTION\n0 1\n", 1, "expected the EDGE_WEIGHT_FORMAT .* found none"),
-        ("ATSP", 3, "EXPLICIT", "EDGE_WEIGHT_FORMAT: UPPER_ROW\nEDGE_WEIGHT_SECTION\n1 2 3\n", 6, "FULL_MATRIX"),
+        ("TSP", 2, "EXPLICIT", "EDGE_WEIGHT_SECTION\n0 1\n", 1, "the EDGE_WEIGHT_FORMAT .* found none"),
+        ("ATSP", 3, "EXPLICIT", FULL.replace("FULL_MATRIX", "UPPER_ROW") + "1 2 3\n", 6, "FULL_MATRIX"),
     ],
 )  # fmt: skip
 def test_bad_files_are_named_with_their_line(tmp_path, kind, n, weights, body, line, message):
@@ -167,7 +167,7 @@ def test_improved_tours_are_tours_and_no_longer(whole, symmetric):
     assert kicks > 0
     again, _, _ = problem.improve(X.copy(), problem(X), np.random.default_rng(5), 1)
     np.testing.assert_array_equal(again, better)
-    further, shorter, _ = problem.improve(better.copy(), scores, np.random.default_rng(6), 1)
+    _, shorter, _ = problem.improve(better.copy(), scores, np.random.default_rng(6), 1)
     assert (shorter <= scores + 1e-9).all()
 
 
