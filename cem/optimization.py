@@ -239,12 +239,12 @@ def optimize(
         budget=budget,
         rng=session.streams.generator(Purpose.PLAN),
     )
-    plan, budget = plan_for(asked)
+    plan, budget, present = plan_for(asked)
     steady = not (noisy or pass_rng) and asked.improve is None
     setting = Setting(
         start=family,
         maximize=maximize is not None and truth("maximize", maximize),
-        present=asked.box.present,
+        present=present,
         improve=asked.improve,
         constraints=checks,
         optimum=None if noisy else _optimum(problem),
@@ -312,6 +312,8 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
     if ending.estimate is not None:
         x, score = driver.setting.present(ending.estimate.x[None])[0], ending.estimate.score
         more = {"fun_standard_error": ending.estimate.standard_error} | more
+    if status is Status.CONVERGED and driver.budget.target is not None:
+        status, message = Status.COLLAPSED, f"the target {driver.budget.target} is not reached: {message}"
     if driver.setting.constraints is not None:
         more = {"maxcv": driver.best.violation} | more
         if not driver.best.feasible:

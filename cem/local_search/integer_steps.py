@@ -43,22 +43,25 @@ class HeldSteps:
         The size of the region, for the continuous variables' first guesses.
     margin : float
         A difference of values that does not count.
+    per_variable : int
+        Evaluations per variable after which it ends.
     """
 
     domain: Domain
     span: Floats
     margin: float
+    per_variable: int = EVALUATIONS_PER_VARIABLE
     spent: int = field(init=False, default=0)
 
     def run(self, begin: Point) -> Generator[Request, Batch, Point | None]:
         """Return the first better point that holding one variable a step away leads to, None if none does.
 
-        It ends after 3,000 evaluations a variable.
+        It ends after `per_variable` evaluations per variable.
         """
         first = yield from self._neighbours(begin.x, None)
         for forced in sorted(first, key=lambda point: point.value):
             held = int(np.flatnonzero(forced.x != begin.x)[0])
-            found = yield from self._descended(forced, held)
+            found = yield from self.descended(forced, held)
             if found.value < begin.value - self.margin:
                 return found
             if self._exhausted:
@@ -67,7 +70,7 @@ class HeldSteps:
 
     @property
     def _exhausted(self) -> bool:
-        return self.spent >= EVALUATIONS_PER_VARIABLE * self.domain.dimension
+        return self.spent >= self.per_variable * self.domain.dimension
 
     def _neighbours(self, x: Floats, held: int | None) -> Generator[Request, Batch, list[Point]]:
         """Evaluate every step by one of an integer variable, but for the one that is held."""
@@ -82,7 +85,7 @@ class HeldSteps:
         values = yield from values_at(rows)
         return [Point(row, float(value)) for row, value in zip(rows, values, strict=True)]
 
-    def _descended(self, point: Point, held: int) -> Generator[Request, Batch, Point]:
+    def descended(self, point: Point, held: int | None = None) -> Generator[Request, Batch, Point]:
         """Step and search until neither helps, nor a search from a neighbour."""
         while not self._exhausted:
             neighbours = yield from self._neighbours(point.x, held)

@@ -28,6 +28,8 @@ class Polished:
     ----------
     noise : NoiseLevel or None
         None where two values of one point differ (or are not finite): local methods should keep out.
+    noisy : bool
+        Whether two finite values of one point differ.
     local : LocalResult or None
         None where there was nothing to descend.
     gain : float
@@ -37,6 +39,7 @@ class Polished:
     noise: NoiseLevel | None
     local: LocalResult | None = None
     gain: float = 0.0
+    noisy: bool = False
 
 
 def local_stage(
@@ -55,7 +58,7 @@ def local_stage(
     """
     fx, again = (yield from values_at(np.stack([x, x]))).tolist()
     if fx != again or not np.isfinite(fx):
-        return Polished(None)
+        return Polished(None, noisy=bool(np.isfinite(fx) and np.isfinite(again)))
     noise = from_bits(np.array([fx]))
     noise = replace(noise, absolute=max(noise.absolute, _NOTHING * abs(fx)))
     budget = EVALUATIONS_PER_VARIABLE * x.size

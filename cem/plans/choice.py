@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from cem.core.domain import Domain
 from cem.core.ending import Ending
 from cem.core.loop import Batch, Request, Update
 from cem.core.stopping import Stopping
-from cem.families.base import Family, dimension
+from cem.families.base import Array, Family, dimension
 from cem.families.gaussian import GaussianLike
 from cem.families.permutation import Permutation
 from cem.plans.constrained import FeasibleSearch
@@ -27,7 +27,8 @@ from cem.plans.problem_search import independent_runs
 from cem.plans.single import confirmed_run
 from cem.plans.start import resolve_population, resolve_stages, resolve_update
 from cem.plans.strings import StringSpace, string_search
-from cem.updates import PathAdaptation
+from cem.plans.units import Units
+from cem.updates import PathAdaptation, SmoothedFit
 
 EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
 AGREEING = 3  # runs of a problem's own search
@@ -137,6 +138,21 @@ class Asked:
         return self.polish is not False and self.method != "textbook"
 
     @property
+    def units(self) -> Units | None:
+        """What the variables are searched in; None where the user's units do as well.
+
+        They do for the textbook's update, which is the same in all units; `improve`, and updates that are
+        not of this package, see rows as they are.
+        """
+        if not isinstance(self.start, GaussianLike) or self.improve is not None:
+            return None
+        if self.update_chosen and not isinstance(self.update, PathAdaptation):
+            foreign = self.update is not None and not isinstance(self.update, SmoothedFit)
+            if foreign or self.stages == (False, 0):
+                return None
+        return Units.of(self.start, self.box)
+
+    @property
     def stopping(self) -> Stopping:
         """When the elites agree."""
         return Stopping() if self.tol is None else Stopping(self.tol)
@@ -144,15 +160,25 @@ class Asked:
     @property
     def learner(self) -> tuple[Update, int]:
         """How the elites move the distribution, and the candidates per iteration."""
-        update = resolve_update(self.update, self.elite_fraction)
-        n = resolve_population(self.population, self.start, update)
+        remembers = is_gaussian(self.start) and (self.noisy or self.integers) and self.constraints is None
+        if remembers and not self.update_chosen:
+            update: Update = PathAdaptation()
+        else:
+            update = resolve_update(self.update, self.elite_fraction)
+        n = resolve_population(self.population, self.start, update, self.budget.max_evaluations)
         return (IntegerMargin(update, self.box) if self.integers else update), n
 
 
-def plan_for(asked: Asked) -> tuple[Plan, Budget]:
-    """Choose a plan, and return it with the budget it is to be served with.
+class Chosen(NamedTuple):
+    """A plan, the budget it is to be served with, and from its rows to those that the objective sees."""
 
-    The first line of `PLANS` that suits what was asked is taken.
+    plan: Plan
+    budget: Budget
+    present: Callable[[Array], Array]
+
+
+def plan_for(asked: Asked) -> Chosen:
+    """Choose a plan: the first line of `PLANS` that suits what was asked is taken.
 
     Raises
     ------
@@ -164,7 +190,12 @@ def plan_for(asked: Asked) -> tuple[Plan, Budget]:
     if not budget.limited and not asked.problem_searches:
         budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(asked.start))
     asked = replace(asked, budget=budget)
-    return next(make for suits, make in PLANS if suits(asked))(asked), budget
+    make = next(make for suits, make in PLANS if suits(asked))
+    if (units := asked.units) is None:
+        return Chosen(make(asked), budget, asked.box.present)
+    start, domain = units.scaled(cast(GaussianLike, asked.start)), asked.domain and units.own
+    plan = units.served(make(replace(asked, start=start, domain=domain)))
+    return Chosen(plan, budget, units.present)
 
 
 def _problem_plan(asked: Asked) -> Plan:
@@ -199,13 +230,16 @@ def _noisy_plan(asked: Asked) -> Plan:
 
 
 def _integer_plan(asked: Asked) -> Plan:
-    return integer_runs(partial(_single_plan, asked), asked.start, asked.stopping, asked.box, asked.local)
+    return integer_runs(
+        partial(_single_plan, asked), asked.start, asked.stopping, asked.box, asked.local, asked.rng
+    )
 
 
 def _continuous_plan(asked: Asked) -> Plan:
     polish, restarts = asked.stages
     update = PathAdaptation() if asked.best_known else asked.learner[0]
-    n = least = resolve_population(asked.population, asked.start, update)
+    most = asked.budget.max_evaluations
+    n = least = resolve_population(asked.population, asked.start, update, most)
     if asked.best_known and polish and asked.population is None:
         n = int(POLISHED_POPULATION * least)
     return ContinuousSearch(
@@ -218,6 +252,7 @@ def _continuous_plan(asked: Asked) -> Plan:
         restarts,
         asked.tol,
         asked.rng,
+        most,
     ).plan()
 
 

@@ -27,7 +27,8 @@ from cem.local_search.quasi_newton import LocalResult
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.ledger import Ledger
 from cem.plans.newton_finish import finished_run
-from cem.plans.single import judged, probe
+from cem.plans.noisy import noisy_run
+from cem.plans.single import FLAT, judged, probe
 from cem.updates.path_adaptation import PathAdaptation
 
 _JITTER = 0.02  # of the span: how far from the middle the local stage starts
@@ -69,6 +70,8 @@ class ContinuousSearch:
         Scores within `tol` times the range that was seen agree. None: 1e-12, and runs go on to 1e-15.
     rng : numpy.random.Generator
         Of the choices between runs.
+    most : int or None
+        Evaluations that there are.
     """
 
     update: Update
@@ -80,6 +83,7 @@ class ContinuousSearch:
     restarts: int | None
     tol: float | None
     rng: np.random.Generator
+    most: int | None = None
 
     box: Domain = field(init=False)
     low: Floats = field(init=False)  # of the region: the part of the box that the start reaches
@@ -104,12 +108,12 @@ class ContinuousSearch:
         try:
             if self.polish:
                 yield from self._polish()
-            ending = yield from self._sample()
+            ending = yield from self._averaged() if self.noisy else self._sample()
         except Ended as ended:
             if ended.batch is not None:
                 self.ledger.add(ended.batch)
             ending = Ending(ended.status, str(ended))
-        return ending._replace(family=self._family())
+        return ending if ending.estimate is not None else ending._replace(family=self._family())
 
     # --- the local stage ----------------------------------------------------------------------------
 
@@ -119,7 +123,7 @@ class ContinuousSearch:
         x = self.box.project(self.start.mean + jitter)
         stage = local_stage(self.box, self.span, x, self.rng)
         polished: Polished = yield from self.ledger.counted(stage, "local stage: near the start's mean")
-        self.noise, self.noisy = polished.noise, polished.noise is None
+        self.noise, self.noisy = polished.noise, polished.noisy
         local = polished.local
         if local is None:
             return
@@ -138,6 +142,16 @@ class ContinuousSearch:
         axes = np.minimum(sigma / np.sqrt(values), _WIDEST * float(np.max(self.span)))
         return FactoredGaussian(local.x, vectors * np.maximum(axes, 1e-150))
 
+    def _averaged(self) -> Generator[Request, Batch, Ending]:
+        """Go on as for an objective that was said to be noisy; single values are lucky draws."""
+        most = None if self.most is None else self.most - self.ledger.spent
+        start = self.update.init(self.start).family
+        ending = yield from noisy_run(self.update, start, self.least, self.stopping, self.domain, most)
+        said = (
+            "the objective is noisy (two evaluations of one candidate differ; noisy=True says so beforehand)"
+        )
+        return ending._replace(message=f"{said}: {ending.message}")
+
     # --- sampling runs ------------------------------------------------------------------------------
 
     def _sample(self) -> Generator[Request, Batch, Ending]:
@@ -153,7 +167,9 @@ class ContinuousSearch:
             self.bests.append(outcome.best)
             agreed = sum(best >= self.ledger.best - self._margin for best in self.bests)
             why = outcome.why
-            if convincing(agreed, len(self.bests)) and not self.noisy:
+            if convincing(agreed, len(self.bests)):
+                if not self.ledger.varied:
+                    return Ending(Status.COLLAPSED, FLAT)
                 gain = yield from self._probed(outcome, kind.n)
                 if gain == 0:
                     return Ending(
@@ -200,7 +216,7 @@ class ContinuousSearch:
             found = "local stage and sampling run" if len(self.bests) == 1 else f"{len(self.bests)} runs"
             return Ending(Status.COLLAPSED, f"{found} found best scores that differ; allow more restarts")
         gain = yield from self._probed(outcome, n)
-        return judged(outcome.why, gain)
+        return judged(outcome.why, gain, self.ledger.varied)
 
     def _probed(self, outcome: _Run, n: int) -> Generator[Request, Batch, float]:
         """Look nearer to the start for something better than all that was found; return the gain, or 0."""

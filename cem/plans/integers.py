@@ -15,10 +15,12 @@ from cem.core.loop import Batch, Request, Rows, State, Update
 from cem.core.stopping import Stopping
 from cem.families.base import Family, Floats
 from cem.local_search.integer_steps import HeldSteps, Point
-from cem.local_search.requests import as_values
+from cem.local_search.requests import as_values, values_at
 from cem.plans.ledger import Ledger
 
 NARROWER = 0.1  # spread of a further run, of the first one's
+JITTER = 0.1  # of the first spread: how far from its middle local methods begin
+FIRST_PER_VARIABLE = 60  # evaluations of the local search at the beginning
 MOST_RUNS = 10  # each has moved to a better integer: what needs more is stuck on a ridge
 
 
@@ -28,6 +30,7 @@ def integer_runs(
     stopping: Stopping,
     domain: Domain,
     polish: bool,
+    rng: np.random.Generator,
 ) -> Generator[Request, Batch, Ending]:
     """Follow ``plan(start)``, then step from integer to integer; where that helps, do it again.
 
@@ -40,9 +43,13 @@ def integer_runs(
     stopping : Stopping
     domain : Domain
     polish : bool
-        Whether local methods look further than one step (`cem.local_search.integer_steps`).
+        Whether local methods come first, and look further than one step (`cem.local_search.integer_steps`).
+    rng : numpy.random.Generator
+        Of the point where local methods begin.
     """
     ledger, first = Ledger(), start
+    if polish:
+        yield from ledger.counted(_descend(start, stopping, domain, rng))
     for _ in range(MOST_RUNS):
         ending = yield from ledger.counted(plan(start))
         if ledger.best_x is None:
@@ -56,13 +63,31 @@ def integer_runs(
     return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
 
 
+def _descend(
+    start: Any, stopping: Stopping, domain: Domain, rng: np.random.Generator
+) -> Generator[Request, Batch, None]:
+    """Search locally from near the start's mean, which also is what small budgets are best spent on."""
+    near = domain.relaxed.project(start.mean + JITTER * start.std * rng.uniform(-1, 1, start.mean.size))
+    here = domain.present(near[None])[0]
+    first, again = (yield from values_at(np.stack([here, here]))).tolist()
+    if first == again and np.isfinite(first):
+        steps = HeldSteps(domain, _span(start, domain), stopping.margin(first), FIRST_PER_VARIABLE)
+        yield from steps.descended(Point(here, first))
+
+
+def _span(start: Any, domain: Domain) -> Floats:
+    """Return the size of the region, shape ``(d,)``: that of the box, five spreads where a side is open."""
+    closed = np.isfinite(domain.low) & np.isfinite(domain.high)
+    span = np.where(closed, domain.high, 0.0) - np.where(closed, domain.low, 0.0)
+    return np.where(closed, span, 5 * start.std)
+
+
 def _held_steps(
     ledger: Ledger, start: Any, stopping: Stopping, domain: Domain
 ) -> Generator[Request, Batch, bool]:
     """Look for better integers several steps away; return whether there were any."""
     here = domain.present(np.asarray(ledger.best_x)[None])[0]
-    span = np.where(np.isfinite(domain.high - domain.low), domain.high - domain.low, 5 * start.std)
-    steps = HeldSteps(domain, span, stopping.margin(ledger.best, ledger.climb))
+    steps = HeldSteps(domain, _span(start, domain), stopping.margin(ledger.best, ledger.climb))
     return (yield from steps.run(Point(here, as_values(ledger.best)))) is not None
 
 

@@ -9,9 +9,14 @@ from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Draw, Request, State, Update, run
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
+from cem.plans.ledger import Ledger
 
 PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of the start, a decade each
 PROBES_PER_VARIABLE = 20  # each variable is drawn from the start in 2 rows of the first rate
+FLAT = (
+    "every candidate had the same score, which shows no way to a better one; "
+    "start where scores differ, or check the function"
+)
 MOST_LEAST = 1000  # rows of a rate, however many variables
 
 
@@ -20,16 +25,19 @@ def confirmed_run(
 ) -> Generator[Request, Batch, Ending]:
     """Run once from `start`, and call it converged only where a probe confirms it."""
     first = update.init(start)
-    outcome = yield from run(update, first, n, stopping, domain)
+    ledger = Ledger()
+    outcome = yield from ledger.counted(run(update, first, n, stopping, domain))
     lost = outcome.state.best - outcome.state.elite_best
     if lost > stopping.margin(outcome.state.best, outcome.state.climb):
         return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
     gain = yield from probe(outcome.state, first.family, n, stopping, domain)
-    return judged(outcome.why, gain)
+    return judged(outcome.why, gain, ledger.varied)
 
 
-def judged(why: str, gain: float) -> Ending:
-    """Return how a run ended by itself, given what a probe gained."""
+def judged(why: str, gain: float, varied: bool) -> Ending:
+    """Return how a run ended by itself, given what a probe gained and whether the run saw scores differ."""
+    if gain <= 0 and not varied:
+        return Ending(Status.COLLAPSED, FLAT)
     if gain > 0:
         return _collapsed(f"{why}, but candidates drawn nearer to the start are better by {gain:.3g}")
     return Ending(Status.CONVERGED, f"{why}, and a probe towards the start found nothing better")

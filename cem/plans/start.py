@@ -18,6 +18,8 @@ from cem.updates import SmoothedFit
 BOX_STD = 0.3  # of the span of a variable
 POINT_STD = 0.2  # of the span: a point says more than the middle of a box
 OPEN_STD = 0.3  # of 1 + |x0|, where a side is open
+LEAST_SPAN, MOST_SPAN = 1e-140, 1e140  # of a box: Gaussians keep spreads within 1e-150 and 1e150
+LEAST_ITERATIONS = 15  # that a budget buys, where an update learns from so few candidates
 PROBE_ROWS = 1000  # a start that reaches the box in 1 of 300 rows is refused in 1 of 28 seeds
 
 
@@ -42,6 +44,8 @@ def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Fam
     if isinstance(start, type):
         raise TypeError(f"start must be a distribution, not the class {start.__name__}; call it first.")
     domain = None if bounds is None else Domain.from_bounds(bounds, _size(start))
+    if domain is not None:
+        _check_spans(domain)
     if integrality is not None:
         domain = _with_integers(start, domain, integrality)
     if is_family(start):
@@ -85,9 +89,13 @@ def resolve_update(update: Update | None, elite_fraction: float | None) -> Updat
     return replace(update, elite_fraction=real_number("elite_fraction", elite_fraction))
 
 
-def resolve_population(population: int | None, family: Family, update: Update) -> int:
-    """Return the candidates per iteration: the update's own default, if it has one, otherwise ten a variable,
-    between 100 and 1,000, and enough for a fit.
+def resolve_population(
+    population: int | None, family: Family, update: Update, most: int | None = None
+) -> int:
+    """Return the candidates per iteration.
+
+    The update's own default, if it has one, otherwise ten per variable, between 100 and 1,000, and enough for
+    a fit; fewer where `most` evaluations would not buy fifteen iterations of so many.
 
     Raises
     ------
@@ -97,10 +105,13 @@ def resolve_population(population: int | None, family: Family, update: Update) -
     fraction = float(getattr(update, "elite_fraction", 1.0))
     needed = rows_needed(family, update)
     if population is None:
+        least = int(np.ceil(2 * needed / fraction))
         if (own := getattr(update, "population", None)) is not None:
-            return int(own(family))
-        d = dimension(family)
-        return max(min(1000, max(100, 10 * d)), int(np.ceil(2 * needed / fraction)))
+            usual = int(own(family))
+        else:
+            usual = max(min(1000, max(100, 10 * dimension(family))), least)
+        fewest = int(np.ceil(needed / fraction))
+        return usual if most is None else min(usual, max(fewest, most // LEAST_ITERATIONS))
     n = positive_count("population", population)
     if elite_count(n, fraction) < needed:
         raise ValueError(
@@ -190,6 +201,19 @@ def _point_std(point: Any, domain: Domain) -> Any:
     span = domain.high - domain.low
     std = np.where(np.isfinite(span), POINT_STD * span, OPEN_STD * (1 + np.abs(point)))
     return np.where(std > 0, std, 1.0)
+
+
+def _check_spans(domain: Domain) -> None:
+    closed = np.isfinite(domain.low) & np.isfinite(domain.high) & ~domain.fixed
+    half = np.where(closed, domain.high / 2, 0.0) - np.where(closed, domain.low / 2, 0.0)
+    far, close = half > MOST_SPAN / 2, half < LEAST_SPAN / 2
+    for wrong, why in ((far, "too far apart"), (close, "too close together")):
+        if np.any(wrong & closed):
+            j = int(np.argmax(wrong & closed))
+            raise ValueError(
+                f"the bounds of variable {j}, {domain.low[j]} and {domain.high[j]}, are {why} for float64; "
+                "search for the variable in another unit, or for its logarithm."
+            )
 
 
 def _check_agreement(start: Family, domain: Domain) -> None:
