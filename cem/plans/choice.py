@@ -230,9 +230,10 @@ def _noisy_plan(asked: Asked) -> Plan:
 
 
 def _integer_plan(asked: Asked) -> Plan:
-    return integer_runs(
-        partial(_single_plan, asked), asked.start, asked.stopping, asked.box, asked.local, asked.rng
-    )
+    first, later = partial(_single_plan, asked), partial(_single_plan, asked)
+    if not asked.update_chosen:
+        later = partial(_single_plan, replace(asked, update=SmoothedFit()))
+    return integer_runs(first, later, asked.start, asked.stopping, asked.box, asked.local, asked.rng)
 
 
 def _continuous_plan(asked: Asked) -> Plan:

@@ -26,18 +26,21 @@ MOST_RUNS = 10  # each has moved to a better integer: what needs more is stuck o
 
 def integer_runs(
     plan: Callable[[Any], Generator[Request, Batch, Ending]],
+    later: Callable[[Any], Generator[Request, Batch, Ending]],
     start: Any,
     stopping: Stopping,
     domain: Domain,
     polish: bool,
     rng: np.random.Generator,
 ) -> Generator[Request, Batch, Ending]:
-    """Follow ``plan(start)``, then step from integer to integer; where that helps, do it again.
+    """Follow ``plan(start)``, then step from integer to integer; where that helps, run again about the best.
 
     Parameters
     ----------
-    plan : callable
-        From a first distribution to a stage. Its ending is returned once no neighbouring integer is better.
+    plan, later : callable
+        From a first distribution to a stage, the first one and any further one, which may be another kind of
+        run and so fail in other places. An ending is returned once its run has found the best candidate that
+        was seen, and no neighbouring integer is better.
     start : Family
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
     stopping : Stopping
@@ -50,17 +53,19 @@ def integer_runs(
     ledger, first = Ledger(), start
     if polish:
         yield from ledger.counted(_descend(start, stopping, domain, rng))
-    for _ in range(MOST_RUNS):
-        ending = yield from ledger.counted(plan(start))
+    for number in range(MOST_RUNS):
+        own = Ledger()
+        ending = yield from ledger.counted(own.counted(plan(start) if number == 0 else later(start)))
         if ledger.best_x is None:
             return ending
+        agrees = own.best >= ledger.best - stopping.margin(ledger.best, ledger.climb)
         moved = yield from _stepped(ledger, stopping, domain)
         if not moved and polish:
             moved = yield from ledger.counted(_held_steps(ledger, first, stopping, domain))
-        if not moved:
+        if agrees and not moved:
             return ending
         start = first.stretched(ledger.best_x, np.full(ledger.best_x.size, NARROWER))
-    return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better integer")
+    return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better candidate")
 
 
 def _descend(

@@ -66,9 +66,11 @@ def test_a_sphere_converges(seed, d):
     np.testing.assert_allclose(r.x, 0, atol=1e-3)
 
 
-def test_a_constant_converges():
+def test_a_constant_shows_nothing():
+    """One single value is no evidence of anything."""
     r = optimize(lambda x: 3.0)
-    assert r.status is Status.CONVERGED
+    assert r.status is Status.COLLAPSED
+    assert "every candidate had the same score" in r.message
     assert r.fun == 3.0
 
 
@@ -213,8 +215,18 @@ def test_no_time_at_all():
 
 
 def test_several_limits_the_first_counts():
-    assert optimize(max_evaluations=150, max_iterations=1).status is Status.ITERATION_LIMIT
-    assert optimize(max_evaluations=150, max_iterations=2).status is Status.EVALUATION_LIMIT
+    limits = {"max_evaluations": 150, "population": 100}
+    assert optimize(max_iterations=1, **limits).status is Status.ITERATION_LIMIT
+    assert optimize(max_iterations=2, **limits).status is Status.EVALUATION_LIMIT
+
+
+@pytest.mark.parametrize("budget", [300, 450, 1000])
+def test_a_budget_buys_fifteen_iterations(budget):
+    """Where a fit takes so few candidates: 20 for independent normals, a tenth of whom teaches."""
+    assert len(optimize(max_evaluations=budget).history) >= 15
+    assert len(optimize(max_evaluations=budget, population=100).history) == budget / 100 // 1 + bool(
+        budget % 100
+    )
 
 
 def test_whole_floats_are_counts():
@@ -238,8 +250,10 @@ def test_the_target_of_a_maximum():
     assert 9.5 <= r.fun <= 10
 
 
-def test_a_target_that_is_out_of_reach_is_no_end():
-    assert optimize(target=-1.0).status is Status.CONVERGED
+def test_a_target_that_is_missed_is_no_success():
+    r = optimize(target=-1.0)
+    assert r.status is Status.COLLAPSED
+    assert r.message.startswith("the target -1.0 is not reached")
 
 
 def test_the_target_counts_in_a_batch_that_is_cut():

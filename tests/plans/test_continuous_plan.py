@@ -72,10 +72,30 @@ def test_a_maximum():
     assert r.fun == pytest.approx(-optimize().fun, abs=1e-9)
 
 
-def test_a_constant_converges():
-    r = optimize(lambda x: 3.0)
-    assert r.status is Status.CONVERGED
-    assert r.fun == 3.0
+@pytest.mark.parametrize("needle", [np.inf, 3.0])
+def test_one_single_value_shows_nothing(needle):
+    """A constant, and a function that is lower at one point only."""
+    r = optimize(lambda x: 50.0 if np.all(x == needle) else 100.0)
+    assert r.status is Status.COLLAPSED
+    assert r.fun == 100.0
+    assert "every candidate had the same score" in r.message
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("fun", "best"),
+    [
+        (lambda x: x.sum(), [0.0] * 5),
+        (lambda x: -np.log1p(x).sum(), [1.0] * 5),
+        (lambda x: ((x - [2, -1, 0.5, 0.25, 3]) ** 2 * [1, 10, 3, 1, 7]).sum(), [1, 0, 0.5, 0.25, 1]),
+        (lambda x: np.exp(x).sum() - 3 * x[0] + x[1] * x[2], [1.0, 0, 0, 0, 0]),
+    ],
+)
+def test_an_optimum_on_several_bounds_is_found_and_claimed(fun, best, seed):
+    r = cem.optimize(lambda x: float(fun(x)), bounds=[(0, 1)] * 5, rng=seed, max_evaluations=20_000)
+    assert r.success
+    np.testing.assert_allclose(r.x, best, atol=1e-7)
+    assert r.fun <= fun(np.array(best)) * (1 + 1e-15 * np.sign(fun(np.array(best))))
 
 
 def test_whole_numbers_are_a_plateau():

@@ -251,3 +251,41 @@ def test_the_same_for_every_number_of_workers():
         for n in (1, 2)
     ]
     np.testing.assert_array_equal(runs[0].x, runs[1].x)
+
+
+# --- wide ranges --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_diagonal_valley_over_millions(seed):
+    """Rarely does a single step help here: both have to move together."""
+    r = cem.optimize(
+        lambda x: (x[0] - 123_456) ** 2 + 100 * (x[1] - 2 * x[0]) ** 2,
+        bounds=[(0, 1e6), (0, 2e6)],
+        integrality=1,
+        rng=seed,
+        max_evaluations=20_000,
+    )
+    assert r.success
+    np.testing.assert_array_equal(r.x, [123_456, 246_912])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_billion_values(seed):
+    r = cem.optimize(lambda x: abs(x[0] - (1e9 - 5)), bounds=[(0, 1e9)], integrality=1, rng=seed)
+    assert r.success
+    assert r.fun == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sixty_evaluations_of_eight_variables(seed):
+    """The middle of the box, 0, is worth 63.4."""
+    centre, weights = np.linspace(-2, 2, 8), np.arange(1, 9)
+    r = cem.optimize(
+        lambda x: float(((x - centre) ** 2 * weights).sum()),
+        bounds=[(-5, 5)] * 8,
+        integrality=[1] + [0] * 7,
+        rng=seed,
+        max_evaluations=60,
+    )
+    assert r.fun < 1

@@ -46,7 +46,6 @@ def test_the_returned_point_is_the_mean():
     assert (r.x**2).sum() < 0.05
     assert r.fun > r.history.best[-1]  # which is a lucky draw
     assert r.nfev <= 10_000
-    assert r.status is cem.Status.EVALUATION_LIMIT
 
 
 def test_more_evaluations_where_noise_decides():
@@ -91,7 +90,8 @@ def test_an_end_from_outside_returns_what_was_measured():
     assert np.isfinite(r.fun_standard_error)
     r = run(max_evaluations=50)
     assert r.status is cem.Status.EVALUATION_LIMIT
-    assert r.nfev == 50
+    assert r.nfev <= 50
+    assert np.isfinite(r.fun_standard_error)
 
 
 def test_discrete_candidates():
@@ -116,9 +116,18 @@ def test_integers():
     np.testing.assert_array_equal(r.x[:2], 0)
 
 
-def test_pass_rng_alone_changes_nothing_about_the_method():
-    r = run(noisy=False, max_evaluations=2000)
-    assert "fun_standard_error" not in r
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_that_nobody_spoke_of_is_seen_and_said(seed):
+    r = run(noisy=False, max_evaluations=3000, rng=seed)
+    assert r.message.startswith("the objective is noisy")
+    assert abs(r.fun - (r.x**2).sum()) < 5 * r.fun_standard_error  # no lucky draw
+
+
+def test_few_evaluations_are_enough_for_an_estimate():
+    r = run(max_evaluations=60)
+    assert r.nit >= 5
+    assert np.isfinite(r.fun)
+    assert np.isfinite(r.fun_standard_error)
 
 
 def test_the_same_seed_gives_the_same():

@@ -54,3 +54,76 @@ def test_no_unit_makes_wells_agree(factor, offset):
             lambda x: factor * rastrigin(turned @ x) + offset, bounds=box(3), rng=seed, max_evaluations=9000
         )
         assert not r.success or (r.fun - offset) / factor < 0.5
+
+
+# --- units of variables -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"polish": False},
+        {"method": "textbook"},
+        {"update": cem.updates.PathAdaptation()},
+        {"noisy": True},
+        {"constraints": "half"},
+    ],
+)
+def test_variables_in_units_of_powers_of_two_change_no_bit(options):
+    unit, bounds = 2.0 ** np.array([0, 40, -30]), np.array([(-5.0, 4), (-3, 9), (-2, 2)])
+    results = []
+    for size in (np.ones(3), unit):
+        used = dict(options)
+        if "constraints" in used:
+            used["constraints"] = LinearConstraint([1 / size], -1, 1)
+        results.append(
+            cem.optimize(
+                lambda x, size=size: rosenbrock(x / size),
+                bounds=bounds * size[:, None],
+                rng=3,
+                max_evaluations=BUDGET,
+                **used,
+            )
+        )
+    one, other = results
+    np.testing.assert_array_equal(one.x * unit, other.x)
+    assert (one.fun, one.nfev, one.message) == (other.fun, other.nfev, other.message)
+    np.testing.assert_array_equal(one.family.mean * unit, other.family.mean)
+    np.testing.assert_allclose(other.history.entropy[-1] - one.history.entropy[-1], np.log(unit).sum())
+
+
+def test_unequal_spans_are_searched_as_equal_ones():
+    r = cem.optimize(
+        lambda x: (x[0] - 0.3) ** 2 + (x[1] / 1e8 - 0.3) ** 2, bounds=[(-1, 1), (-1e8, 1e8)], rng=1
+    )
+    assert r.success
+    assert r.fun < 1e-25
+    assert r.nfev < 2000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "why"),
+    [
+        (-1e154, 1e154, "too far apart"),
+        (-1e308, 1e308, "too far apart"),
+        (1e-160, 2e-160, "too close together"),
+        (-1e-310, 1e-310, "too close together"),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "textbook"])
+def test_spans_beyond_floats_are_refused_before_anything_is_evaluated(low, high, why, method):
+    with pytest.raises(ValueError, match=f"bounds of variable 1.*{why}"):
+        cem.optimize(lambda x: 1 / 0, bounds=[(0, 1), (low, high)], method=method)
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e-60, 1e60, 1e120])
+def test_wide_and_narrow_boxes_are_searched_as_any(size):
+    r = cem.optimize(
+        lambda x: float(((x / size - 0.3) ** 2).sum()),
+        bounds=[(-size, size)] * 2,
+        rng=1,
+        max_evaluations=3000,
+    )
+    assert r.success
+    assert r.fun < 1e-25
