@@ -224,9 +224,7 @@ def test_several_limits_the_first_counts():
 def test_a_budget_buys_fifteen_iterations(budget):
     """Where a fit takes so few candidates: 20 for independent normals, a tenth of whom teaches."""
     assert len(optimize(max_evaluations=budget).history) >= 15
-    assert len(optimize(max_evaluations=budget, population=100).history) == budget / 100 // 1 + bool(
-        budget % 100
-    )
+    assert len(optimize(max_evaluations=budget, population=100).history) == budget // 100
 
 
 def test_whole_floats_are_counts():
