@@ -165,7 +165,8 @@ class Asked:
             update: Update = PathAdaptation()
         else:
             update = resolve_update(self.update, self.elite_fraction)
-        n = resolve_population(self.population, self.start, update, self.budget.max_evaluations)
+        most = None if self.update_chosen else self.budget.max_evaluations
+        n = resolve_population(self.population, self.start, update, most)
         return (IntegerMargin(update, self.box) if self.integers else update), n
 
 
@@ -240,7 +241,7 @@ def _continuous_plan(asked: Asked) -> Plan:
     polish, restarts = asked.stages
     update = PathAdaptation() if asked.best_known else asked.learner[0]
     most = asked.budget.max_evaluations
-    n = least = resolve_population(asked.population, asked.start, update, most)
+    n = least = resolve_population(asked.population, asked.start, update)
     if asked.best_known and polish and asked.population is None:
         n = int(POLISHED_POPULATION * least)
     return ContinuousSearch(
