@@ -144,9 +144,10 @@ class ContinuousSearch:
 
     def _averaged(self) -> Generator[Request, Batch, Ending]:
         """Go on as for an objective that was said to be noisy; single values are lucky draws."""
-        most = None if self.most is None else self.most - self.ledger.spent
         start = self.update.init(self.start).family
-        ending = yield from noisy_run(self.update, start, self.least, self.stopping, self.domain, most)
+        ending = yield from noisy_run(
+            self.update, start, self.least, self.stopping, self.domain, self.most, self.ledger.spent
+        )
         said = (
             "the objective is noisy (two evaluations of one candidate differ; noisy=True says so beforehand)"
         )

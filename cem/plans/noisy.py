@@ -35,7 +35,13 @@ class Averaged(NamedTuple):
 
 
 def noisy_run(
-    update: Update, start: Family, n: int, stopping: Stopping, domain: Domain | None, most: int | None
+    update: Update,
+    start: Family,
+    n: int,
+    stopping: Stopping,
+    domain: Domain | None,
+    most: int | None,
+    before: int = 0,
 ) -> Generator[Request, Batch, Ending]:
     """Run with averaged scores, as many evaluations a candidate as the ranking needs, and estimate the end.
 
@@ -47,6 +53,8 @@ def noisy_run(
     ----------
     most : int or None
         Evaluations that there are; the last of them are kept for the estimate.
+    before : int
+        How many of them were spent before.
 
     References
     ----------
@@ -54,14 +62,14 @@ def noisy_run(
     Optimization with an Application to Feedback Control of Combustion", IEEE Transactions on Evolutionary
     Computation 13, Algorithms 2 (uncertainty measurement) and 3 (its treatment).
     """
-    state, repeats, unsettled, spent = update.init(start), 1.0, 0, 0
-    final = FINAL if most is None else max(2, min(FINAL, most // 5))
+    state, repeats, unsettled, spent = update.init(start), 1.0, 0, before
+    final = FINAL if most is None else max(2, min(FINAL, (most - before) // 5))
     seen: Estimate | None = None
     try:
         while unsettled < PATIENCE and not stopping.reason(state):
             k = round(repeats)
             cost = k * (n + _again(n) + 1)
-            if most is not None and spent > 0 and spent + cost + final > most:
+            if most is not None and spent > before and spent + cost + final > most:
                 seen = yield from _measured(_centre(state, None), most - spent)
                 return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
             averaged = yield from _averaged(state, n, k, domain)
