@@ -6,7 +6,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cem.version import __version__ as __version__
+from cem.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from cem import information, plotting, updates

@@ -16,7 +16,7 @@ from cem.checkpoint.journal import VERSION, Journal
 from cem.checkpoint.lock import Lock
 from cem.core.budget import Budget
 from cem.core.streams import RngLike, Streams
-from cem.version import __version__
+from cem.core.version import __version__
 
 log = logging.getLogger("cem")
 
