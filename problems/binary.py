@@ -1,9 +1,8 @@
-"""What problems over rows of 0 and 1 have in common: their start, their search's frame, their pickles."""
+"""What problems over rows of 0 and 1 have in common: their start, the frame of their search, their rows."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,50 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 from cem.families import Bernoulli
 from cem.families.base import Array, Floats
 from cem.updates import EliteArchive
+from problems.frozen import FrozenProblem
 from problems.numbers import refuse_masked
-
-Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 NOT_BINARY = "candidates must hold only 0 and 1; from -1/+1 spins, use spins > 0"
 
 
-class BinaryProblem:
+class BinaryProblem(FrozenProblem):
     """A problem object over rows of `n` zeros and ones: the base of frozen dataclasses.
 
     A subclass has the fields `n`, `optimum` and `name`, says in `maximize` what it seeks, in `population` and
     `stage` how many candidates its search improves per iteration and what histories call it, and evaluates
-    rows in `_evaluate` and improves them in `_improve`. Cached properties are left out of pickles and are
-    prepared anew.
+    rows in `_evaluate` and improves them in `_improve`.
     """
 
-    n: int
-    optimum: float | None
-    name: str
-
-    maximize: ClassVar[bool]
     compact: ClassVar[bool] = True
     symmetric: ClassVar[bool] = False
     """Whether `x` and ``1 - x`` are the same candidate; the first variable then starts as 1."""
-
-    def _keep(self, **values: Any) -> None:
-        """Set checked fields of the frozen instance: arrays become read-only, `optimum` a float."""
-        optimum = None if self.optimum is None else float(self.optimum)
-        for field, value in (values | {"optimum": optimum}).items():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-            object.__setattr__(self, field, value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        of_fields: Any = self
-        return {each.name: getattr(self, each.name) for each in fields(of_fields)}
-
-    def __repr__(self) -> str:
-        counts = "".join(f"{what}={count}, " for what, count in self._counts().items())
-        return f"{type(self).__name__}(name={self.name!r}, n={self.n}, {counts}optimum={self.optimum})"
-
-    def _counts(self) -> dict[str, int]:
-        """Return what else there is to count, by name."""
-        return {}
 
     @property
     def start(self) -> Bernoulli:

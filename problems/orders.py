@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,38 +9,19 @@ from numpy.typing import ArrayLike
 
 from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
+from problems.frozen import FrozenProblem
 from problems.numbers import refuse_masked
 
 
-class OrderProblem:
+class OrderProblem(FrozenProblem):
     """A problem object over permutations of ``0 … n-1``: the base of frozen dataclasses.
 
-    A subclass has the fields `n`, `optimum` and `name`, and evaluates rows in `_evaluate`. Cached properties
-    are left out of pickles and are prepared anew.
+    A subclass has the fields `n`, `optimum` and `name`, and evaluates rows in `_evaluate`.
     """
-
-    n: int
-    optimum: float | None
-    name: str
 
     maximize: ClassVar[bool] = False
     kind: ClassVar[str] = "transition"
     """Whether neighbours ("transition") or places ("position") matter, see `cem.Permutation`."""
-
-    def _keep(self, **values: Any) -> None:
-        """Set checked fields of the frozen instance: arrays become read-only, `optimum` a float."""
-        optimum = None if self.optimum is None else float(self.optimum)
-        for field, value in (values | {"optimum": optimum}).items():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-            object.__setattr__(self, field, value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        of_fields: Any = self
-        return {each.name: getattr(self, each.name) for each in fields(of_fields)}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, n={self.n}, optimum={self.optimum})"
 
     @property
     def start(self) -> Permutation:

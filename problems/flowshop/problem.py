@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cem.families.base import Floats, Index
-from problems.binary import Seed
+from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem
 from problems.reading import Words, read_lines

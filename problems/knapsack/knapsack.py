@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cem.families import Bernoulli
 from cem.families.base import Array, Floats
-from problems.binary import BinaryProblem, Seed
+from problems.binary import BinaryProblem
+from problems.frozen import Seed
 from problems.knapsack.amounts import check_amounts
 from problems.knapsack.multi_knapsack import MultiKnapsack
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cem.families.base import Floats, Index
-from problems.binary import BinaryProblem, Seed
+from problems.binary import BinaryProblem
+from problems.frozen import Seed
 from problems.maxcut import generators
 from problems.maxcut.conversions import edges_from_ising, edges_from_qubo
 from problems.maxcut.edges import check_edges, check_size, check_weights, merge

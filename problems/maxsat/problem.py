@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem.families.base import Array, Floats, Mask
-from problems.binary import BinaryProblem, Seed, check_rows
+from problems.binary import BinaryProblem, check_rows
+from problems.frozen import Seed
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers

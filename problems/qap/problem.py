@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cem.families.base import Floats, Index
-from problems.binary import Seed
+from problems.frozen import Seed
 from problems.numbers import EXACT, check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_square
 from problems.reading import Words, read_lines

@@ -13,7 +13,7 @@ import numpy as np
 from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
 from cem.updates import EliteArchive
-from problems.binary import Seed
+from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_square
 from problems.tsp import moves
