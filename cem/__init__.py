@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cem import information, plotting, updates
     from cem.ask_tell import CrossEntropyMethod
     from cem.core.ending import ObjectiveError, Status
+    from cem.core.variables import Choice, Integer, Real
     from cem.families import (
         Bernoulli,
         BernoulliTree,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         LinkageTree,
         MarkovPath,
         Permutation,
+        Product,
         VonMisesFisherNakagami,
     )
     from cem.optimization import minimize_method, optimize
@@ -32,16 +34,19 @@ if TYPE_CHECKING:
     from cem.rare_events.estimates import ProbabilityEstimate, QuantileEstimate
     from cem.rare_events.inputs import JointInputs
     from cem.running.results import OptimizeResult
+    from cem.spaces import Space
 
 _HOMES = {
     "Bernoulli": "cem.families",
     "BernoulliTree": "cem.families",
+    "Choice": "cem.core.variables",
     "Categorical": "cem.families",
     "CrossEntropyMethod": "cem.ask_tell",
     "Exponential": "cem.families",
     "Family": "cem.families",
     "Gamma": "cem.families",
     "Gaussian": "cem.families",
+    "Integer": "cem.core.variables",
     "GaussianMixture": "cem.families",
     "JointInputs": "cem.rare_events.inputs",
     "LinkageTree": "cem.families",
@@ -49,7 +54,10 @@ _HOMES = {
     "ObjectiveError": "cem.core.ending",
     "OptimizeResult": "cem.running.results",
     "Permutation": "cem.families",
+    "Product": "cem.families",
     "ProbabilityEstimate": "cem.rare_events.estimates",
+    "Space": "cem.spaces",
+    "Real": "cem.core.variables",
     "QuantileEstimate": "cem.quantile",
     "Status": "cem.core.ending",
     "VonMisesFisherNakagami": "cem.families",
@@ -66,20 +74,25 @@ __all__ = [
     "Bernoulli",
     "BernoulliTree",
     "Categorical",
+    "Choice",
     "CrossEntropyMethod",
     "Exponential",
     "Family",
     "Gamma",
     "Gaussian",
     "GaussianMixture",
+    "Integer",
     "JointInputs",
     "LinkageTree",
     "MarkovPath",
     "ObjectiveError",
     "OptimizeResult",
     "Permutation",
+    "Product",
     "ProbabilityEstimate",
     "QuantileEstimate",
+    "Real",
+    "Space",
     "Status",
     "VonMisesFisherNakagami",
     "estimate_probability",

@@ -48,7 +48,10 @@ def summary(scores: Floats) -> tuple[float, int]:
 
 
 class History:
-    """The iterations of a run: ``len()`` is their number, each column of `Row` a named array."""
+    """The iterations of a run: ``len()`` is their number, each column of `Row` a named array.
+
+    Where variables have names, `best_candidates` are the best ones so far, a dict an iteration.
+    """
 
     columns = Row._fields
 
@@ -63,16 +66,19 @@ class History:
     seconds: Array
     note: Array
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
+    def __init__(self, rows: Iterable[Row] = (), candidates: Iterable[Mapping[str, Any]] = ()) -> None:
         self._rows = list(rows)
+        self.best_candidates = list(candidates)
 
-    def append(self, row: Row) -> None:
-        """Add an iteration."""
+    def append(self, row: Row, candidate: Mapping[str, Any] | None = None) -> None:
+        """Add an iteration, with the best candidate so far where variables have names."""
         self._rows.append(row)
+        if candidate is not None:
+            self.best_candidates.append(candidate)
 
     def copy(self) -> History:
         """Give a history that later iterations do not change."""
-        return History(self._rows)
+        return History(self._rows, self.best_candidates)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -100,6 +106,8 @@ class History:
     def to_frame(self) -> pd.DataFrame:
         """Give a pandas DataFrame, one row an iteration, indexed from 1.
 
+        Where variables have names, the columns ``x.<name>`` hold the best candidate so far.
+
         Raises
         ------
         ImportError
@@ -109,7 +117,12 @@ class History:
             import pandas as pd
         except ImportError as error:
             raise ImportError("history.to_frame() needs pandas: pip install cemkit[frames]") from error
-        return pd.DataFrame(self.to_arrays(), index=pd.RangeIndex(1, len(self) + 1, name="iteration"))
+        index = pd.RangeIndex(1, len(self) + 1, name="iteration")
+        frame = pd.DataFrame(self.to_arrays(), index=index)
+        if not self.best_candidates:
+            return frame
+        candidates = pd.DataFrame(self.best_candidates, index=index).add_prefix("x.")
+        return pd.concat([frame, candidates], axis=1)
 
     def __repr__(self) -> str:
         if not self._rows:

@@ -15,6 +15,7 @@ from cem.families.linkage_tree import LinkageTree
 from cem.families.low_rank_gaussian import LowRankGaussian
 from cem.families.markov_path import MarkovPath
 from cem.families.permutation import Permutation
+from cem.families.product import Product
 from cem.families.von_mises_fisher_nakagami import VonMisesFisherNakagami
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "LowRankGaussian",
     "MarkovPath",
     "Permutation",
+    "Product",
     "VonMisesFisherNakagami",
 ]

@@ -13,7 +13,7 @@ from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Request, Rows, State, Update
 from cem.core.stopping import Stopping
-from cem.families.base import Family, Floats
+from cem.families.base import Family, Floats, Index, Mask
 from cem.local_search.integer_steps import HeldSteps, Point
 from cem.local_search.requests import as_values, values_at
 from cem.plans.ledger import Ledger
@@ -152,6 +152,9 @@ class IntegerMargin:
     update : Update
         Works on a family with `mean`, `std` and ``stretched(mean, factor)``, like `cem.Gaussian`.
     domain : Domain
+    logarithmic : ndarray of bool, shape (d,), optional
+        Which continuous variables are logarithms of whole numbers, from half of one below the least to half of
+        one above the greatest.
 
     References
     ----------
@@ -161,6 +164,7 @@ class IntegerMargin:
 
     update: Update
     domain: Domain = field(repr=False)
+    logarithmic: Any = field(default=None, repr=False)
 
     @property
     def elite_fraction(self) -> float:
@@ -201,15 +205,14 @@ class IntegerMargin:
 
     def _with_margin(self, mean: Floats, std: Floats, alpha: float) -> tuple[Floats, Floats]:
         """Correct the means and spreads of integer variables."""
-        j = np.flatnonzero(self.domain.integer & ~self.domain.fixed)
-        low, high = self.domain.low[j], self.domain.high[j]
-        m, s = np.clip(mean[j], low - 0.5, high + 0.5), std[j]
-        value = np.clip(np.rint(m), low, high)
-        below, above = value - 0.5, value + 0.5
+        whole = self.domain.integer if self.logarithmic is None else self.domain.integer | self.logarithmic
+        j = np.flatnonzero(whole & ~self.domain.fixed)
+        first, last, below, above = self._edges(mean[j], j)
+        room = np.where(self.domain.integer[j], 0.5, 0.0)
+        m, s = np.clip(mean[j], self.domain.low[j] - room, self.domain.high[j] + room), std[j]
 
         # at an end: one neighbour, and the mean moves towards it
         reach = s * ndtri(1 - alpha)
-        first, last = value == low, value == high
         at_first = np.maximum(m, above - reach)
         at_last = np.minimum(m, below + reach)
 
@@ -221,10 +224,26 @@ class IntegerMargin:
         down_, up_, _ = raised + surplus * (raised - half)
         z_down, z_up = -ndtri(down_), -ndtri(up_)
         lacking = ~first & ~last & ((down < half) | (up < half))
-        spread = 1 / np.where(lacking, z_down + z_up, 1.0)
+        spread = np.where(lacking, (above - below) / np.where(lacking, z_down + z_up, 1.0), s)
         middle = below + z_down * spread
 
         mean, std = mean.copy(), std.copy()
         mean[j] = np.where(first, at_first, np.where(last, at_last, np.where(lacking, middle, m)))
         std[j] = np.where(lacking, spread, s)
         return mean, std
+
+    def _edges(self, mean: Floats, j: Index) -> tuple[Mask, Mask, Floats, Floats]:
+        """Return whether the values at the means of the variables `j` are their first and last, and where
+        those values begin and end."""
+        low, high = self.domain.low[j], self.domain.high[j]
+        if self.logarithmic is None or not self.logarithmic[j].any():
+            value = np.clip(np.rint(np.clip(mean, low - 0.5, high + 0.5)), low, high)
+            return value == low, value == high, value - 0.5, value + 0.5
+        log = self.logarithmic[j]
+        low = np.where(log, np.rint(np.exp(np.where(log, low, 0.0)) + 0.5), low)
+        high = np.where(log, np.rint(np.exp(np.where(log, high, 0.0)) - 0.5), high)
+        number = np.where(log, np.exp(np.where(log, mean, 0.0)), mean)
+        value = np.clip(np.rint(number), low, high)
+        below, above = value - 0.5, value + 0.5
+        edges = (np.where(log, np.log(np.where(log, side, 1.0)), side) for side in (below, above))
+        return value == low, value == high, *edges

@@ -283,6 +283,7 @@ class Driver:
         self.state = state or self.state
         values = self._values[0] if len(self._values) == 1 else np.concatenate([np.empty(0), *self._values])
         ranked = self.best.feasible or self.setting.constraints is None
+        describe, x = self.setting.describe, self.best.x
         self.history.append(
             Row(
                 stage=step.stage,
@@ -295,7 +296,8 @@ class Driver:
                 nan_count=self.nan_count - self._nan_before,
                 seconds=self.elapsed,
                 note=step.note,
-            )
+            ),
+            None if describe is None else {} if x is None else describe(x),
         )
         self._values, self._nan_before = [], self.nan_count
         if self.replaying:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Setting:
     space : Space, optional
         The candidates that there are, where the objective always says the same of one and need not be asked
         again.
+    describe : callable, optional
+        From a row that the objective sees to the dict that the history keeps of it.
     """
 
     start: Family
@@ -54,6 +56,7 @@ class Setting:
     any_score: bool = False
     optimum: float | None = None
     space: Space | None = None
+    describe: Callable[[Array], Mapping[str, Any]] | None = None
 
 
 class Scored(NamedTuple):

@@ -1,0 +1,248 @@
+"""The plan for numbers and labels together: a descent, then runs of one distribution over all of them.
+
+References
+----------
+Hamano, Saito, Nomura, Uchida & Shirakawa (2024), "CatCMA: Stochastic Optimization for Mixed-Category
+Problems", GECCO '24; Hansen (2009), "Benchmarking a BI-Population CMA-ES on the BBOB-2009 Function Testbed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from cem.core.ending import Ending, Status
+from cem.core.loop import Batch, Draw, Ended, Request, Rule, State, Step, advance
+from cem.core.stopping import Exhausted, Stopping
+from cem.families.base import Array, Floats
+from cem.families.categorical import Categorical
+from cem.families.gaussian import Gaussian
+from cem.families.product import Product
+from cem.local_search.mixed_descent import MixedDescent
+from cem.local_search.requests import as_values, values_at
+from cem.plans.bipop import Kind, Regimes
+from cem.plans.ledger import Ledger
+from cem.plans.mixed_space import LABELS, NUMBERS, MixedAdaptation, MixedSpace
+
+JITTER = 0.02  # of the span: how far from the start's mean the first descent begins
+WIDEST = 0.2  # of the span: the first spread
+AGREEING = 3  # runs, where none has ended elsewhere
+AGREEING_AMONG_OTHERS = 5
+FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
+SHARE_BEFORE_DESCENT = 2 / 3  # of so few evaluations
+FLAT = (
+    "every candidate had the same score, which shows no way to a better one; "
+    "start where scores differ, or check the function"
+)
+
+
+@dataclass(eq=False)
+class MixedSearch:
+    """A search over numbers and labels; `plan` is to be served once.
+
+    Parameters
+    ----------
+    space : MixedSpace
+    start : Product
+    n : int
+        Population of the first run.
+    stopping : Stopping
+        Says which scores are the same.
+    rng : numpy.random.Generator
+    local : bool
+        Whether descents take part.
+    most : float
+        Evaluations there are.
+    width : int
+        Changes that a descent tries at once.
+    target : float, optional
+        A score that is wanted: with one, agreement is no success before it is reached.
+    """
+
+    space: MixedSpace
+    start: Product
+    n: int
+    stopping: Stopping
+    rng: np.random.Generator
+    local: bool
+    most: float
+    width: int
+    target: float | None
+    ledger: Ledger = field(init=False, default_factory=Ledger)
+    bests: list[float] = field(init=False, default_factory=list)
+    update: MixedAdaptation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.update = MixedAdaptation(self.space)
+        span = self.span[self.space.numbers]
+        numbers = self.start[NUMBERS]
+        if isinstance(numbers, Gaussian) and numbers.diagonal:
+            capped = np.where(span > 0, np.minimum(numbers.std, WIDEST * span), numbers.std)
+            self.start = self.start.with_parts(numbers=Gaussian(numbers.mean, std=capped))
+
+    @property
+    def span(self) -> Floats:
+        """The size of the region of each column, shape ``(d,)``; five spreads where a side is open."""
+        domain = self.space.domain
+        closed = np.isfinite(domain.low) & np.isfinite(domain.high)
+        span = np.where(closed, domain.high, 0.0) - np.where(closed, domain.low, 0.0)
+        spread = np.zeros(span.size)
+        spread[self.space.numbers] = 5 * np.asarray(self.start[NUMBERS].std)
+        return np.where(closed, span, spread)
+
+    def plan(self) -> Generator[Request, Batch, Ending]:
+        """Search until runs agree, or the budget ends it."""
+        try:
+            return (yield from self._search())
+        except Ended as ended:
+            return Ending(ended.status, str(ended), family=self._family())
+
+    def _search(self) -> Generator[Request, Batch, Ending]:
+        d = self.space.domain.dimension
+        few = self.space.labels.size > 0 and self.most < FEW_PER_VARIABLE * d
+        if self.local and not few:
+            yield from self._descend(self._near_start(), "descent from near the start's mean")
+        regimes = Regimes(self.n, self.n, self.rng)
+        note = "first run"
+        while True:
+            kind, spent = regimes.next(), self.ledger.spent
+            if self.local and not kind.large:
+                best = yield from self._descend(self._anywhere(), f"{note}: a descent from a random place")
+            else:
+                until = SHARE_BEFORE_DESCENT * self.most if few and self.local else np.inf
+                best = yield from self._run(kind, note, until)
+                if few and self.local and self.ledger.best_x is not None:
+                    few = False
+                    yield from self._descend(self.ledger.best_x, "descent from the best candidate")
+            regimes.note(kind, self.ledger.spent - spent)
+            self.bests.append(best)
+            agreed = sum(each >= self.ledger.best - self._margin for each in self.bests)
+            if self._convinced(agreed):
+                if not self.ledger.varied:
+                    return Ending(Status.COLLAPSED, FLAT)
+                return Ending(
+                    Status.CONVERGED,
+                    f"{agreed} of {len(self.bests)} independent runs found the same best score",
+                    family=self._family(),
+                )
+            note = f"restart {len(self.bests)}"
+
+    @property
+    def _margin(self) -> float:
+        return self.stopping.margin(self.ledger.best, self.ledger.climb)
+
+    def _convinced(self, agreed: int) -> bool:
+        return self.target is None and agreed >= (
+            AGREEING if agreed == len(self.bests) else AGREEING_AMONG_OTHERS
+        )
+
+    def _run(self, kind: Kind, note: str, until: float) -> Generator[Request, Batch, float]:
+        """Run the distribution from its start until it has nothing left to learn or `until` is spent."""
+        state = self.update.init(self._beginning(kind))
+        rule: Rule = _NumbersExhausted(np.asarray(state.family[NUMBERS].std), kind.n)  # type: ignore[index]
+        while not rule.reason(state) and self.ledger.spent < until:
+            batch = yield Draw(state.family, kind.n, self.space.domain)
+            self.ledger.add(batch, state.family)
+            state = advance(self.update, state, batch, rule)
+            self.ledger.lowest = min(self.ledger.lowest, state.lowest)
+            yield Step(state, "sampling", note)
+            note = ""
+        return state.best
+
+    def _beginning(self, kind: Kind) -> Product:
+        """Start a large run as the first one, a small run anywhere."""
+        if kind.large:
+            return self.start
+        numbers = self.start[NUMBERS]
+        mean = self._anywhere()[self.space.numbers]
+        return self.start.with_parts(numbers=numbers.stretched(mean, kind.narrower))
+
+    # --- descents -----------------------------------------------------------------------------------
+
+    def _near_start(self) -> Array:
+        """Return a row near the start's mean, with labels that it draws."""
+        x = self.start.sample(1, self.rng)[0].astype(np.float64)
+        j = self.space.numbers
+        jitter = JITTER * self.span[j] * self.rng.uniform(-1, 1, j.size)
+        x[j] = np.asarray(self.start[NUMBERS].mean) + jitter
+        return x
+
+    def _anywhere(self) -> Array:
+        """Return a row from anywhere in the region, with labels that the start draws."""
+        x = self.start.sample(1, self.rng)[0].astype(np.float64)
+        j, domain = self.space.numbers, self.space.domain
+        middle = np.asarray(self.start[NUMBERS].mean)
+        open_ = ~np.isfinite(domain.high[j] - domain.low[j])
+        low = np.where(open_, middle - self.span[j] / 2, domain.low[j])
+        x[j] = low + self.span[j] * self.rng.random(j.size)
+        return x
+
+    def _descend(self, x: Array, note: str) -> Generator[Request, Batch, float]:
+        """Descend from a row; return the best score that led to."""
+        return (yield from self.ledger.counted(self._descent(x), note))
+
+    def _descent(self, x: Array) -> Generator[Request, Batch, float]:
+        space = self.space
+        x = self._whole(space.domain.project(x))
+        value, again = (yield from values_at(np.stack([x, x]))).tolist()
+        if value != again:
+            self.local = False  # noise: differences say nothing
+        if value != again or not np.isfinite(value):
+            return float(as_values(value))
+        labels = np.zeros(x.size, dtype=np.bool_)
+        labels[space.labels] = True
+        descent = MixedDescent(
+            space.domain,
+            self.span,
+            labels,
+            space.logarithmic,
+            space.active,
+            space.present,
+            self.rng,
+            self.width,
+        )
+        _, value = yield from descent.run(x, value)
+        return float(as_values(value))
+
+    def _whole(self, x: Array) -> Array:
+        """Return a row with whole numbers where they belong; entries without a say stay as they are."""
+        domain, log = self.space.domain, self.space.logarithmic
+        x = np.array(domain.present(x[None])[0])
+        value = np.rint(np.exp(np.where(log, x, 0.0)))
+        low, high = (np.exp(np.where(log, side, 0.0)) for side in (domain.low, domain.high))
+        value = np.clip(value, np.rint(low + 0.5), np.maximum(np.rint(high - 0.5), 1.0))
+        return np.where(log & ~domain.fixed, np.log(value), x)
+
+    def _family(self) -> Any:
+        """Return what the best candidate was drawn from; a narrow start about one of a descent."""
+        if self.ledger.family is not None:
+            return _plain(self.ledger.family)
+        if self.ledger.best_x is None:
+            return self.start
+        best = np.asarray(self.ledger.best_x)
+        family = self.start.with_parts(
+            numbers=self.start[NUMBERS].stretched(best[self.space.numbers], JITTER)
+        )
+        if LABELS not in family.names:
+            return family
+        tables = [
+            np.eye(k)[int(c)] for k, c in zip(self.space.categories, best[self.space.labels], strict=True)
+        ]
+        return family.with_parts(labels=Categorical(tables).blend(self.start[LABELS], JITTER))
+
+
+class _NumbersExhausted(Exhausted):
+    """The criteria of a run with memory, where the distribution's numbers are only a part of it."""
+
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
+        family: Any = state.family
+        return super().reason(replace(state, family=family[NUMBERS]))
+
+
+def _plain(family: Any) -> Any:
+    numbers = family[NUMBERS]
+    return family.with_parts(numbers=getattr(numbers, "plain", numbers))

@@ -1,0 +1,163 @@
+"""Rows that hold numbers and labels side by side, and how one distribution over them learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cem.core.domain import Domain
+from cem.core.loop import Batch, State, Update
+from cem.families.base import Array, Family, Floats, Index, Mask
+from cem.families.categorical import Categorical
+from cem.families.product import Product
+from cem.plans.integers import IntegerMargin
+from cem.updates import PathAdaptation, label_adaptation
+from cem.updates.recombination import Ranked, rates, smallest_population
+
+NUMBERS, LABELS = "numbers", "labels"
+
+
+@dataclass(frozen=True, eq=False)
+class MixedSpace:
+    """What the columns of mixed rows are.
+
+    Attributes
+    ----------
+    domain : Domain
+        Of all columns; labels are its integers 0 … k - 1.
+    numbers, labels : ndarray of int
+        The columns of either kind.
+    logarithmic : ndarray of bool, shape (d,)
+        Which columns are logarithms of whole numbers, between half of one below the least and half of one
+        above the greatest.
+    active : callable, optional
+        From presented rows, shape ``(n, d)``, to which entries have a say, a mask of that shape; None where
+        all always have.
+    present : callable
+        From drawn rows to the rows that the objective sees.
+    """
+
+    domain: Domain
+    numbers: Index
+    labels: Index
+    logarithmic: Mask
+    active: Callable[[Array], Mask] | None
+    present: Callable[[Array], Array]
+
+    @cached_property
+    def number_domain(self) -> Domain:
+        """The domain of the numbers."""
+        j = self.numbers
+        return Domain(self.domain.low[j], self.domain.high[j], self.domain.integer[j])
+
+    @cached_property
+    def categories(self) -> Index:
+        """How many labels each column of labels has."""
+        return np.asarray(self.domain.high[self.labels] + 1, dtype=np.int64)
+
+    def start(self, numbers: Any, labels: Any = None) -> Product:
+        """Return a product over the rows: a Gaussian of the numbers, and a Categorical of the labels."""
+        columns, parts = {NUMBERS: self.numbers}, {NUMBERS: numbers}
+        if self.labels.size:
+            columns[LABELS], parts[LABELS] = self.labels, labels
+        return Product.over(columns, **parts)
+
+
+@dataclass(frozen=True, eq=False)
+class MixedAdaptation:
+    """Path adaptation of the numbers, natural gradient of the labels, both by the ranks of the same rows.
+
+    Entries without a say in their row's score (`MixedSpace.active`) teach nothing: the labels' are left
+    out, and the numbers' deviations are shifted until they no longer pull at the mean, which leaves the
+    spread as it is.
+
+    Parameters
+    ----------
+    space : MixedSpace
+    update : PathAdaptation
+
+    References
+    ----------
+    Hamano, Saito, Nomura, Uchida & Shirakawa (2024), "CatCMA: Stochastic Optimization for Mixed-Category
+    Problems", GECCO '24.
+    """
+
+    space: MixedSpace
+    update: PathAdaptation = PathAdaptation()
+
+    minimum_rows: ClassVar = 2
+
+    def population(self, start: Family, /) -> int:
+        """Return the default number of candidates per iteration."""
+        return smallest_population(self.space.domain.dimension)
+
+    @cached_property
+    def _numbers(self) -> Update:
+        j, domain = self.space.numbers, self.space.number_domain
+        logarithmic = self.space.logarithmic[j]
+        whole = bool(domain.integer.any() or logarithmic.any())
+        return IntegerMargin(self.update, domain, logarithmic) if whole else self.update
+
+    def init(self, start: Family, /) -> State:
+        """Begin with the start's shape and no history.
+
+        Raises
+        ------
+        TypeError
+            If the start is no product of a Gaussian and labels.
+        """
+        if not isinstance(start, Product) or NUMBERS not in start.names:
+            raise TypeError(f"numbers and labels are adapted from a product of both, not {start!r}.")
+        state = self._numbers.init(start[NUMBERS])
+        family, memory = start.with_parts(numbers=state.family), dict(state.memory)
+        if LABELS in start.names:
+            labels, own = label_adaptation.begin(start[LABELS])
+            family, memory = family.with_parts(labels=labels), {**memory, **own}
+        return replace(state, family=family, memory=memory)
+
+    def step(self, state: State, batch: Batch, /) -> State:
+        """Rank, and let either part learn."""
+        family: Any = state.family
+        j, k = self.space.numbers, self.space.labels
+        ranked = Ranked.of(batch, rates(*batch.x.shape))
+        if ranked is None:
+            return replace(state, elites=0)
+        active = None if self.space.active is None else self.space.active(self.space.present(batch.x))
+        x = np.array(batch.x[:, j], dtype=np.float64)
+        if active is not None:
+            x = _without_pull(x, active[:, j], np.asarray(family[NUMBERS].mean), batch.scores)
+        inner = replace(state, family=family[NUMBERS])
+        after = self._numbers.step(inner, replace(batch, x=x, shown=None))
+        moved, memory = family.with_parts(numbers=after.family), dict(after.memory)
+        if LABELS in family.names:
+            order = (-batch.scores).argsort(kind="stable")
+            weights = np.zeros(len(x))
+            weights[order] = np.maximum(ranked.weights, 0.0)
+            rows = batch.x[:, k].astype(np.int64)
+            own = None if active is None else active[:, k]
+            labels, learnt = label_adaptation.move(family[LABELS], state.memory, rows, weights, own)
+            moved, memory = moved.with_parts(labels=labels), {**memory, **learnt}
+        return replace(after, family=moved, memory=memory)
+
+
+def _without_pull(x: Floats, active: Mask, mean: Floats, scores: Floats) -> Floats:
+    """Shift the entries without a say so that they do not move the mean, by the weights of their ranks."""
+    order = (-scores).argsort(kind="stable")
+    weights = np.maximum(rates(*x.shape).weights, 0.0)
+    w = np.zeros(len(x))
+    w[order] = weights
+    for c in np.flatnonzero(~active.all(axis=0)):
+        idle = ~active[:, c]
+        total = float(w[idle].sum())
+        if total > 0:
+            x[idle, c] -= float(w[idle] @ (x[idle, c] - mean[c])) / total
+    return x
+
+
+def labels_of(tables: list[int]) -> Categorical:
+    """Return the even distribution over labels, so many a position."""
+    return Categorical([np.full(k, 1 / k) for k in tables])
