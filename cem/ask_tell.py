@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cem import families, updates
 from cem.checkpoint import file as checkpoint
+from cem.checkpoint.kept import Kept
 from cem.checkpoint.parameters import pack_fields, unpack_fields
 from cem.core.budget import truth
 from cem.core.domain import Domain
@@ -25,6 +26,7 @@ from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension, is_family, unmasked
 from cem.plans.start import resolve_population, resolve_start, resolve_update, rows_needed
 from cem.running.keywords import explain_keywords
+from cem.spaces import NamedStart
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
 _MOST_NUMBERS = 2**32  # of a batch: 32 GiB
@@ -37,7 +39,8 @@ class CrossEntropyMethod:
     Parameters
     ----------
     start, bounds, population, elite_fraction, update, maximize, rng
-        As in `cem.optimize`.
+        As in `cem.optimize`. Candidates of a `cem.Space` are rows here: ``space.dicts(X)`` and
+        ``space.rows(dicts)`` lead to dicts and back.
 
     Attributes
     ----------
@@ -79,7 +82,12 @@ class CrossEntropyMethod:
         rng: RngLike = None,
     ) -> None:
         self._streams = Streams.from_rng(rng)
-        family, self._domain = resolve_start(start, bounds)
+        named = NamedStart.resolve(start, bounds, None)
+        if named is None:
+            family, self._domain = resolve_start(start, bounds)
+        else:
+            family, self._domain = _one_start(named), named.domain
+        self._named = named
         self._update = resolve_update(update, elite_fraction)
         self._population = resolve_population(population, family, self._update)
         self._maximize = truth("maximize", maximize)
@@ -116,7 +124,7 @@ class CrossEntropyMethod:
             lambda block: self._streams.generator(Purpose.SAMPLE, number, block),
             self._domain,
         )
-        return widen(x)
+        return widen(x if self._named is None else self._named.present(x))
 
     def tell(self, X: ArrayLike, scores: ArrayLike) -> None:
         """Learn from scored candidates: asked ones in any order, a part of them, or others.
@@ -246,12 +254,16 @@ class CrossEntropyMethod:
         arrays |= checkpoint.group("history", self.history.to_arrays())
         if self._domain is not None:
             arrays |= checkpoint.group("domain", {"low": self._domain.low, "high": self._domain.high})
+        if self._named is not None:
+            header["names"] = list(self._named.naming.names)
         if self.best_x is not None:
             arrays["best_x"] = self.best_x
         checkpoint.write(path, header, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> CrossEntropyMethod:
+    def load(
+        cls, path: str | os.PathLike[str], *, own: Iterable[type] = (), space: Any = None
+    ) -> CrossEntropyMethod:
         """Read what `save` wrote.
 
         Parameters
@@ -260,6 +272,8 @@ class CrossEntropyMethod:
         own : classes
             Your own family or update classes, where the file needs them: a file never says what to
             import.
+        space : Space or Product, optional
+            What the candidates are named by, where it was the start.
 
         Raises
         ------
@@ -272,16 +286,25 @@ class CrossEntropyMethod:
         known = {name: getattr(home, name) for home in (families, updates) for name in home.__all__}
         known |= {each.__name__: each for each in own}
         try:
-            return cls._restored(header, arrays, known)
+            return cls._restored(header, arrays, known, NamedStart.resolve(space, None, None))
         except Exception as error:  # what a class makes of parameters that are none is anyone's guess
             reason = str(error).rstrip(".") or type(error).__name__
             raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({reason}).") from error
 
     @classmethod
     def _restored(
-        cls, header: dict[str, Any], arrays: dict[str, Array], known: dict[str, type]
+        cls,
+        header: dict[str, Any],
+        arrays: dict[str, Array],
+        known: dict[str, type],
+        named: NamedStart | None,
     ) -> CrossEntropyMethod:
-        kept = _Kept.checked(header, arrays)
+        kept = Kept.checked(header, arrays)
+        names = header.get("names")
+        if names != (None if named is None else list(named.naming.names)):
+            raise ValueError(
+                f"it was saved with the variables {names}: load(path, space=…) needs the space it began with"
+            )
         for name in (kept.family, kept.update):
             if name not in known:
                 raise ValueError(
@@ -294,6 +317,10 @@ class CrossEntropyMethod:
         self._streams = Streams(*checkpoint.check_words(header))
         box = checkpoint.ungroup("domain", arrays)
         self._domain = Domain(box["low"], box["high"]) if box else None
+        self._named = named
+        if named is not None:
+            _check_same(self._domain, named.domain)
+            self._domain = named.domain
         self._update = known[kept.update](**unpack_fields(kept.parameters, arrays, known))
         self._population = kept.population
         self._maximize = kept.maximize
@@ -340,56 +367,15 @@ class CrossEntropyMethod:
         )
 
 
-class _Kept(NamedTuple):
-    """What the header of a saved file says."""
-
-    family: str
-    update: str
-    parameters: dict[str, Any]
-    state: dict[str, Any]
-    population: int
-    maximize: bool
-    asked: int
-    nfev: int
-    seconds: float
-
-    @classmethod
-    def checked(cls, header: dict[str, Any], arrays: dict[str, Array]) -> _Kept:
-        """Read a header and look at the arrays' dtypes.
-
-        Raises
-        ------
-        ValueError
-            Naming what is missing or wrong.
-        """
-        entry = checkpoint.check_entry
-        update, state = entry(header, "update", dict), entry(header, "state", dict)
-        numbers: dict[str, Any] = {name: _count(state, name) for name in ("iteration", "elites", "quiet")}
-        numbers |= {name: float(entry(state, name, (int, float))) for name in ("level", "elite_best", "best")}
-        seconds = float(entry(header, "seconds", (int, float)))
-        if not 0 <= seconds < np.inf:
-            raise ValueError(f"seconds of its header must be a duration, got {seconds}")
-        for name, array in arrays.items():
-            texts = name in ("history/stage", "history/note")
-            if array.dtype.kind not in ("U" if texts else "fiub"):
-                raise ValueError(f"{name} holds {array.dtype}, not {'texts' if texts else 'real numbers'}")
-            if name.startswith("history/") and array.ndim != 1:
-                raise ValueError(f"{name} has the shape {array.shape}, not a number an iteration")
-        return cls(
-            entry(header, "family", str),
-            entry(update, "name", str),
-            entry(update, "parameters", dict),
-            numbers,
-            _count(header, "population", 1),
-            entry(header, "maximize", bool),
-            _count(header, "asked"),
-            _count(header, "nfev"),
-            seconds,
-        )
+def _one_start(named: NamedStart) -> Family:
+    """Return the first distribution, where there is no more than one start."""
+    if named.points is not None and len(named.points) > 1:
+        raise ValueError("asking begins at one start; score several yourself and give the best one.")
+    return named.family
 
 
-def _count(header: dict[str, Any], name: str, least: int = 0) -> int:
-    value: int = checkpoint.check_entry(header, name, int)
-    if not least <= value < 2**63:
-        raise ValueError(f"{name} of its header must be a count from {least}, got {value}")
-    return value
+def _check_same(kept: Domain | None, own: Domain | None) -> None:
+    """Refuse a space with other bounds than those that were saved."""
+    sides = [None if each is None else [each.low.tolist(), each.high.tolist()] for each in (kept, own)]
+    if sides[0] != sides[1]:
+        raise ValueError("its bounds are not those of the space")

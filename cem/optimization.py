@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from cem.core.budget import Budget, real_number, truth
 from cem.core.constraints import Constraints
-from cem.core.ending import Ending, Status
-from cem.core.loop import Ended, Update
+from cem.core.loop import Update
 from cem.core.streams import Purpose, RngLike
-from cem.evaluation import Objective, checked_args, widen
+from cem.evaluation import Objective, checked_args
 from cem.families.base import dimension
 from cem.plans.choice import Asked, plan_for
-from cem.plans.start import resolve_start
-from cem.running.driver import Driver, Served
+from cem.plans.start import resolve_starts
+from cem.running.answers import answer, report, run_named
 from cem.running.keywords import explain_keywords, meaning
 from cem.running.memo import discrete_space
-from cem.running.reporting import Progress
+from cem.running.naming import NamedFunction, named_constraints
 from cem.running.results import OptimizeResult
 from cem.running.scoring import Setting
 from cem.running.session import Session
+from cem.spaces import NamedStart
 
 
 @explain_keywords
@@ -212,10 +212,17 @@ def optimize(
         raise TypeError(f"fun must be callable (or a problem object), got {type(fun).__name__}.")
     budget = Budget(max_evaluations, max_iterations, max_time, target)
     session = Session.open("optimization", fun, arguments, budget)
-    family, domain = resolve_start(start, bounds, integrality)
+    named = None if problem is not None else NamedStart.resolve(start, bounds, integrality)
+    points: Any = None
+    about: Any = None
+    if named is not None:
+        family, domain, points, about = named.family, named.domain, named.points, named.about
+        constraints = named_constraints(constraints, named.naming)
+    else:
+        family, domain, points, about = resolve_starts(start, bounds, integrality)
     checks = Constraints.from_scipy(constraints, dimension(family))
     objective = Objective(
-        fun,
+        fun if named is None else NamedFunction(fun, named.naming, vectorized),
         session.streams,
         args=checked_args(args),
         vectorized=vectorized or problem is not None,
@@ -238,7 +245,14 @@ def optimize(
         tol=tol,
         budget=budget,
         rng=session.streams.generator(Purpose.PLAN),
+        mixed=None if named is None else named.layout,
+        points=points,
+        about=about,
     )
+    if named is not None and asked.improve is not None:
+        raise TypeError(
+            "improve works on rows, and named variables have none that a user knows; leave it out."
+        )
     plan, budget, present = plan_for(asked)
     steady = not (noisy or pass_rng) and asked.improve is None
     setting = Setting(
@@ -250,7 +264,11 @@ def optimize(
         optimum=None if noisy else _optimum(problem),
         space=discrete_space(family, domain) if steady else None,
     )
-    return session.run(objective, plan, budget, setting, _report, _answer)
+    if named is None:
+        return session.run(objective, plan, budget, setting, report, answer)
+    discrete = named.discrete if steady else None
+    setting = replace(setting, present=lambda x: named.present(present(x)), space=discrete)
+    return run_named(session, objective, plan, budget, setting, named.naming)
 
 
 def is_problem(fun: Any) -> bool:
@@ -286,57 +304,6 @@ def _resolve_improve(improve: Any, problem: Any) -> Any:
     if not callable(improve):
         raise TypeError(f"improve must be callable, None or False, got {improve!r}.")
     return improve
-
-
-def _report(driver: Driver, progress: Progress) -> OptimizeResult:
-    """Return what a callback sees."""
-    seen = {"population": progress.population, "scores": progress.scores}
-    return _result(driver, Ending(Status.CALLBACK, "in progress"), history=driver.history.copy(), **seen)
-
-
-def _answer(driver: Driver, served: Served[Ending]) -> OptimizeResult:
-    """Return what a run ends with."""
-    return _result(driver, _ending(served.value, served.ended))
-
-
-def _ending(value: Ending | None, ended: Ended | None) -> Ending:
-    if value is not None:
-        return value
-    if ended is None:
-        raise RuntimeError("a plan ended without saying how.")
-    return Ending(ended.status, str(ended))
-
-
-def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
-    x, score, status, message = driver.best.x, driver.best.score, ending.status, ending.message
-    if ending.estimate is not None:
-        x, score = driver.setting.present(ending.estimate.x[None])[0], ending.estimate.score
-        more = {"fun_standard_error": ending.estimate.standard_error} | more
-    if status is Status.CONVERGED and driver.budget.target is not None:
-        status, message = Status.COLLAPSED, f"the target {driver.budget.target} is not reached: {message}"
-    if driver.setting.constraints is not None:
-        more = {"maxcv": driver.best.violation} | more
-        if not driver.best.feasible:
-            status = Status.INFEASIBLE
-            message = (
-                f"no feasible candidate was found: x violates the constraints by {driver.best.violation:.3g} "
-                f"({message})"
-            )
-    fields_ = {
-        "x": None if x is None else np.array(widen(x)),
-        "fun": driver.sign * score + 0.0 if x is not None else np.nan,
-        "success": status.success,
-        "status": status,
-        "message": message + driver.remark,
-        "nit": len(driver.history),
-        "nfev": driver.nfev,
-        "nan_count": driver.nan_count,
-        "family": driver.state.family if ending.family is None else ending.family,
-        "history": driver.history,
-        "elapsed": driver.elapsed,
-        "seed": driver.streams.seed,
-    }
-    return OptimizeResult(**(fields_ | more))
 
 
 _UNUSED = ("jac", "hess", "hessp")

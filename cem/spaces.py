@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.variables import Choice, Integer, Real
-from cem.families.base import Array, Family, Floats, Mask
+from cem.families.base import Array, Family, Floats, Mask, dimension, is_family
 from cem.families.gaussian import Gaussian
+from cem.families.product import Product
 from cem.plans.mixed_space import MixedSpace, labels_of
+from cem.plans.parts import Parts
 from cem.plans.start import BOX_STD, POINT_STD
+from cem.running import memo
+from cem.running.memo import discrete_space
+from cem.running.naming import Naming
 
 PREFERRED = 0.5  # probability that a start keeps a label of a given point
 
@@ -96,12 +102,12 @@ class Space:
         object.__setattr__(self, "variables", own)
         object.__setattr__(self, "columns", tuple(columns))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of all variables, those behind options among them."""
         return tuple(column.name for column in self.columns)
 
-    @property
+    @cached_property
     def conditional(self) -> bool:
         """Whether there are variables behind options."""
         return any(column.parent is not None for column in self.columns)
@@ -141,25 +147,25 @@ class Space:
 
     def present(self, rows: Array) -> Floats:
         """Return drawn rows with whole numbers where they belong, and neutral entries where not chosen."""
-        out = np.array(rows, dtype=np.float64)
+        out = np.array(rows, dtype=rows.dtype if rows.dtype.kind in "iu" else np.float64)
         for j, column in enumerate(self.columns):
             variable = column.variable
             if isinstance(variable, Integer):
                 whole = variable.values(out[:, j])
                 out[:, j] = np.log(whole) if variable.log else whole
         if self.conditional:
-            out = np.where(self.active(out), out, self._neutral)
+            out = np.where(self.active(out), out, self._neutral.astype(out.dtype))
         out.flags.writeable = False
         return out
 
-    @property
+    @cached_property
     def domain(self) -> Domain:
         """The box of the rows."""
         sides = np.array([column.variable.sides for column in self.columns])
         whole = [column.variable.whole for column in self.columns]
         return Domain(sides[:, 0], sides[:, 1], whole)
 
-    @property
+    @cached_property
     def layout(self) -> MixedSpace:
         """What the columns are."""
         labels = np.array([isinstance(column.variable, Choice) for column in self.columns])
@@ -167,6 +173,10 @@ class Space:
         active = self.active if self.conditional else None
         numbers, chosen = np.flatnonzero(~labels), np.flatnonzero(labels)
         return MixedSpace(self.domain, numbers, chosen, np.array(logs), active, self.present)
+
+    def as_given(self, family: Family) -> Family:
+        """Return a distribution over the rows as it is: with the space as `bounds`, it is a start."""
+        return family
 
     def start(self, row: Floats | None = None) -> Family:
         """Return the first distribution: over all of the space, or about a row."""
@@ -185,11 +195,11 @@ class Space:
         numbers = Gaussian(middle, std=std)
         return layout.start(numbers, labels) if labels is not None or layout.logarithmic.any() else numbers
 
-    @property
+    @cached_property
     def _neutral(self) -> Floats:
         low, high = np.array([column.variable.sides for column in self.columns]).T
         whole = np.array([column.variable.whole for column in self.columns])
-        return np.where(whole, low, low + (high - low) / 2)
+        return np.asarray(np.where(whole, low, low + (high - low) / 2))
 
     def _none(self) -> Floats:
         return np.empty((0, len(self.columns)))
@@ -230,3 +240,117 @@ def _unfold(variables: Mapping[str, Any], parent: int | None, code: int, columns
             for i, space in enumerate(variable.spaces):
                 if space is not None:
                     _unfold(space.variables, at, i, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedStart:
+    """What a run over named variables begins with.
+
+    Attributes
+    ----------
+    naming : Naming
+        The names.
+    family : Family
+        The first distribution, over rows.
+    domain : Domain or None
+    layout : MixedSpace or None
+        What the columns are, where numbers and labels stand side by side.
+    present : callable
+        From drawn rows to those that the objective sees.
+    discrete : memo.Space or None
+        The candidates that there are, where all variables are discrete.
+    points : ndarray, shape (k, d), or None
+        Starts to be evaluated.
+    about : callable
+        From one of them to the distribution that begins there.
+    """
+
+    naming: Naming
+    family: Family
+    domain: Domain | None
+    layout: MixedSpace | None
+    present: Callable[[Array], Array]
+    discrete: memo.Space | None
+    points: Array | None = None
+    about: Callable[[Array], Family] | None = None
+
+    @classmethod
+    def resolve(cls, start: Any, bounds: Any, integrality: Any) -> NamedStart | None:
+        """Return what a user's arguments mean; None where they bring no names.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If they do not go together.
+        """
+        if isinstance(start, Space) and bounds is None:
+            start, bounds = None, start
+        if isinstance(bounds, Space):
+            _check_alone("a Space", integrality=integrality)
+            return cls._of_space(bounds, start)
+        if isinstance(start, Product):
+            _check_alone("a Product", bounds=bounds, integrality=integrality)
+            return cls._of_product(start)
+        if isinstance(start, Space):
+            _check_alone("a Space", bounds=bounds)
+        return None
+
+    @classmethod
+    def _of_space(cls, space: Space, start: Any) -> NamedStart:
+        if not space.columns:
+            raise ValueError("a Space to search has at least one variable.")
+        layout = space.layout
+        points = None
+        if is_family(start):
+            family = start
+            if type(family) is not type(space.start()) or dimension(family) != len(space.columns):
+                raise ValueError(f"the start ({type(start).__name__}) is no distribution over this space.")
+        elif start is None:
+            family = space.start()
+        else:
+            points = space.rows([start] if isinstance(start, Mapping) else start)
+            if not len(points):
+                raise ValueError("there is no start in an empty list; leave it out, or give at least one.")
+            family = space.start(points[0])
+        if not layout.numbers.size and points is not None:
+            points = points.astype(np.int64)
+        return cls(
+            space,
+            family,
+            layout.domain if layout.numbers.size else None,
+            layout if isinstance(family, Product) else None,
+            space.present,
+            _discrete(space, layout.numbers.size > 0),
+            points,
+            space.start,
+        )
+
+    @classmethod
+    def _of_product(cls, product: Product) -> NamedStart:
+        parts = Parts(product)
+        joint = parts.joint
+        layout = MixedSpace.of(joint) if isinstance(joint, Product) and joint is not product else None
+        domain = None if layout is None else layout.domain
+        return cls(parts, joint, domain, layout, lambda x: x, discrete_space(joint, domain))
+
+
+def _discrete(space: Space, numbers: bool) -> memo.Space | None:
+    """Return the candidates of a space without reals; how many, only where none are conditional."""
+    if any(isinstance(column.variable, Real) for column in space.columns):
+        return None
+    dtype = np.dtype(np.float64 if numbers else np.int64)
+    if space.conditional:
+        return memo.Space(np.inf, list, dtype)
+
+    def support() -> list[Array]:
+        return [column.variable.support() for column in space.columns]
+
+    with np.errstate(over="ignore"):
+        counts = [float(column.variable.count) for column in space.columns]
+        return memo.Space(float(np.prod(counts)), support, dtype)
+
+
+def _check_alone(what: str, **others: Any) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise TypeError(f"{what} says itself what its variables are; leave {name} out.")

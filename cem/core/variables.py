@@ -150,6 +150,16 @@ class Integer:
         number = np.rint(np.exp(column) if self.log else column)
         return np.clip(number, self.low, self.high).astype(np.int64)
 
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.high - self.low + 1
+
+    def support(self) -> Array:
+        """Return all entries of its column."""
+        values = np.arange(self.low, self.high + 1.0)
+        return np.log(values) if self.log else values
+
 
 @dataclass(frozen=True, init=False)
 class Choice:
@@ -216,6 +226,15 @@ class Choice:
     def scalar(self, x: float) -> Any:
         """Return the option that stands behind an entry of its column."""
         return self.options[int(x)]
+
+    @property
+    def count(self) -> int:
+        """How many options there are."""
+        return len(self.options)
+
+    def support(self) -> Array:
+        """Return all entries of its column."""
+        return np.arange(float(len(self.options)))
 
     def values(self, column: Array) -> Array:
         """Return the options behind its column, shape ``(n,)``; objects unless all are of one plain type."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -85,7 +86,7 @@ class Product(ReadOnly):
             if not is_family(family):
                 raise TypeError(f"the part {name!r} must be a family, got {family!r}.")
         ends = np.cumsum([0, *(dimension(family) for family in given.values())])
-        self._set(given, [np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)])
+        self._set(given, [np.arange(a, b) for a, b in pairwise(ends)])
 
     @classmethod
     def over(cls, columns: Mapping[str, Any], /, **parts: Family) -> Self:
@@ -237,13 +238,13 @@ def _centre(part: Any) -> Array:
     """Return the mean of a family; the likeliest label or value where it draws labels."""
     probabilities = getattr(part, "probabilities", None)
     if probabilities is not None:
-        return np.argmax(probabilities, axis=-1)
+        return np.asarray(np.argmax(probabilities, axis=-1))
     if (p := getattr(part, "p", None)) is not None:
         return np.asarray(p) > 0.5
     mean = getattr(part, "mean", None)
     if isinstance(mean, np.ndarray):
         return mean
-    return np.asarray(part.sample(1, np.random.default_rng(0)))[0]
+    return np.asarray(part.sample(1, np.random.default_rng(0))[0])
 
 
 def _as_bytes(text: str) -> Array:

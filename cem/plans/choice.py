@@ -18,12 +18,16 @@ from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, dimension
 from cem.families.gaussian import GaussianLike
 from cem.families.permutation import Permutation
+from cem.families.product import Product
 from cem.plans.constrained import FeasibleSearch
 from cem.plans.continuous import ContinuousSearch, is_gaussian
 from cem.plans.integers import IntegerMargin, integer_runs
+from cem.plans.mixed import MixedSearch
+from cem.plans.mixed_space import MixedAdaptation, MixedSpace
 from cem.plans.noisy import noisy_run
 from cem.plans.permutations import order_search
 from cem.plans.problem_search import independent_runs
+from cem.plans.several_starts import from_best
 from cem.plans.single import confirmed_run
 from cem.plans.start import resolve_population, resolve_stages, resolve_update
 from cem.plans.strings import StringSpace, string_search
@@ -57,6 +61,12 @@ class Asked:
     budget : Budget
     rng : numpy.random.Generator
         Of a plan's own choices.
+    mixed : MixedSpace, optional
+        What the columns are, where numbers and labels stand side by side.
+    points : ndarray, shape (k, d), optional
+        Starts that are evaluated before the search.
+    about : callable, optional
+        From one of them to the distribution that begins there.
     """
 
     start: Family
@@ -74,6 +84,9 @@ class Asked:
     tol: float | None
     budget: Budget
     rng: np.random.Generator
+    mixed: MixedSpace | None = None
+    points: Array | None = None
+    about: Callable[[Array], Any] | None = None
 
     @property
     def box(self) -> Domain:
@@ -99,15 +112,16 @@ class Asked:
     @property
     def strings(self) -> StringSpace | None:
         """The space of strings that the plan for them may search, None where another plan serves."""
-        return StringSpace.of(self.start) if self._plan_is_free else None
+        return StringSpace.of(self.start) if self.plan_is_free else None
 
     @property
     def orders(self) -> Permutation | None:
         """The family of orders that the plan for them may search, None where another plan serves."""
-        return self.start if isinstance(self.start, Permutation) and self._plan_is_free else None
+        return self.start if isinstance(self.start, Permutation) and self.plan_is_free else None
 
     @property
-    def _plan_is_free(self) -> bool:
+    def plan_is_free(self) -> bool:
+        """Whether nothing was asked for that a plan of a space's own has no room for."""
         return self.improve is None and not self.update_chosen and not self.noisy
 
     @property
@@ -161,13 +175,16 @@ class Asked:
     def learner(self) -> tuple[Update, int]:
         """How the elites move the distribution, and the candidates per iteration."""
         remembers = is_gaussian(self.start) and (self.noisy or self.integers) and self.constraints is None
-        if remembers and not self.update_chosen:
-            update: Update = PathAdaptation()
+        update: Update
+        if self.mixed is not None and (not self.update_chosen or isinstance(self.update, PathAdaptation)):
+            update = MixedAdaptation(self.mixed, cast(PathAdaptation, self.update or PathAdaptation()))
+        elif remembers and not self.update_chosen:
+            update = PathAdaptation()
         else:
             update = resolve_update(self.update, self.elite_fraction)
         most = None if self.update_chosen else self.budget.max_evaluations
         n = resolve_population(self.population, self.start, update, most)
-        return (IntegerMargin(update, self.box) if self.integers else update), n
+        return (IntegerMargin(update, self.box) if self.integers and self.mixed is None else update), n
 
 
 class Chosen(NamedTuple):
@@ -193,10 +210,20 @@ def plan_for(asked: Asked) -> Chosen:
     asked = replace(asked, budget=budget)
     make = next(make for suits, make in PLANS if suits(asked))
     if (units := asked.units) is None:
-        return Chosen(make(asked), budget, asked.box.present)
+        return Chosen(_started(make, asked), budget, asked.box.present)
     start, domain = units.scaled(cast(GaussianLike, asked.start)), asked.domain and units.own
-    plan = units.served(make(replace(asked, start=start, domain=domain)))
-    return Chosen(plan, budget, units.present)
+    own = replace(asked, start=start, domain=domain)
+    if asked.points is not None and (about := asked.about) is not None:
+        size = units.size
+        own = replace(own, points=asked.points / size, about=lambda x: units.scaled(about(x * size)))
+    return Chosen(units.served(_started(make, own)), budget, units.present)
+
+
+def _started(make: Callable[[Asked], Plan], asked: Asked) -> Plan:
+    """Return a plan, after its starts have been evaluated where there are several."""
+    if asked.points is None or (about := asked.about) is None:
+        return make(asked)
+    return from_best(asked.points, lambda x: make(replace(asked, start=about(x))), asked.stopping)
 
 
 def _problem_plan(asked: Asked) -> Plan:
@@ -228,6 +255,23 @@ def _constrained_plan(asked: Asked) -> Plan:
 def _noisy_plan(asked: Asked) -> Plan:
     update, n = asked.learner
     return noisy_run(update, asked.start, n, asked.stopping, asked.domain, asked.budget.max_evaluations)
+
+
+def _mixed_plan(asked: Asked) -> Plan:
+    update, n = asked.learner
+    start, space = cast(Product, asked.start), cast(MixedSpace, asked.mixed)
+    return MixedSearch(
+        cast(MixedAdaptation, update),
+        space,
+        start,
+        n,
+        asked.stopping,
+        asked.rng,
+        asked.local,
+        asked.most_evaluations,
+        asked.width or 1,
+        asked.budget.target,
+    ).plan()
 
 
 def _integer_plan(asked: Asked) -> Plan:
@@ -269,7 +313,8 @@ PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
     (lambda asked: asked.orders is not None, _order_plan),
     (lambda asked: asked.constraints is not None, _constrained_plan),
     (lambda asked: asked.noisy, _noisy_plan),
-    (lambda asked: asked.integers, _integer_plan),
+    (lambda asked: asked.mixed is not None and asked.plan_is_free, _mixed_plan),
+    (lambda asked: asked.integers and asked.mixed is None, _integer_plan),
     (lambda asked: asked.best_known or asked.stages != (False, 0), _continuous_plan),
     (lambda asked: True, _single_plan),
 )

@@ -153,8 +153,8 @@ class IntegerMargin:
         Works on a family with `mean`, `std` and ``stretched(mean, factor)``, like `cem.Gaussian`.
     domain : Domain
     logarithmic : ndarray of bool, shape (d,), optional
-        Which continuous variables are logarithms of whole numbers, from half of one below the least to half of
-        one above the greatest.
+        Which continuous variables are logarithms of whole numbers, from half of one below the least to half
+        of one above the greatest.
 
     References
     ----------
@@ -233,8 +233,14 @@ class IntegerMargin:
         return mean, std
 
     def _edges(self, mean: Floats, j: Index) -> tuple[Mask, Mask, Floats, Floats]:
-        """Return whether the values at the means of the variables `j` are their first and last, and where
-        those values begin and end."""
+        """Return where the values at the means of the variables `j` begin and end.
+
+        Returns
+        -------
+        first, last : ndarray of bool
+            Whether they are the first and the last ones of their variables.
+        below, above : ndarray
+        """
         low, high = self.domain.low[j], self.domain.high[j]
         if self.logarithmic is None or not self.logarithmic[j].any():
             value = np.clip(np.rint(np.clip(mean, low - 0.5, high + 0.5)), low, high)

@@ -26,6 +26,7 @@ from cem.local_search.requests import as_values, values_at
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.ledger import Ledger
 from cem.plans.mixed_space import LABELS, NUMBERS, MixedAdaptation, MixedSpace
+from cem.plans.single import FLAT
 
 JITTER = 0.02  # of the span: how far from the start's mean the first descent begins
 WIDEST = 0.2  # of the span: the first spread
@@ -33,10 +34,6 @@ AGREEING = 3  # runs, where none has ended elsewhere
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
 SHARE_BEFORE_DESCENT = 2 / 3  # of so few evaluations
-FLAT = (
-    "every candidate had the same score, which shows no way to a better one; "
-    "start where scores differ, or check the function"
-)
 
 
 @dataclass(eq=False)
@@ -45,6 +42,7 @@ class MixedSearch:
 
     Parameters
     ----------
+    update : MixedAdaptation
     space : MixedSpace
     start : Product
     n : int
@@ -62,6 +60,7 @@ class MixedSearch:
         A score that is wanted: with one, agreement is no success before it is reached.
     """
 
+    update: MixedAdaptation
     space: MixedSpace
     start: Product
     n: int
@@ -73,10 +72,8 @@ class MixedSearch:
     target: float | None
     ledger: Ledger = field(init=False, default_factory=Ledger)
     bests: list[float] = field(init=False, default_factory=list)
-    update: MixedAdaptation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.update = MixedAdaptation(self.space)
         span = self.span[self.space.numbers]
         numbers = self.start[NUMBERS]
         if isinstance(numbers, Gaussian) and numbers.diagonal:
@@ -162,17 +159,17 @@ class MixedSearch:
 
     # --- descents -----------------------------------------------------------------------------------
 
-    def _near_start(self) -> Array:
+    def _near_start(self) -> Floats:
         """Return a row near the start's mean, with labels that it draws."""
-        x = self.start.sample(1, self.rng)[0].astype(np.float64)
+        x = np.asarray(self.start.sample(1, self.rng)[0], dtype=np.float64)
         j = self.space.numbers
         jitter = JITTER * self.span[j] * self.rng.uniform(-1, 1, j.size)
         x[j] = np.asarray(self.start[NUMBERS].mean) + jitter
         return x
 
-    def _anywhere(self) -> Array:
+    def _anywhere(self) -> Floats:
         """Return a row from anywhere in the region, with labels that the start draws."""
-        x = self.start.sample(1, self.rng)[0].astype(np.float64)
+        x = np.asarray(self.start.sample(1, self.rng)[0], dtype=np.float64)
         j, domain = self.space.numbers, self.space.domain
         middle = np.asarray(self.start[NUMBERS].mean)
         open_ = ~np.isfinite(domain.high[j] - domain.low[j])

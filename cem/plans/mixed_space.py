@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -48,6 +48,17 @@ class MixedSpace:
     active: Callable[[Array], Mask] | None
     present: Callable[[Array], Array]
 
+    @classmethod
+    def of(cls, product: Product) -> MixedSpace:
+        """Return the space of a product of `NUMBERS` and `LABELS`: without bounds for the numbers."""
+        low, high = np.full(product.dimension, -np.inf), np.full(product.dimension, np.inf)
+        numbers, labels = product.columns
+        low[labels], high[labels] = 0, product[LABELS].categories - 1.0
+        whole = np.zeros(product.dimension, dtype=np.bool_)
+        whole[labels] = True
+        domain = Domain(low, high, whole)
+        return cls(domain, numbers, labels, np.zeros_like(whole), None, domain.present)
+
     @cached_property
     def number_domain(self) -> Domain:
         """The domain of the numbers."""
@@ -87,7 +98,7 @@ class MixedAdaptation:
     """
 
     space: MixedSpace
-    update: PathAdaptation = PathAdaptation()
+    update: PathAdaptation = field(default_factory=PathAdaptation)
 
     minimum_rows: ClassVar = 2
 

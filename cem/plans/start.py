@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from cem.core.budget import positive_count, real_number
 from cem.core.domain import Domain
 from cem.core.loop import Update
 from cem.core.selection import elite_count
-from cem.families.base import Family, dimension, is_family, minimum_rows
+from cem.families.base import Array, Family, dimension, is_family, minimum_rows
 from cem.families.gaussian import Gaussian
 from cem.updates import SmoothedFit
 
@@ -67,6 +68,45 @@ def resolve_start(start: Any, bounds: Any, integrality: Any = None) -> tuple[Fam
         )
     point = domain.project(point)
     return Gaussian(point, std=_point_std(point, domain)), domain
+
+
+def resolve_starts(
+    start: Any, bounds: Any, integrality: Any = None
+) -> tuple[Family, Domain | None, Array | None, Callable[[Array], Family] | None]:
+    """Return what `resolve_start` does, and where there are several starts, these and how each is begun from.
+
+    Parameters
+    ----------
+    start, bounds, integrality
+        As for `resolve_start`; `start` may be several points too, shape ``(k, d)``.
+
+    Returns
+    -------
+    family : Family
+    domain : Domain or None
+    points : ndarray of shape (k, d), or None
+    about : callable, or None
+        From one of the points to a first distribution.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `resolve_start` does.
+    """
+    if is_family(start) or isinstance(start, type) or np.ndim(start) != 2 or hasattr(start, "lb"):
+        return *resolve_start(start, bounds, integrality), None, None
+    if bounds is None and np.shape(start)[1] == 2:
+        _point(start)  # refuses what looks like bounds
+    each = [resolve_start(point, bounds, integrality) for point in start]
+    points = np.stack([np.asarray(family.mean) for family, _ in each])  # type: ignore[attr-defined]
+    domain = each[0][1]
+    if domain is not None:
+        points = np.array(domain.present(points))
+
+    def about(point: Array) -> Family:
+        return resolve_start(point, bounds, integrality)[0]
+
+    return each[0][0], domain, points, about
 
 
 def resolve_update(update: Update | None, elite_fraction: float | None) -> Update:

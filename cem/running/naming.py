@@ -74,14 +74,15 @@ def named_constraints(constraints: Any, naming: Naming) -> list[Any]:
     return named
 
 
-def named_result(result: OptimizeResult, naming: Naming) -> OptimizeResult:
+def named_result(result: Any, naming: Naming) -> OptimizeResult:
     """Return a result with dicts in the place of rows."""
     if result.x is not None:
         result.x = naming.dicts(np.asarray(result.x)[None])[0]
     result.family = naming.as_given(result.family)
     if "population" in result:
         result.population = naming.dicts(np.asarray(result.population))
-    return result
+    named: OptimizeResult = result
+    return named
 
 
 def name_candidate(error: Any, naming: Naming) -> None:

@@ -1,7 +1,7 @@
 """Natural-gradient adaptation of independent categories: how a table of probabilities moves by ranks.
 
-Akimoto, Shirakawa, Yoshinari, Uchida, Saito & Nishida (2019), "Adaptive Stochastic Natural Gradient Method for
-One-Shot Neural Architecture Search", ICML; as Hamano, Saito, Nomura, Uchida & Shirakawa (2024), "CatCMA:
+Akimoto, Shirakawa, Yoshinari, Uchida, Saito & Nishida (2019), "Adaptive Stochastic Natural Gradient Method
+for One-Shot Neural Architecture Search", ICML; as Hamano, Saito, Nomura, Uchida & Shirakawa (2024), "CatCMA:
 Stochastic Optimization for Mixed-Category Problems", GECCO '24, Section 3, puts it beside a Gaussian.
 """
 
