@@ -10,7 +10,7 @@ LOWEST = $(shell $(PYTHON) -c "import tomllib; print(*(each.replace('>=', '==') 
 SELECTION := tests/core tests/families tests/optimization tests/problems/test_maxcut_search.py \
 	tests/rare_events/test_quantile.py tests/checkpoint/test_resume.py
 
-.PHONY: demo base test test-all lowest newest lint clean
+.PHONY: demo base test test-all lowest newest lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -37,6 +37,9 @@ lint: $(VENV)/developed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict -p cem -p problems
 
+docs: $(VENV)/documented
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -52,5 +55,9 @@ $(VENV)/developed: $(VENV)/bin/python pyproject.toml
 	$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/tested $(VENV)/installed
 
+$(VENV)/documented: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable ".[docs]"
+	@touch $@ $(VENV)/installed
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) docs/_build docs/auto_gallery

@@ -1,0 +1,47 @@
+"""How the pages are built: ``make docs``."""
+
+import logging
+from pathlib import Path
+
+import cem
+
+logging.getLogger("cem").setLevel(logging.WARNING)  # the builder logs everything
+
+project = "cemkit"
+author = "The cemkit developers"
+copyright = "2026, the cemkit developers"
+release = version = cem.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
+]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "gallery/README.rst", "sg_execution_times.rst"]
+suppress_warnings = [
+    "myst.xref_missing",
+    "ref.python",
+]  # links to files of the repository; names like `family`
+html_theme = "furo"
+html_title = f"cemkit {release}"
+
+autodoc_member_order = "bysource"
+napoleon_use_ivar = True
+autodoc_typehints = "none"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": str(Path(__file__).parent / "gallery"),
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"/show_",
+    "abort_on_example_error": True,
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "show_memory": False,
+}
