@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers import assert_same_arrays, assert_same_history
 from scipy.optimize import Bounds
 
 import cem
@@ -27,15 +28,11 @@ def steps(method, n, score=sphere):
 
 def assert_same(a, b):
     """Bit for bit the same state and past; only the times may differ."""
-    assert type(a.family) is type(b.family)
-    for key, value in a.family.to_arrays().items():
-        np.testing.assert_array_equal(value, b.family.to_arrays()[key])
+    assert_same_arrays(a.family, b.family)
     np.testing.assert_array_equal(a.best_x, b.best_x)
     assert a.best_fun == b.best_fun or np.isnan([a.best_fun, b.best_fun]).all()
     assert a.stop_reason() == b.stop_reason()
-    assert len(a.history) == len(b.history)
-    for column in set(a.history.columns) - {"seconds"}:
-        np.testing.assert_array_equal(getattr(a.history, column), getattr(b.history, column))
+    assert_same_history(a.history, b.history)
 
 
 # --- the same path as optimize ----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import joblib
 import numpy as np
 import pytest
+from helpers import assert_same_run
 
 import cem
 from cem.core.streams import Streams
@@ -104,13 +105,6 @@ def optimize(fun, **options):
     return cem.optimize(fun, **(defaults | options))
 
 
-def assert_same(a, b):
-    np.testing.assert_array_equal(a.x, b.x)
-    assert (a.fun, a.nit, a.nfev, a.status, a.message) == (b.fun, b.nit, b.nfev, b.status, b.message)
-    for column in set(a.history.columns) - {"seconds"}:
-        np.testing.assert_array_equal(getattr(a.history, column), getattr(b.history, column))
-
-
 @pytest.fixture(scope="module")
 def with_nan():
     """The run in which candidates beyond LATE are NaN: what a worker's death must amount to."""
@@ -125,7 +119,7 @@ def with_nan():
 @pytest.mark.parametrize("fun", [killed, segfaults, exits])
 def test_a_candidate_that_ends_its_worker_twice_is_nan(fun, with_nan, caplog):
     with caplog.at_level(logging.WARNING, logger="cem"):
-        assert_same(optimize(fun, n_jobs=2), with_nan)
+        assert_same_run(optimize(fun, n_jobs=2), with_nan)
     told = [each.getMessage() for each in caplog.records if "scored as NaN" in each.getMessage()]
     assert len(told) == with_nan.history.nan_count.sum()
     assert all("ended its worker" in each for each in told)
@@ -133,19 +127,19 @@ def test_a_candidate_that_ends_its_worker_twice_is_nan(fun, with_nan, caplog):
 
 def test_a_worker_killed_from_outside_costs_nothing(tmp_path):
     r = optimize(killed_once, args=(str(tmp_path),), n_jobs=2)
-    assert_same(r, optimize(score))
+    assert_same_run(r, optimize(score))
     assert len(os.listdir(tmp_path)) >= 2, "the pool was not broken twice"
 
 
 def test_a_hanging_candidate_is_nan(with_nan, caplog):
     """Also with a single worker."""
     with caplog.at_level(logging.WARNING, logger="cem"):
-        assert_same(optimize(hangs, evaluation_timeout=0.2), with_nan)
+        assert_same_run(optimize(hangs, evaluation_timeout=0.2), with_nan)
     assert any("more than 0.2 s" in each.getMessage() for each in caplog.records)
 
 
 def test_a_timeout_that_nobody_needs_changes_nothing():
-    assert_same(optimize(score, evaluation_timeout=30.0, n_jobs=2), optimize(score))
+    assert_same_run(optimize(score, evaluation_timeout=30.0, n_jobs=2), optimize(score))
 
 
 def test_a_vectorised_call_costs_only_the_guilty_row():
@@ -226,7 +220,7 @@ def test_an_exception_that_comes_once_ends_the_run_all_the_same(tmp_path):
 
 
 def test_nan_is_a_score(with_nan):
-    assert_same(optimize(nan_beyond, n_jobs=2), with_nan)
+    assert_same_run(optimize(nan_beyond, n_jobs=2), with_nan)
 
 
 def test_garbage_is_told():

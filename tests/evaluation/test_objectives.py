@@ -10,7 +10,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from evaluating import BACKENDS, assert_same, optimize, rosenbrock, scaled
+from helpers import BACKENDS, assert_same_run, few_iterations, rosenbrock, scaled
 
 import cem
 from cem.core.streams import Streams
@@ -35,11 +35,11 @@ def divides_by_zero(x):
     ids=lambda value: f"{type(value).__name__} {np.shape(value)}",
 )
 def test_one_real_number_in_any_clothes(value):
-    assert optimize(lambda x: value, max_iterations=1).fun == 3
+    assert few_iterations(lambda x: value, max_iterations=1).fun == 3
 
 
 def test_a_bool_is_a_number():
-    assert optimize(lambda x: bool(x[0] > 0), max_iterations=1).fun == 0
+    assert few_iterations(lambda x: bool(x[0] > 0), max_iterations=1).fun == 0
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_bool_is_a_number():
 @pytest.mark.parametrize("n_jobs", [1, 2], ids=["serial", "threads"])
 def test_what_is_not_one_real_number_is_told(value, error, message, n_jobs):
     with joblib.parallel_config("threading"), pytest.raises(error, match=message):
-        optimize(lambda x: value, n_jobs=n_jobs)
+        few_iterations(lambda x: value, n_jobs=n_jobs)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +81,17 @@ def test_what_is_not_one_real_number_is_told(value, error, message, n_jobs):
 )
 def test_what_is_not_one_real_number_a_row_is_told(fun, error, message):
     with pytest.raises(error, match=message):
-        optimize(fun, vectorized=True, method="textbook")
+        few_iterations(fun, vectorized=True, method="textbook")
 
 
 def test_vectorised_scores_may_be_a_list_or_whole_numbers():
-    assert optimize(lambda X: [3] * len(X), vectorized=True, max_iterations=1).fun == 3
+    assert few_iterations(lambda X: [3] * len(X), vectorized=True, max_iterations=1).fun == 3
 
 
 def test_a_wrong_value_is_told_at_the_first_call():
     calls = []
     with pytest.raises(TypeError):
-        optimize(lambda x: calls.append(x))
+        few_iterations(lambda x: calls.append(x))
     assert len(calls) == 1
 
 
@@ -100,12 +100,12 @@ def test_a_wrong_value_is_told_at_the_first_call():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_further_arguments_come_after_the_candidate(n_jobs):
-    doubled = optimize(scaled, args=(2.0, 1.0), n_jobs=n_jobs)
+    doubled = few_iterations(scaled, args=(2.0, 1.0), n_jobs=n_jobs)
     assert doubled.fun == pytest.approx(2 * float(doubled.x @ doubled.x) + 1.0)
 
 
 def test_further_arguments_come_after_the_stream():
-    r = optimize(scaled_with_stream, args=(0.0,), pass_rng=True)
+    r = few_iterations(scaled_with_stream, args=(0.0,), pass_rng=True)
     assert 0 < r.fun < 0.05
 
 
@@ -116,7 +116,7 @@ def test_vectorised_calls_have_rows_of_candidates():
         shapes.add(X.shape)
         return X[:, 0]
 
-    optimize(rows, vectorized=True, population=120, method="textbook")
+    few_iterations(rows, vectorized=True, population=120, method="textbook")
     assert shapes == {(120, 4)}
 
 
@@ -126,9 +126,9 @@ def test_vectorised_calls_have_rows_of_candidates():
 @pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("threading", 2), ("threading", 3)])
 def test_an_exception_is_the_same_for_any_number_of_workers(backend, n_jobs):
     with pytest.raises(cem.ObjectiveError) as serial:
-        optimize(divides_by_zero)
+        few_iterations(divides_by_zero)
     with joblib.parallel_config(backend), pytest.raises(cem.ObjectiveError) as caught:
-        optimize(divides_by_zero, n_jobs=n_jobs)
+        few_iterations(divides_by_zero, n_jobs=n_jobs)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     np.testing.assert_array_equal(caught.value.candidate, serial.value.candidate)
     assert caught.value.candidate[0] > 2.5
@@ -137,7 +137,7 @@ def test_an_exception_is_the_same_for_any_number_of_workers(backend, n_jobs):
     notes = getattr(caught.value.__cause__, "__notes__", [])
     assert any("divides_by_zero" in note for note in notes), "the worker's traceback is lost"
     with joblib.parallel_config(backend):
-        assert_same(optimize(rosenbrock, n_jobs=n_jobs), optimize(rosenbrock))
+        assert_same_run(few_iterations(rosenbrock, n_jobs=n_jobs), few_iterations(rosenbrock))
 
 
 class TwoArguments(Exception):  # noqa: N818
@@ -154,7 +154,7 @@ def raises_two_arguments(x):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_exception_that_cannot_be_pickled_still_says_what_was_wrong(n_jobs):
     with pytest.raises(cem.ObjectiveError, match="trouble at the mill"):
-        optimize(raises_two_arguments, n_jobs=n_jobs)
+        few_iterations(raises_two_arguments, n_jobs=n_jobs)
 
 
 def interrupts(x):
@@ -171,12 +171,12 @@ def exits(x):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_interrupt_in_a_worker_gives_the_best_so_far(backend, forget_interrupt):
-    serial = optimize(interrupts)
+    serial = few_iterations(interrupts)
     forget_interrupt()
     with joblib.parallel_config(backend):
-        r = optimize(interrupts, n_jobs=2)
+        r = few_iterations(interrupts, n_jobs=2)
     assert r.status is cem.Status.INTERRUPTED
-    assert_same(r, serial)
+    assert_same_run(r, serial)
 
 
 def sends_ctrl_c(x, path, limit, pid):
@@ -195,7 +195,7 @@ def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
         with joblib.parallel_config(backend):
-            r = optimize(
+            r = few_iterations(
                 sends_ctrl_c, args=(tmp_path / "calls", 170, os.getpid()), n_jobs=2, method="textbook"
             )
     finally:
@@ -209,7 +209,7 @@ def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_system_exit_in_a_worker_passes_through(backend):
     with joblib.parallel_config(backend), pytest.raises(SystemExit) as caught:
-        optimize(exits, n_jobs=2)
+        few_iterations(exits, n_jobs=2)
     assert caught.value.code == 3
 
 
@@ -229,7 +229,7 @@ def test_a_parallel_run_that_ends_early_warns_of_nothing(backend, fun, options):
     with warnings.catch_warnings(record=True) as seen, joblib.parallel_config(backend):
         warnings.simplefilter("always")
         with contextlib.suppress(cem.ObjectiveError):
-            optimize(fun, n_jobs=2, **options)
+            few_iterations(fun, n_jobs=2, **options)
         gc.collect()
     assert [str(each.message) for each in seen] == []
 
@@ -342,7 +342,7 @@ def test_serial_scoring_ends_at_the_deadline():
 def test_a_wrong_number_of_workers_is_told_before_anything_is_evaluated(n_jobs):
     calls = []
     with pytest.raises((ValueError, TypeError)):
-        optimize(lambda x: calls.append(x), n_jobs=n_jobs)
+        few_iterations(lambda x: calls.append(x), n_jobs=n_jobs)
     assert calls == []
 
 

@@ -6,7 +6,7 @@ import time
 import joblib
 import numpy as np
 import pytest
-from evaluating import BACKENDS, assert_same, optimize, rosenbrock, scaled
+from helpers import BACKENDS, assert_same_run, few_iterations, rosenbrock, scaled
 
 import cem
 from cem.evaluation import VECTORISED_NUMBERS
@@ -63,9 +63,9 @@ def wraps_around_rows(X):
 @pytest.mark.parametrize("pass_rng", [False, True], ids=["plain", "pass_rng"])
 def test_the_number_of_workers_does_not_matter(backend, n_jobs, pass_rng):
     fun = noisy if pass_rng else rosenbrock
-    serial = optimize(fun, pass_rng=pass_rng)
+    serial = few_iterations(fun, pass_rng=pass_rng)
     with joblib.parallel_config(backend):
-        assert_same(optimize(fun, pass_rng=pass_rng, n_jobs=n_jobs), serial)
+        assert_same_run(few_iterations(fun, pass_rng=pass_rng, n_jobs=n_jobs), serial)
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_the_number_of_workers_does_not_matter_to_vectorised_calls(backend, n_jo
     fun = noisy_rows if pass_rng else rosenbrock_rows
     options = {"bounds": [(-2, 3)] * 300, "population": 2000, "max_iterations": 2, "vectorized": True}
     assert options["population"] * 300 > 2 * VECTORISED_NUMBERS
-    serial = optimize(fun, pass_rng=pass_rng, **options)
+    serial = few_iterations(fun, pass_rng=pass_rng, **options)
     with joblib.parallel_config(backend):
-        assert_same(optimize(fun, pass_rng=pass_rng, n_jobs=n_jobs, **options), serial)
+        assert_same_run(few_iterations(fun, pass_rng=pass_rng, n_jobs=n_jobs, **options), serial)
 
 
 def test_a_whole_run_with_its_confirmation_is_the_same_in_parallel():
     options = {"args": (2.0,), "max_iterations": None}
-    serial = optimize(scaled, **options)
+    serial = few_iterations(scaled, **options)
     assert serial.status is cem.Status.CONVERGED
     with joblib.parallel_config("threading"):
-        assert_same(optimize(scaled, n_jobs=3, **options), serial)
+        assert_same_run(few_iterations(scaled, n_jobs=3, **options), serial)
 
 
 def test_vectorised_scores_are_those_of_single_rows():
-    serial, together = optimize(rosenbrock), optimize(rosenbrock_rows, vectorized=True)
+    serial, together = few_iterations(rosenbrock), few_iterations(rosenbrock_rows, vectorized=True)
     np.testing.assert_allclose(serial.history.level, together.history.level, rtol=1e-12)
     np.testing.assert_allclose(serial.x, together.x, rtol=1e-9)
 
@@ -111,7 +111,7 @@ def test_estimates_do_not_depend_on_the_number_of_workers(n_jobs):
 
 def test_each_candidate_has_a_stream_of_its_own():
     draws = []
-    optimize(
+    few_iterations(
         lambda x, rng: draws.append(rng.random()) or float(x @ x),
         pass_rng=True,
         max_iterations=3,
@@ -128,7 +128,7 @@ def test_the_objectives_stream_does_not_move_the_samplers():
         rng.random(17)
         return rosenbrock(x)
 
-    assert_same(optimize(greedy, pass_rng=True), optimize(rosenbrock))
+    assert_same_run(few_iterations(greedy, pass_rng=True), few_iterations(rosenbrock))
 
 
 # --- joblib's configuration -------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def threads_used(**options):
         time.sleep(1e-4)
         return float(x @ x)
 
-    optimize(sees, max_iterations=2, **options)
+    few_iterations(sees, max_iterations=2, **options)
     return names
 
 
@@ -172,9 +172,9 @@ def test_an_explicit_number_of_workers_takes_the_backend_that_is_configured():
 
 def test_lambdas_and_closures_go_to_processes():
     centre = np.array([1.0, 0.0, -1.0, 0.5])
-    assert_same(
-        optimize(lambda x: float(((x - centre) ** 2).sum()), n_jobs=2),
-        optimize(lambda x: float(((x - centre) ** 2).sum())),
+    assert_same_run(
+        few_iterations(lambda x: float(((x - centre) ** 2).sum()), n_jobs=2),
+        few_iterations(lambda x: float(((x - centre) ** 2).sum())),
     )
 
 
@@ -190,17 +190,17 @@ def with_a_lock():
 
 def test_a_lock_cannot_go_to_processes_and_the_message_says_what_can_be_done():
     with pytest.raises(TypeError, match=r"(?s)another process.*module level.*thread"):
-        optimize(with_a_lock(), n_jobs=2)
+        few_iterations(with_a_lock(), n_jobs=2)
 
 
 def test_a_lock_in_the_arguments_is_told_too():
     with pytest.raises(TypeError, match=r"(?s)another process.*thread"):
-        optimize(scaled, args=(threading.Lock(),), n_jobs=2)
+        few_iterations(scaled, args=(threading.Lock(),), n_jobs=2)
 
 
 def test_a_lock_works_with_threads():
     with joblib.parallel_config("threading"):
-        assert_same(optimize(with_a_lock(), n_jobs=2), optimize(with_a_lock()))
+        assert_same_run(few_iterations(with_a_lock(), n_jobs=2), few_iterations(with_a_lock()))
 
 
 class Picky:
@@ -213,7 +213,7 @@ class Picky:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_objective_may_speak_of_pickles(n_jobs):
     with joblib.parallel_config("threading"), pytest.raises(cem.ObjectiveError, match="cucumber"):
-        optimize(Picky(), n_jobs=n_jobs)
+        few_iterations(Picky(), n_jobs=n_jobs)
 
 
 # --- rows are read-only and int64 -------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_an_objective_may_speak_of_pickles(n_jobs):
 
 def assert_refuses_to_be_written(fun, **options):
     with pytest.raises(cem.ObjectiveError, match="read-only") as caught:
-        optimize(fun, **options)
+        few_iterations(fun, **options)
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -257,7 +257,7 @@ def test_rows_are_read_only_when_vectorised_in_parallel(backend):
 )
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_discrete_candidates_come_as_int64(family, n_jobs):
-    r = optimize(wraps_around, start=family, bounds=None, n_jobs=n_jobs)
+    r = few_iterations(wraps_around, start=family, bounds=None, n_jobs=n_jobs)
     assert r.fun == -4
     assert r.x.dtype == np.int64
 
@@ -269,13 +269,13 @@ def test_discrete_candidates_are_read_only():
 
 def test_discrete_candidates_come_as_int64_when_vectorised():
     family = cem.Bernoulli([0.5] * 4)
-    assert optimize(wraps_around_rows, start=family, bounds=None, vectorized=True).fun == -4
+    assert few_iterations(wraps_around_rows, start=family, bounds=None, vectorized=True).fun == -4
     assert_refuses_to_be_written(writes_rows, start=family, bounds=None, vectorized=True)
 
 
 def test_a_callback_sees_int64():
     seen = []
-    optimize(
+    few_iterations(
         wraps_around,
         start=cem.Bernoulli([0.5] * 4),
         bounds=None,
@@ -315,5 +315,5 @@ def test_an_objective_that_keeps_its_rows_keeps_what_it_saw():
         copies.append(x.copy())
         return float(x @ x)
 
-    optimize(keeps)
+    few_iterations(keeps)
     np.testing.assert_array_equal(kept, copies)

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from serving import box, serve
+from helpers import box, serve
 
 from cem.core.domain import Domain
 from cem.local_search.coordinate_search import coordinate_search

@@ -5,7 +5,7 @@ import time
 import joblib
 import numpy as np
 import pytest
-from minimising import Recorder, assert_same, optimize, rosenbrock_rows, sphere, sphere_rows
+from helpers import Recorder, assert_same_run, rosenbrock_rows, sphere, sphere_rows, textbook
 from scipy.optimize import LinearConstraint
 
 import cem
@@ -39,7 +39,7 @@ ENDS = {
 @pytest.mark.parametrize("status", ENDS, ids=lambda status: status.name)
 def test_each_status_is_reached(status):
     fun, options = ENDS[status]
-    r = optimize(fun, **options)
+    r = textbook(fun, **options)
     assert r.status is status
     assert r.success is (status in (Status.CONVERGED, Status.TARGET_REACHED))
     assert isinstance(r.message, str)
@@ -49,7 +49,7 @@ def test_each_status_is_reached(status):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_textbook_on_rosenbrock_says_that_it_collapsed(seed):
-    r = optimize(rosenbrock_rows, vectorized=True, rng=seed, method="textbook")
+    r = textbook(rosenbrock_rows, vectorized=True, rng=seed, method="textbook")
     assert r.status is Status.COLLAPSED
     assert not r.success
     assert r.fun > 1
@@ -59,7 +59,7 @@ def test_the_textbook_on_rosenbrock_says_that_it_collapsed(seed):
 @pytest.mark.parametrize("d", [1, 2, 5, 20])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_sphere_converges(seed, d):
-    r = optimize(sphere_rows, vectorized=True, bounds=[(-5, 3)] * d, rng=seed)
+    r = textbook(sphere_rows, vectorized=True, bounds=[(-5, 3)] * d, rng=seed)
     assert r.status is Status.CONVERGED
     assert r.success
     assert r.fun < 1e-7
@@ -68,7 +68,7 @@ def test_a_sphere_converges(seed, d):
 
 def test_a_constant_shows_nothing():
     """One single value is no evidence of anything."""
-    r = optimize(lambda x: 3.0)
+    r = textbook(lambda x: 3.0)
     assert r.status is Status.COLLAPSED
     assert "every candidate had the same score" in r.message
     assert r.fun == 3.0
@@ -76,13 +76,13 @@ def test_a_constant_shows_nothing():
 
 @pytest.mark.parametrize("shift", [0.0, 1e6, -1e6])
 def test_the_tolerance_is_relative_to_the_best_score(shift):
-    r = optimize(lambda X: sphere_rows(X) + shift, vectorized=True)
+    r = textbook(lambda X: sphere_rows(X) + shift, vectorized=True)
     assert r.status is Status.CONVERGED
     assert abs(r.fun - shift) < 1e-8 * (1 + abs(shift))
 
 
 def test_a_spread_that_goes_before_the_slope_does_is_a_collapse():
-    r = optimize(
+    r = textbook(
         lambda X: X @ np.arange(1.0, 6.0),
         vectorized=True,
         bounds=[(-1e6, 1e6)] * 5,
@@ -111,7 +111,7 @@ def test_one_elite_that_agrees_with_itself_is_no_convergence(population, rate):
 
 
 def test_a_coarser_tolerance_stops_earlier():
-    coarse, fine = optimize(tol=1e-2), optimize(tol=1e-12)
+    coarse, fine = textbook(tol=1e-2), textbook(tol=1e-12)
     assert coarse.nit < fine.nit
     assert coarse.status is fine.status is Status.CONVERGED
     assert fine.fun < coarse.fun
@@ -119,7 +119,7 @@ def test_a_coarser_tolerance_stops_earlier():
 
 def test_the_confirmation_costs_evaluations_that_are_counted():
     fun = Recorder()
-    r = optimize(fun)
+    r = textbook(fun)
     assert r.nfev == len(fun.calls) == r.history.nfev[-1] + 500
 
 
@@ -136,7 +136,7 @@ def test_the_number_of_evaluations_is_exact(limit, vectorized):
         calls += len(x) if vectorized else 1
         return sphere_rows(x) if vectorized else sphere(x)
 
-    r = optimize(fun, vectorized=vectorized, max_evaluations=limit)
+    r = textbook(fun, vectorized=vectorized, max_evaluations=limit)
     assert calls == r.nfev == limit
     assert r.status is Status.EVALUATION_LIMIT
     assert r.fun == pytest.approx(sphere(r.x))
@@ -146,24 +146,24 @@ def test_the_number_of_evaluations_is_exact(limit, vectorized):
 def test_the_number_of_evaluations_is_exact_in_parallel(limit):
     fun = Recorder()
     with joblib.parallel_config("threading"):
-        r = optimize(fun, max_evaluations=limit, n_jobs=2)
+        r = textbook(fun, max_evaluations=limit, n_jobs=2)
     assert len(fun.calls) == r.nfev == limit
-    assert_same(r, optimize(max_evaluations=limit))
+    assert_same_run(r, textbook(max_evaluations=limit))
 
 
 def test_the_number_of_evaluations_is_exact_in_the_confirmation():
-    full = optimize()
+    full = textbook()
     for limit in (full.history.nfev[-1] + 1, full.nfev - 1):
         fun = Recorder()
-        r = optimize(fun, max_evaluations=int(limit))
+        r = textbook(fun, max_evaluations=int(limit))
         assert len(fun.calls) == r.nfev == limit
         assert r.status is Status.EVALUATION_LIMIT, "not confirmed is not converged"
-    assert optimize(max_evaluations=full.nfev).status is Status.CONVERGED
+    assert textbook(max_evaluations=full.nfev).status is Status.CONVERGED
 
 
 @pytest.mark.parametrize("d", [1, 2])
 def test_every_run_ends_without_a_budget(d):
-    r = optimize(noise, pass_rng=True, bounds=[(0, 1)] * d)
+    r = textbook(noise, pass_rng=True, bounds=[(0, 1)] * d)
     assert r.nfev == 10_000 * d
     assert r.status is Status.EVALUATION_LIMIT
 
@@ -189,7 +189,7 @@ def test_every_run_of_a_problem_ends_without_a_budget():
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_the_number_of_iterations_is_exact(limit):
-    r = optimize(max_iterations=limit)
+    r = textbook(max_iterations=limit)
     assert r.nit == len(r.history) == limit
     assert r.nfev == 100 * limit
     assert r.status is Status.ITERATION_LIMIT
@@ -198,7 +198,7 @@ def test_the_number_of_iterations_is_exact(limit):
 def test_the_time_ends_within_a_batch():
     """At most the evaluation in flight is over time."""
     fun = Recorder(lambda x: time.sleep(0.01) or sphere(x))
-    r = optimize(fun, max_time=0.05)
+    r = textbook(fun, max_time=0.05)
     assert r.status is Status.TIME_LIMIT
     assert 1 <= r.nfev == len(fun.calls) <= 6
     assert r.fun == min(sphere(x) for x in fun.calls)
@@ -206,7 +206,7 @@ def test_the_time_ends_within_a_batch():
 
 def test_no_time_at_all():
     fun = Recorder()
-    r = optimize(fun, max_time=1e-9)
+    r = textbook(fun, max_time=1e-9)
     assert r.status is Status.TIME_LIMIT
     assert len(fun.calls) == r.nfev == 0
     assert r.x is None
@@ -216,8 +216,8 @@ def test_no_time_at_all():
 
 def test_several_limits_the_first_counts():
     limits = {"max_evaluations": 150, "population": 100}
-    assert optimize(max_iterations=1, **limits).status is Status.ITERATION_LIMIT
-    assert optimize(max_iterations=2, **limits).status is Status.EVALUATION_LIMIT
+    assert textbook(max_iterations=1, **limits).status is Status.ITERATION_LIMIT
+    assert textbook(max_iterations=2, **limits).status is Status.EVALUATION_LIMIT
 
 
 @pytest.mark.parametrize("budget", [60, 100, 400])
@@ -228,7 +228,7 @@ def test_a_small_budget_buys_iterations(options, budget):
 
 
 def test_whole_floats_are_counts():
-    assert optimize(max_evaluations=1.5e2, max_iterations=1e3, population=50.0).nfev == 150
+    assert textbook(max_evaluations=1.5e2, max_iterations=1e3, population=50.0).nfev == 150
 
 
 # --- target -----------------------------------------------------------------------------------------
@@ -236,33 +236,33 @@ def test_whole_floats_are_counts():
 
 @pytest.mark.parametrize("target", [20.0, 1.0, 1e-3])
 def test_the_target_is_reached_and_no_further(target):
-    r = optimize(target=target)
+    r = textbook(target=target)
     assert r.status is Status.TARGET_REACHED
     assert r.fun <= target
     assert not np.any(r.history.best <= target), "it stops after the batch that reaches it"
 
 
 def test_the_target_of_a_maximum():
-    r = optimize(lambda x: 10 - sphere(x), maximize=True, target=9.5)
+    r = textbook(lambda x: 10 - sphere(x), maximize=True, target=9.5)
     assert r.status is Status.TARGET_REACHED
     assert 9.5 <= r.fun <= 10
 
 
 def test_a_target_that_is_missed_is_no_success():
-    r = optimize(target=-1.0)
+    r = textbook(target=-1.0)
     assert r.status is Status.COLLAPSED
     assert r.message.startswith("the target -1.0 is not reached")
 
 
 def test_the_target_counts_in_a_batch_that_is_cut():
-    r = optimize(lambda x: 0.0, target=1.0, max_evaluations=7)
+    r = textbook(lambda x: 0.0, target=1.0, max_evaluations=7)
     assert r.status is Status.TARGET_REACHED
     assert r.nfev == 7
 
 
 def test_no_target_is_never_reached():
     """An infinitely good score is no target of anybody's."""
-    r = optimize(lambda x: -np.inf if x[0] > 4 else sphere(x), max_evaluations=2000)
+    r = textbook(lambda x: -np.inf if x[0] > 4 else sphere(x), max_evaluations=2000)
     assert r.status is not Status.TARGET_REACHED
     assert r.fun == -np.inf
     assert r.x[0] > 4
@@ -320,7 +320,7 @@ def test_an_infeasible_candidate_does_not_reach_the_optimum():
 
 def test_an_optimum_that_is_not_reached_or_not_known_changes_nothing():
     runs = [cem.optimize(KnowsItsOptimum(optimum=value), rng=1) for value in (11, None)]
-    assert_same(*runs)
+    assert_same_run(*runs)
     assert runs[0].message != "the known optimum is reached"
 
 

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from minimising import Recorder, assert_same, optimize, sphere, sphere_rows
+from helpers import Recorder, assert_same_run, sphere, sphere_rows, textbook
 from scipy.optimize import OptimizeResult as ScipyResult
 
 import cem
@@ -19,7 +19,7 @@ from cem import Status
 def test_a_callback_sees_every_iteration():
     seen = []
     fun = Recorder()
-    r = optimize(fun, callback=lambda intermediate_result: seen.append(intermediate_result), max_iterations=4)
+    r = textbook(fun, callback=lambda intermediate_result: seen.append(intermediate_result), max_iterations=4)
     assert r.nit == len(seen) == 4
     calls = np.array(fun.calls).reshape(4, 100, 5)
     for t, each in enumerate(seen):
@@ -37,7 +37,7 @@ def test_a_callback_sees_every_iteration():
 
 def test_a_callback_sees_scores_in_the_users_sign():
     seen = []
-    optimize(
+    textbook(
         lambda x: 7 - sphere(x),
         maximize=True,
         max_iterations=1,
@@ -48,7 +48,7 @@ def test_a_callback_sees_scores_in_the_users_sign():
 
 def test_a_callback_may_have_its_argument_by_any_name():
     seen = []
-    optimize(callback=lambda anything: seen.append(anything.fun), max_iterations=2)
+    textbook(callback=lambda anything: seen.append(anything.fun), max_iterations=2)
     assert len(seen) == 2
 
 
@@ -59,7 +59,7 @@ def test_a_callback_is_called_by_keyword():
     def callback(*, intermediate_result):
         seen.append(intermediate_result.fun)
 
-    optimize(callback=callback, max_iterations=2)
+    textbook(callback=callback, max_iterations=2)
     assert len(seen) == 2
 
 
@@ -72,7 +72,7 @@ def test_a_callback_stops(how):
             raise StopIteration
         return True if how == "True" else np.True_
 
-    r = optimize(callback=callback)
+    r = textbook(callback=callback)
     assert r.status is Status.CALLBACK
     assert r.nit == 3
     assert r.nfev == 300
@@ -81,7 +81,7 @@ def test_a_callback_stops(how):
 
 @pytest.mark.parametrize("answer", [None, False, np.False_])
 def test_a_callback_that_does_not_say_true_goes_on(answer):
-    assert_same(optimize(callback=lambda intermediate_result: answer), optimize())
+    assert_same_run(textbook(callback=lambda intermediate_result: answer), textbook())
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(2)], ids=["Exception", "SystemExit"])
@@ -90,7 +90,7 @@ def test_what_a_callback_raises_passes_through(error):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        optimize(callback=callback)
+        textbook(callback=callback)
     assert caught.value is error
 
 
@@ -99,7 +99,7 @@ def test_ctrl_c_in_a_callback_gives_the_best_so_far():
         if intermediate_result.nit == 2:
             raise KeyboardInterrupt
 
-    r = optimize(callback=callback)
+    r = textbook(callback=callback)
     assert r.status is Status.INTERRUPTED
     assert r.nfev == 200
     assert r.fun == r.history.best[-1]
@@ -112,14 +112,14 @@ def test_a_callback_cannot_spoil_the_run():
         intermediate_result.x[:] = 99
         intermediate_result.clear()
 
-    assert_same(optimize(callback=callback), optimize())
+    assert_same_run(textbook(callback=callback), textbook())
 
 
 # --- NaN --------------------------------------------------------------------------------------------
 
 
 def test_nan_ranks_last_and_is_counted():
-    r = optimize(lambda x: np.nan if x[0] > 0 else sphere(x), bounds=[(-3, 2)] * 2)
+    r = textbook(lambda x: np.nan if x[0] > 0 else sphere(x), bounds=[(-3, 2)] * 2)
     assert r.history.nan_count[0] > 10
     assert np.isfinite(r.history.level).all()
     assert r.fun < 1e-3
@@ -127,7 +127,7 @@ def test_nan_ranks_last_and_is_counted():
 
 
 def test_infinitely_bad_ranks_above_nan_and_below_the_rest():
-    r = optimize(lambda x: np.inf if x[0] > 0 else sphere(x), bounds=[(-3, 2)] * 2)
+    r = textbook(lambda x: np.inf if x[0] > 0 else sphere(x), bounds=[(-3, 2)] * 2)
     assert r.history.nan_count.sum() == 0
     assert np.isfinite(r.history.level).all()
     assert np.isfinite(r.history.mean).all()
@@ -138,7 +138,7 @@ def test_infinitely_bad_ranks_above_nan_and_below_the_rest():
 @pytest.mark.parametrize("vectorized", [False, True])
 def test_never_a_finite_score_is_an_error(bad, vectorized):
     with pytest.raises(ValueError, match="none of the first 100 candidates has a finite score") as caught:
-        optimize(lambda X: np.full(len(X), bad) if vectorized else bad, vectorized=vectorized)
+        textbook(lambda X: np.full(len(X), bad) if vectorized else bad, vectorized=vectorized)
     assert isinstance(caught.value, cem.ObjectiveError)
     assert caught.value.partial.nfev == 100
     assert caught.value.candidate.shape == (5,)
@@ -146,13 +146,13 @@ def test_never_a_finite_score_is_an_error(bad, vectorized):
 
 def test_never_a_finite_score_in_a_batch_that_is_cut_is_an_error():
     with pytest.raises(ValueError, match="finite score"):
-        optimize(lambda x: np.nan, max_evaluations=10)
+        textbook(lambda x: np.nan, max_evaluations=10)
 
 
 def test_one_finite_score_is_enough():
     """From then on batches of NaN are a misfortune, no error."""
     calls = Recorder(lambda x: 1.0 if len(calls.calls) == 50 else np.nan)
-    r = optimize(calls, max_evaluations=400)
+    r = textbook(calls, max_evaluations=400)
     assert r.fun == 1.0
     np.testing.assert_array_equal(r.x, calls.calls[49])
     assert r.history.nan_count.tolist() == [99, 100, 100, 100]
@@ -178,7 +178,7 @@ def test_an_exception_of_the_objective(k):
     error = ZeroDivisionError("oh")
     fun, failing = fails_at(k, error)
     with pytest.raises(cem.ObjectiveError, match=r"ZeroDivisionError.*oh") as caught:
-        optimize(failing)
+        textbook(failing)
     assert isinstance(caught.value, RuntimeError)
     assert caught.value.__cause__ is error
     partial = caught.value.partial
@@ -186,7 +186,7 @@ def test_an_exception_of_the_objective(k):
     assert not partial.success
     assert partial.nfev == k
     full = Recorder()
-    optimize(full, max_evaluations=k + 1)
+    textbook(full, max_evaluations=k + 1)
     np.testing.assert_array_equal(caught.value.candidate, full.calls[k])
     if k == 0:
         assert partial.x is None
@@ -201,7 +201,7 @@ def test_an_exception_of_a_vectorised_objective():
         raise error
 
     with pytest.raises(cem.ObjectiveError, match="IndexError") as caught:
-        optimize(failing, vectorized=True)
+        textbook(failing, vectorized=True)
     assert caught.value.__cause__ is error
     assert caught.value.candidate.shape == (100, 5)
     assert caught.value.partial.nfev == 0
@@ -210,12 +210,12 @@ def test_an_exception_of_a_vectorised_objective():
 def test_a_stop_iteration_of_the_objective_is_an_exception_like_others():
     """It must not end the run as if nothing had happened."""
     with pytest.raises(cem.ObjectiveError, match="StopIteration"):
-        optimize(lambda x: next(iter([])))
+        textbook(lambda x: next(iter([])))
 
 
 def test_an_objective_error_pickles():
     with pytest.raises(cem.ObjectiveError) as caught:
-        optimize(lambda x: 1 / 0)
+        textbook(lambda x: 1 / 0)
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     np.testing.assert_array_equal(again.candidate, caught.value.candidate)
@@ -225,7 +225,7 @@ def test_an_objective_error_pickles():
 @pytest.mark.parametrize("k", [1, 150])
 def test_ctrl_c_gives_the_best_so_far(k):
     fun, failing = fails_at(k, KeyboardInterrupt())
-    r = optimize(failing)
+    r = textbook(failing)
     assert r.status is Status.INTERRUPTED
     assert not r.success
     assert r.nfev == k
@@ -244,7 +244,7 @@ def test_a_real_ctrl_c_gives_the_best_so_far():
 
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
-        r = optimize(signalled)
+        r = textbook(signalled)
     finally:
         signal.signal(signal.SIGINT, usual)
     assert r.status is Status.INTERRUPTED
@@ -263,7 +263,7 @@ def test_what_is_no_exception_passes_through_untouched(error, vectorized):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        optimize(failing, vectorized=vectorized)
+        textbook(failing, vectorized=vectorized)
     assert caught.value is error
     assert caught.value.__cause__ is None
 
@@ -272,7 +272,7 @@ def test_what_is_no_exception_passes_through_untouched(error, vectorized):
 
 
 def test_the_fields_of_a_result():
-    r = optimize(max_iterations=3)
+    r = textbook(max_iterations=3)
     fields = {
         "x",
         "fun",
@@ -301,7 +301,7 @@ def test_the_fields_of_a_result():
 
 @pytest.mark.parametrize("options", [{}, {"max_iterations": 2}, {"max_time": 1e-9}])
 def test_a_result_pickles(options):
-    r = optimize(**options)
+    r = textbook(**options)
     again = pickle.loads(pickle.dumps(r))
     assert type(again) is cem.OptimizeResult
     assert again.status is r.status
@@ -311,7 +311,7 @@ def test_a_result_pickles(options):
 
 
 def test_a_result_prints_readably():
-    text = repr(optimize(bounds=[(-5, 5)] * 2))
+    text = repr(textbook(bounds=[(-5, 5)] * 2))
     for part in ("CONVERGED", "success: True", "Gaussian(mean=", "History(", "nfev: ", "message: "):
         assert part in text
     assert "object at 0x" not in text
@@ -319,11 +319,11 @@ def test_a_result_prints_readably():
 
 
 def test_a_large_result_prints_shortly():
-    text = repr(optimize(sphere_rows, vectorized=True, bounds=[(-1, 2)] * 500, max_iterations=1))
+    text = repr(textbook(sphere_rows, vectorized=True, bounds=[(-1, 2)] * 500, max_iterations=1))
     assert len(text) < 2000
 
 
 def test_the_seed_of_a_run_without_one_repeats_it():
-    r = optimize(rng=None)
-    assert_same(optimize(rng=r.seed), r)
-    assert optimize(rng=None).seed != r.seed
+    r = textbook(rng=None)
+    assert_same_run(textbook(rng=r.seed), r)
+    assert textbook(rng=None).seed != r.seed

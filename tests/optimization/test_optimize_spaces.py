@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from minimising import Greedy, Recorder, assert_same, optimize, rosenbrock_rows, sphere, sphere_rows
+from helpers import Greedy, Recorder, assert_same_run, rosenbrock_rows, sphere, sphere_rows, textbook
 from scipy.optimize import Bounds
 
 import cem
@@ -36,7 +36,7 @@ def test_bounds_are_never_violated(start, sign):
     """Not by the loop and not by the confirmation: bounds that are not exact in binary on purpose."""
     bounds = [(-0.7, 0.3), (0.1, 1e3), (-1.0, 1 / 3)]
     fun = Recorder(Cornered(sign))
-    r = optimize(fun, start=STARTS[start], bounds=bounds, max_evaluations=5000)
+    r = textbook(fun, start=STARTS[start], bounds=bounds, max_evaluations=5000)
     low, high = np.array(bounds).T
     calls = np.array(fun.calls)
     assert len(calls) == r.nfev
@@ -47,19 +47,19 @@ def test_bounds_are_never_violated(start, sign):
 
 def test_open_sides_with_a_start():
     fun = Recorder(lambda x: float((x[0] - 1) ** 2 + (x[1] + 3) ** 2))
-    r = optimize(fun, start=cem.Gaussian([3.0, 0.0], std=5.0), bounds=[(1.5, None), (-np.inf, np.inf)])
+    r = textbook(fun, start=cem.Gaussian([3.0, 0.0], std=5.0), bounds=[(1.5, None), (-np.inf, np.inf)])
     calls = np.array(fun.calls)
     assert calls[:, 0].min() >= 1.5
     np.testing.assert_allclose(r.x, [1.5, -3.0], atol=1e-2)
 
 
 def test_bounds_of_scipy_are_those_of_pairs():
-    assert_same(optimize(bounds=Bounds([-5.0] * 5, [5.0] * 5)), optimize())
+    assert_same_run(textbook(bounds=Bounds([-5.0] * 5, [5.0] * 5)), textbook())
 
 
 def test_equal_bounds_fix_a_variable():
     fun = Recorder()
-    r = optimize(fun, bounds=[(-1, 3), (2, 2)])
+    r = textbook(fun, bounds=[(-1, 3), (2, 2)])
     assert {x[1] for x in fun.calls} == {2.0}
     assert r.fun == pytest.approx(4.0)
 
@@ -70,13 +70,13 @@ def test_equal_bounds_fix_a_variable():
 def test_nothing_is_evaluated_at_the_centre(start):
     """An optimum that happens to lie there must not look solved."""
     fun = Recorder()
-    optimize(fun, start=start, max_iterations=1)
+    textbook(fun, start=start, max_iterations=1)
     assert np.abs(np.array(fun.calls)).max(axis=1).min() > 1e-3
 
 
 def test_the_first_batch_is_spread_over_the_box():
     fun = Recorder()
-    optimize(fun, bounds=[(-10, 30), (0, 1e-3)], max_iterations=1, population=1000)
+    textbook(fun, bounds=[(-10, 30), (0, 1e-3)], max_iterations=1, population=1000)
     calls = np.array(fun.calls)
     np.testing.assert_allclose(calls.mean(axis=0), [10, 5e-4], rtol=0.1)
     span = np.array([40, 1e-3])
@@ -89,7 +89,7 @@ def test_the_first_batch_is_spread_over_the_box():
 
 def test_a_point_with_bounds_starts_about_it():
     fun = Recorder()
-    optimize(fun, start=[10.0, -5.0], bounds=[(-50, 50)] * 2, max_iterations=1, population=1000)
+    textbook(fun, start=[10.0, -5.0], bounds=[(-50, 50)] * 2, max_iterations=1, population=1000)
     calls = np.array(fun.calls)
     np.testing.assert_allclose(calls.mean(axis=0), [10, -5], atol=5)
     assert np.all(calls.std(axis=0) > 5)
@@ -111,9 +111,9 @@ def test_a_family_is_the_first_distribution():
 
 
 def test_a_warm_start_goes_on_where_a_run_ended():
-    first = optimize(max_iterations=5)
+    first = textbook(max_iterations=5)
     fun = Recorder()
-    second = optimize(fun, start=first.family, max_iterations=1)
+    second = textbook(fun, start=first.family, max_iterations=1)
     np.testing.assert_allclose(np.mean(fun.calls, axis=0), first.family.mean, atol=4 * first.family.std.max())
     np.testing.assert_allclose(np.std(fun.calls, axis=0), first.family.std, rtol=0.5)
     assert second.history.level[0] < first.history.level[0]
@@ -131,11 +131,11 @@ def test_a_warm_start_at_a_bound_does_not_contradict_it(high):
     """Where all elites lie on the bound, so must their mean, rounding or not."""
     options = {"vectorized": True, "bounds": [(-1, high)] * 3, "max_evaluations": 5000}
     for seed in range(3):
-        first = optimize(
+        first = textbook(
             lambda X: -X.sum(axis=1), start=cem.Gaussian([0.0] * 3, std=3 * high), rng=seed, **options
         )
         np.testing.assert_allclose(first.x, high, rtol=1e-3)
-        second = optimize(lambda X: -X.sum(axis=1), start=first.family, rng=seed, **options)
+        second = textbook(lambda X: -X.sum(axis=1), start=first.family, rng=seed, **options)
         np.testing.assert_allclose(second.x, high, rtol=1e-3)
 
 
@@ -156,7 +156,7 @@ def test_every_family_can_be_optimised():
 
 
 def test_maximising_is_minimising_the_negative():
-    down, up = optimize(), optimize(lambda x: -sphere(x), maximize=True)
+    down, up = textbook(), textbook(lambda x: -sphere(x), maximize=True)
     np.testing.assert_array_equal(up.x, down.x)
     assert up.fun == -down.fun
     assert up.status is down.status
@@ -166,29 +166,29 @@ def test_maximising_is_minimising_the_negative():
 
 
 def test_minimising_is_the_default():
-    assert_same(optimize(maximize=False), optimize())
-    assert_same(optimize(maximize=None), optimize())
+    assert_same_run(textbook(maximize=False), textbook())
+    assert_same_run(textbook(maximize=None), textbook())
 
 
 @pytest.mark.parametrize("maximize", [False, True])
 def test_a_best_score_of_zero_is_not_minus_zero(maximize):
-    assert not np.signbit(optimize(lambda x: 0.0, maximize=maximize).fun)
+    assert not np.signbit(textbook(lambda x: 0.0, maximize=maximize).fun)
 
 
 def test_further_arguments():
-    r = optimize(lambda x, centre, weight: weight * float(((x - centre) ** 2).sum()), args=(np.ones(5), 2.0))
+    r = textbook(lambda x, centre, weight: weight * float(((x - centre) ** 2).sum()), args=(np.ones(5), 2.0))
     np.testing.assert_allclose(r.x, 1, atol=1e-3)
 
 
 def test_the_population():
     fun = Recorder()
-    optimize(fun, population=37, max_iterations=2)
+    textbook(fun, population=37, max_iterations=2)
     assert len(fun.calls) == 74
 
 
 @pytest.mark.parametrize(("d", "population"), [(1, 100), (10, 100), (30, 300), (100, 1000), (300, 1000)])
 def test_the_default_population_grows_with_the_dimension(d, population):
-    r = optimize(sphere_rows, vectorized=True, bounds=[(-1, 2)] * d, max_iterations=1)
+    r = textbook(sphere_rows, vectorized=True, bounds=[(-1, 2)] * d, max_iterations=1)
     assert r.nfev == population
 
 
@@ -228,8 +228,8 @@ def test_the_textbook_smooths_with_one_rate(rate):
 
 
 def test_the_default_is_the_textbooks_rate():
-    assert_same(optimize(), optimize(update=cem.updates.SmoothedFit(0.7)))
-    assert_same(optimize(), optimize(method="textbook"))
+    assert_same_run(textbook(), textbook(update=cem.updates.SmoothedFit(0.7)))
+    assert_same_run(textbook(), textbook(method="textbook"))
 
 
 def test_a_rate_of_its_own_for_the_spread():
@@ -253,8 +253,8 @@ def test_rubinsteins_dynamic_decay(spread_rate, beta):
 
 
 def test_dynamic_decay_slows_the_collapse():
-    plain = optimize(rosenbrock_rows, vectorized=True)
-    slowed = optimize(
+    plain = textbook(rosenbrock_rows, vectorized=True)
+    slowed = textbook(
         rosenbrock_rows,
         vectorized=True,
         update=cem.updates.SmoothedFit(0.8, decay=5.0),
@@ -290,14 +290,14 @@ def test_bad_parameters_of_the_textbook(options, message):
 
 
 def test_the_elite_fraction_is_the_updates():
-    assert optimize(elite_fraction=0.25, max_iterations=1).history.elites[0] == 25
+    assert textbook(elite_fraction=0.25, max_iterations=1).history.elites[0] == 25
     update = cem.updates.SmoothedFit(0.7, elite_fraction=0.3)
-    assert optimize(update=update, max_iterations=1).history.elites[0] == 30
-    assert optimize(update=update, elite_fraction=0.05, max_iterations=1).history.elites[0] == 5
+    assert textbook(update=update, max_iterations=1).history.elites[0] == 30
+    assert textbook(update=update, elite_fraction=0.05, max_iterations=1).history.elites[0] == 5
 
 
 def test_a_users_own_update():
-    r = optimize(update=Greedy(), max_iterations=20)
+    r = textbook(update=Greedy(), max_iterations=20)
     assert r.nit == 20, "one elite that still gets better has not converged"
-    r = optimize(update=Greedy(), population=50, bounds=[(-3, 2)] * 2)
+    r = textbook(update=Greedy(), population=50, bounds=[(-3, 2)] * 2)
     assert r.fun < 0.1

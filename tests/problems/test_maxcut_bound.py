@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from public import instances
+from helpers import public_instances
 from scipy import sparse
 
 from problems.maxcut import MaxCut, bound
@@ -231,7 +231,7 @@ def test_semidefinite_is_told_from_indefinite(n):
     assert not is_semidefinite(sparse.csr_array((n, n)))
 
 
-@pytest.mark.parametrize(("file", "best"), instances("gset", "G1", "G11", "G14", "G48", "G51"))
+@pytest.mark.parametrize(("file", "best"), public_instances("gset", "G1", "G11", "G14", "G48", "G51"))
 def test_gset(file, best):
     known = {"G1": 12083, "G11": 628, "G14": 3191, "G48": 6000, "G51": 4006}[file.stem]
     assert best <= of(MaxCut.from_file(file)) <= known + 1

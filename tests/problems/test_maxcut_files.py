@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from public import instances
+from helpers import public_instances
 
 from problems.maxcut import MaxCut
 
@@ -88,7 +88,7 @@ def test_a_missing_file_is_a_missing_file(tmp_path):
         MaxCut.from_file(tmp_path / "nowhere.txt")
 
 
-@pytest.mark.parametrize(("file", "best"), instances("gset") + instances("biqmac"))
+@pytest.mark.parametrize(("file", "best"), public_instances("gset") + public_instances("biqmac"))
 def test_files_of_public_collections(file, best):
     problem = MaxCut.from_file(file, optimum=best)
     table = np.loadtxt(file, skiprows=1)

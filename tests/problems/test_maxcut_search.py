@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from public import instances
+from helpers import public_instances
 
 import cem
 from problems.maxcut import MaxCut
@@ -244,14 +244,14 @@ def test_a_prepared_problem_pickles():
 BIQMAC = ["g05_60.0", "pm1s_80.0", "pw09_100.0", "w09_100.0", "t2g10_5555", "ising2.5-100_5555"]
 
 
-@pytest.mark.parametrize(("file", "best"), instances("biqmac", *BIQMAC))
+@pytest.mark.parametrize(("file", "best"), public_instances("biqmac", *BIQMAC))
 def test_biqmac_optima(file, best):
     graph = MaxCut.from_file(file)
     for seed in range(2):
         assert cem.optimize(graph, target=best, max_iterations=200, rng=seed).fun == best
 
 
-@pytest.mark.parametrize(("file", "best"), instances("gset", "G1", "G11", "G48"))
+@pytest.mark.parametrize(("file", "best"), public_instances("gset", "G1", "G11", "G48"))
 def test_easy_gset_graphs_reach_the_best_known_value(file, best):
     r = cem.optimize(MaxCut.from_file(file), target=best, max_iterations=60, rng=1)
     assert r.status is cem.Status.TARGET_REACHED

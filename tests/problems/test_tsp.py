@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from public import instances
+from helpers import public_instances
 
 import cem
 from problems.tsp import TSP, moves
@@ -180,7 +180,7 @@ def test_cities_on_a_circle_are_toured_around_it():
     )
 
 
-@pytest.mark.parametrize(("file", "best"), instances("tsplib"))
+@pytest.mark.parametrize(("file", "best"), public_instances("tsplib"))
 def test_tsplib_optima(file, best):
     assert cem.optimize(TSP.from_file(file, optimum=best), max_time=30, rng=1).fun == best
 

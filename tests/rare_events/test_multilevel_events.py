@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from asking import (
+from helpers import (
     BEYOND_10,
     PAIR,
     Counting,
     assert_right_on_average,
-    assert_same,
+    assert_same_estimate,
     assert_trustworthy,
     covered,
     estimate,
@@ -66,7 +66,7 @@ def a_problem(tail="upper", vectorized=True, performance=totals, level=10.0):
 
 
 def test_a_problem_brings_everything():
-    assert_same(
+    assert_same_estimate(
         estimate(a_problem(), rng=3),
         estimate(totals, PAIR, 10.0, vectorized=True, rng=3),
     )
@@ -86,7 +86,7 @@ def test_a_problem_of_a_users_own():
             assert x.shape == (2,)
             return total(x)
 
-    assert_same(estimate(Mine(), rng=3), estimate(total, PAIR, 10.0, rng=3))
+    assert_same_estimate(estimate(Mine(), rng=3), estimate(total, PAIR, 10.0, rng=3))
 
 
 @pytest.mark.parametrize("argument", [{"inputs": PAIR}, {"level": 2.0}, {"tail": "upper"}])

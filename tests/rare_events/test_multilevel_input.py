@@ -5,7 +5,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from asking import PAIR, Counting, estimate, total, totals
+from helpers import PAIR, Counting, estimate, total, totals
 from scipy import stats
 
 import cem

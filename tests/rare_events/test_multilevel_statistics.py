@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from asking import (
+from helpers import (
     Poisson,
     assert_right_on_average,
     assert_trustworthy,
