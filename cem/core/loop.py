@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -111,12 +111,13 @@ class Step:
     """Notice: an iteration of the stage named `stage` has ended.
 
     `state` is None where the stage moves no distribution; `note` says why a stage or a restart began, at its
-    first iteration.
+    first iteration; `awaiting` returns in a few words what the run waits for, or an empty text.
     """
 
     state: State | None
     stage: str = "sampling"
     note: str = ""
+    awaiting: Callable[[], str] = str
 
 
 class Ended(Exception):  # noqa: N818 - an end, not an error
@@ -138,6 +139,33 @@ def as_ended(end: Ended | KeyboardInterrupt) -> Ended:
 
 
 Request: TypeAlias = Draw | Rows | Step
+T = TypeVar("T")
+
+
+def awaiting_runs(
+    stage: Generator[Request, Batch, T], agreed: int, runs: int, wanted: int | None
+) -> Generator[Request, Batch, T]:
+    """Pass the requests of a further run on; whose steps say that `agreed` of `runs` agree.
+
+    `wanted` is how many must; None where that will not end it.
+    """
+    text = f"run {runs + 1}"
+    if wanted is not None:
+        text += f": {agreed} of {runs} runs agree, {wanted} must" if runs else f", {wanted} must agree"
+    try:
+        request = next(stage)
+        while True:
+            if isinstance(request, Step):
+                request = replace(request, awaiting=lambda: text)
+            try:
+                batch = yield request
+            except Ended as ended:
+                request = stage.throw(ended)
+            else:
+                request = stage.send(batch)
+    except StopIteration as finished:
+        value: T = finished.value
+        return value
 
 
 class Update(Protocol):

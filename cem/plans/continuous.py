@@ -15,7 +15,7 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Ended, Request, Rule, State, Update, run
+from cem.core.loop import Batch, Ended, Request, Rule, State, Update, awaiting_runs, run
 from cem.core.stopping import Exhausted, Stopping
 from cem.families.base import Family, Floats, dimension
 from cem.families.factored_gaussian import FactoredGaussian
@@ -158,12 +158,13 @@ class ContinuousSearch:
     def _sample(self) -> Generator[Request, Batch, Ending]:
         """Run and restart until enough runs have found the best score."""
         regimes = Regimes(self.n, self.least, self.rng)
-        note, number = "first run", 0
+        note, number, agreed = "first run", 0, 0
         while True:
             kind = regimes.next()
             spent = self.ledger.spent
             begin = self._beginning(kind)
-            outcome = yield from self._run(self.update, begin, kind.n, "sampling", note)
+            run_ = self._run(self.update, begin, kind.n, "sampling", note)
+            outcome = yield from awaiting_runs(run_, agreed, len(self.bests), self._wanted(agreed))
             regimes.note(kind, self.ledger.spent - spent)
             self.bests.append(outcome.best)
             agreed = sum(best >= self.ledger.best - self._margin for best in self.bests)
@@ -183,6 +184,12 @@ class ContinuousSearch:
                 return (yield from self._last_word(outcome, kind.n))
             number += 1
             note = f"restart {number}: the last run ended because {why}"
+
+    def _wanted(self, agreed: int) -> int | None:
+        """Return how many runs must agree; None where restarts are counted instead."""
+        if self.restarts is not None:
+            return None
+        return _AGREEING if agreed == len(self.bests) else _AGREEING_AMONG_OTHERS
 
     @property
     def _margin(self) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Draw, Ended, Request, Rule, State, Step, advance
+from cem.core.loop import Batch, Draw, Ended, Request, Rule, State, Step, advance, awaiting_runs
 from cem.core.stopping import Exhausted, Stopping
 from cem.families.base import Array, Floats
 from cem.families.categorical import Categorical
@@ -103,14 +103,18 @@ class MixedSearch:
         if self.local and not few:
             yield from self._descend(self._near_start(), "descent from near the start's mean")
         regimes = Regimes(self.n, self.n, self.rng)
-        note = "first run"
+        note, agreed = "first run", 0
         while True:
             kind, spent = regimes.next(), self.ledger.spent
             if self.local and not kind.large:
-                best = yield from self._descend(self._anywhere(), f"{note}: a descent from a random place")
+                run: Generator[Request, Batch, float] = self._descend(
+                    self._anywhere(), f"{note}: a descent from a random place"
+                )
+                best = yield from awaiting_runs(run, agreed, len(self.bests), self._wanted(agreed))
             else:
                 until = SHARE_BEFORE_DESCENT * self.most if few and self.local else np.inf
-                best = yield from self._run(kind, note, until)
+                run = self._run(kind, note, until)
+                best = yield from awaiting_runs(run, agreed, len(self.bests), self._wanted(agreed))
                 if few and self.local and self.ledger.best_x is not None:
                     few = False
                     yield from self._descend(self.ledger.best_x, "descent from the best candidate")
@@ -132,9 +136,14 @@ class MixedSearch:
         return self.stopping.margin(self.ledger.best, self.ledger.climb)
 
     def _convinced(self, agreed: int) -> bool:
-        return self.target is None and agreed >= (
-            AGREEING if agreed == len(self.bests) else AGREEING_AMONG_OTHERS
-        )
+        wanted = self._wanted(agreed)
+        return wanted is not None and agreed >= wanted
+
+    def _wanted(self, agreed: int) -> int | None:
+        """Return how many runs must agree; None where a target is wanted instead."""
+        if self.target is not None:
+            return None
+        return AGREEING if agreed == len(self.bests) else AGREEING_AMONG_OTHERS
 
     def _run(self, kind: Kind, note: str, until: float) -> Generator[Request, Batch, float]:
         """Run the distribution from its start until it has nothing left to learn or `until` is spent."""

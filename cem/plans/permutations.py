@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Request, State, Step
+from cem.core.loop import Batch, Request, State, Step, awaiting_runs
 from cem.core.stopping import Stopping
 from cem.families.base import Array
 from cem.families.permutation import Permutation
@@ -54,9 +54,10 @@ def order_search(
     if d <= 8 and math.factorial(d) <= min(SEEN_WHOLE * d, budget):
         return (yield from look_at_all(start, _every(d, rng), width, target))
     bests: list[Merit] = []
+    agreed, wanted = 0, AGREEING if target is None else None
     while True:
         run = OrderRun(start, rng, width, len(bests) + 1)
-        yield from run.until_stale()
+        yield from awaiting_runs(run.until_stale(), agreed, len(bests), wanted)
         bests.append(run.best)
         agreed = agreeing(bests, stopping)
         if agreed >= AGREEING and target is None:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Ended, Request, State, Update, run
+from cem.core.loop import Batch, Ended, Request, State, Update, awaiting_runs, run
 from cem.core.stopping import ArchiveSettled, Stopping
 from cem.families.base import Family
 
@@ -30,7 +30,12 @@ def independent_runs(
     ends: list[State] = []
     for effort in range(1, MOST_RUNS + 1):
         try:
-            outcome = yield from run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
+            outcome = yield from awaiting_runs(
+                run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort),
+                _agreeing(ends, stopping),
+                len(ends),
+                agreeing,
+            )
         except Ended as ended:
             agreed = _agreeing(ends, stopping)
             if not ended.status.limit or agreed < LEAST_AGREEING:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Request, Rows, State, Step
+from cem.core.loop import Batch, Request, Rows, State, Step, awaiting_runs
 from cem.core.sampling import every_row
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, Index
@@ -169,9 +169,10 @@ def string_search(
     if space.size <= min(SEEN_WHOLE * len(space.labels), budget):
         return (yield from look_at_all(space.start, space.every(rng), width, target))
     bests: list[Merit] = []
+    agreed, wanted = 0, AGREEING if target is None else None
     while True:
         run = StringRun(space, rng, width, len(bests) + 1)
-        exhausted = yield from run.until_stale()
+        exhausted = yield from awaiting_runs(run.until_stale(), agreed, len(bests), wanted)
         bests.append(run.best)
         agreed = agreeing(bests, stopping)
         if target is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,11 +99,18 @@ class Archive:
             self.level = tail_of(samples, self.complement).point(self.probability)
 
     def draw(
-        self, proposal: Family, n: int, into: list[Sample], stage: str, level: float = np.nan
+        self,
+        proposal: Family,
+        n: int,
+        into: list[Sample],
+        stage: str,
+        level: float = np.nan,
+        awaiting: Callable[[Sample], str] = lambda sample: "",
     ) -> Drawing:
         """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short.
 
-        `level` is the score that the proposal aims at, for the history.
+        `level` is the score that the proposal aims at, for the history; `awaiting` says of the sample what
+        the run then waits for.
         """
         try:
             batch = yield Draw(proposal, n)
@@ -112,7 +119,8 @@ class Archive:
                 self._keep(ended.batch, proposal, into)
             raise
         sample = self._keep(batch, proposal, into)
-        yield Step(State(proposal, level=level, elites=int((sample.scores >= self.level).sum())), stage)
+        state = State(proposal, level=level, elites=int((sample.scores >= self.level).sum()))
+        yield Step(state, stage, awaiting=lambda: awaiting(sample))
         return sample
 
     def _keep(self, batch: Batch, proposal: Family, into: list[Sample]) -> Sample:

@@ -10,6 +10,7 @@ from scipy.special import betaincinv, ndtri
 
 from cem.core.ending import Status
 from cem.core.history import History
+from cem.core.table import html_table
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.importance import Tally
 from cem.rare_events.settings import DEFAULT
@@ -159,23 +160,19 @@ class ProbabilityEstimate:
         return self._samples
 
     def __repr__(self) -> str:
+        return "\n".join(f"{name:>11}: {value}" for name, value in self._rows().items())
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._rows())
+
+    def _rows(self) -> dict[str, str]:
         low, high = self.confidence_interval()
-        return "\n".join(
-            f"{name:>11}: {value}"
-            for name, value in {
-                "probability": f"{self.probability:.6g}  (95 % interval {low:.6g} … {high:.6g})",
-                "cv": f"{self.coefficient_of_variation:.3g}",
-                "hits": f"{self.hits} of {self.draws} draws, effective {self.effective_sample_size:.1f}",
-                "success": self.success,
-                "status": f"{self.status.name} ({int(self.status)})",
-                "message": self.message,
-                "nfev": self.nfev,
-                "nit": self.nit,
-                "family": self.family,
-                "elapsed": self.elapsed,
-                "seed": self.seed,
-            }.items()
-        )
+        return {
+            "probability": f"{self.probability:.6g}  (95 % interval {low:.6g} … {high:.6g})",
+            "cv": f"{self.coefficient_of_variation:.3g}",
+            "hits": f"{self.hits} of {self.draws} draws, effective {self.effective_sample_size:.1f}",
+            **_about_run(self),
+        }
 
 
 def unskewed(z: float, skewness: float, n: int) -> float:
@@ -343,6 +340,26 @@ class QuantileEstimate:
         )
 
     __repr__ = summary
+
+    def _repr_html_(self) -> str:
+        low, high = self.confidence_interval()
+        least, most = self.shortfall_interval()
+        rows = {
+            "quantile": f"{self.quantile:.6g}  (95 % interval {low:.6g} … {high:.6g})",
+            "expected shortfall": f"{self.expected_shortfall:.6g}  (95 % interval {least:.6g} … {most:.6g})",
+            "probability": f"{self.probability:g}",
+            "cv": f"{self.coefficient_of_variation:.3g}",
+            **_about_run(self),
+        }
+        return html_table(type(self).__name__, rows)
+
+
+def _about_run(estimate: ProbabilityEstimate | QuantileEstimate) -> dict[str, str]:
+    """Return how a run went, by name."""
+    status = estimate.status
+    names = ("success", "message", "nfev", "nit", "family", "elapsed", "seed")
+    rows = {name: str(getattr(estimate, name)) for name in names}
+    return {"success": rows.pop("success"), "status": f"{status.name} ({int(status)})", **rows}
 
 
 def _normal_quantile(confidence_level: float) -> float:

@@ -79,6 +79,16 @@ class Tally:
             missing_log_weights=np.concatenate([self.missing_log_weights, missing_log_weights]),
         )
 
+    def progress(self, target_cv: float) -> str:
+        """Return in a few words how far the coefficient of variation is from its target."""
+        cv = self.coefficient_of_variation
+        said = f"cv {cv:.2g}" if np.isfinite(cv) else "no hit yet"
+        return (
+            f"P {np.exp(self.log_probability):.3g}, {said}, target cv {target_cv:g}"
+            if len(self.hits)
+            else said
+        )
+
     @property
     def nan_probability(self) -> float:
         """Probability that the score is NaN."""

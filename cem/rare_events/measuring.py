@@ -137,7 +137,15 @@ def _measure(archive: Archive, proposal: Family, target_cv: float, *, last: bool
     samples: list[Sample] = []
     more = n
     for round_ in range(settings.most_rounds):
-        samples.append((yield from archive.draw(proposal, more, archive.measured, "measure", archive.level)))
+        drawing = archive.draw(
+            proposal,
+            more,
+            archive.measured,
+            "measure",
+            archive.level,
+            lambda new: archive.tally([*samples, new]).progress(target_cv),
+        )
+        samples.append((yield from drawing))
         archive.settle(samples)
         tally = archive.tally(samples)
         found = Measurement(proposal, samples, tally, "", archive.excess(samples))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -91,7 +92,9 @@ def draw_to_target(
         while True:
             batch = yield Draw(proposal, min(planned - tally.draws, most))
             tally = tally.add(batch.x, batch.scores, level, nominal, proposal)
-            yield Step(replace(state, elites=len(tally.hits)), "measure")
+            yield Step(
+                replace(state, elites=len(tally.hits)), "measure", awaiting=partial(tally.progress, target_cv)
+            )
             if tally.draws >= planned:
                 if _enough(tally, target_cv):
                     break

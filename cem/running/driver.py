@@ -67,6 +67,7 @@ class Driver:
     _nan_before: int = 0
     _values: list[Floats] = field(default_factory=list)
     _evaluated: list[tuple[Array, Floats]] = field(default_factory=list)
+    _awaiting: Callable[[], str] = str
 
     def __post_init__(self) -> None:
         self.state = State(self.setting.start)
@@ -299,7 +300,7 @@ class Driver:
             ),
             None if describe is None else {} if x is None else describe(x),
         )
-        self._values, self._nan_before = [], self.nan_count
+        self._values, self._nan_before, self._awaiting = [], self.nan_count, step.awaiting
         if self.replaying:
             self._evaluated = []
         else:
@@ -331,7 +332,9 @@ class Driver:
         values = np.concatenate([np.empty(0), *scores])
         last = self.history[-1] if len(self.history) else None
         level, best = (last.level, last.best) if last else (np.nan, np.nan)
-        return self.notify(Progress(self.state, widen(population), values, self.nfev, level, best))
+        return self.notify(
+            Progress(self.state, widen(population), values, self.nfev, level, best, self._awaiting)
+        )
 
 
 def _any_arithmetic() -> np.errstate:

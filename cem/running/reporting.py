@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +27,8 @@ class Progress(NamedTuple):
         Evaluations so far.
     level, best : float
         Of the last iteration, in the user's sign.
+    awaiting : callable
+        Returns in a few words what the run waits for; an empty text where it does not say.
     """
 
     state: State
@@ -36,10 +37,13 @@ class Progress(NamedTuple):
     nfev: int
     level: float
     best: float
+    awaiting: Callable[[], str] = str
 
 
 def as_notifier(
-    callback: Callable[..., Any] | None, report: Callable[[Progress], Any], show: Show | None = None
+    callback: Callable[..., Any] | None,
+    report: Callable[[Progress], Any],
+    show: Callable[[Progress], None] | None = None,
 ) -> Callable[[Progress], bool] | None:
     """Wrap a user's ``callback(intermediate_result)``: returning True or raising StopIteration stops.
 
@@ -57,7 +61,7 @@ def as_notifier(
         If it is not callable.
     """
     if callback is None:
-        return None if show is None else lambda progress: _shown(progress, show)
+        return None if show is None else lambda progress: show(progress) is not None
     if not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}.")
     try:
@@ -67,7 +71,7 @@ def as_notifier(
 
     def notify(progress: Progress) -> bool:
         if show is not None:
-            _shown(progress, show)
+            show(progress)
         result = report(progress)
         try:
             answer = callback(intermediate_result=result) if by_name else callback(result)
@@ -76,12 +80,6 @@ def as_notifier(
         return answer is True or (isinstance(answer, np.bool_) and bool(answer))
 
     return notify
-
-
-def _shown(progress: Progress, show: Show) -> bool:
-    numbers = (("best", progress.best), ("level", progress.level))
-    show(progress.nfev, ", ".join(f"{name} {value:.6g}" for name, value in numbers if not np.isnan(value)))
-    return False
 
 
 def raise_failure(ended: Ended | None, partial: Any) -> None:
@@ -96,37 +94,3 @@ def raise_failure(ended: Ended | None, partial: Any) -> None:
         raise error
     message = f"the objective raised {type(error).__name__}: {error}"
     raise ObjectiveError(message, candidate, partial) from error
-
-
-Show = Callable[[int, str], None]
-
-
-@contextmanager
-def shown(wanted: bool | None, total: int | None) -> Iterator[Show | None]:
-    """Show a bar of evaluations for as long as the context lasts; None where none is wanted.
-
-    What it gives is called with the evaluations so far and a short text.
-
-    Raises
-    ------
-    TypeError
-        If `wanted` is no bool.
-    ImportError
-        If tqdm is not installed.
-    """
-    if wanted not in (True, False, None):
-        raise TypeError(f"progress must be True or False, got {wanted!r}.")
-    if not wanted:
-        yield None
-        return
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError("progress=True needs tqdm: pip install cemkit[progress]") from error
-    with tqdm(total=total, unit="evaluation") as bar:
-
-        def show(evaluations: int, text: str) -> None:
-            bar.set_postfix_str(text, refresh=False)
-            bar.update(evaluations - bar.n)
-
-        yield show

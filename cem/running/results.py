@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import optimize
 
+from cem.core.table import html_table
+
+if TYPE_CHECKING:
+    from cem.core.ending import Status
+    from cem.core.history import History
+    from cem.families.base import Array, Family, Floats
+
 
 class OptimizeResult(optimize.OptimizeResult):
     """Result of an optimisation; a dict with attribute access, as scipy's.
@@ -39,7 +46,23 @@ class OptimizeResult(optimize.OptimizeResult):
         Of the average that `fun` is; only with ``noisy=True``.
     """
 
-    if TYPE_CHECKING:  # scipy's stubs leave it out
+    if TYPE_CHECKING:  # scipy's stubs leave it out, or there are none
+        x: Array
+        fun: float
+        success: bool
+        status: Status
+        message: str
+        nit: int
+        nfev: int
+        nan_count: int
+        family: Family
+        history: History
+        elapsed: float
+        seed: int | np.random.SeedSequence
+        maxcv: float
+        fun_standard_error: float
+        population: Array
+        scores: Floats
 
         def __init__(self, **attributes: Any) -> None: ...
 
@@ -52,6 +75,9 @@ class OptimizeResult(optimize.OptimizeResult):
     def __repr__(self) -> str:
         width = max((len(name) for name in self), default=0)
         return "\n".join(f"{name:>{width}}: {_shown(value)}" for name, value in self.items())
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, {name: _shown(value) for name, value in self.items()})
 
 
 def _shown(value: Any) -> str:

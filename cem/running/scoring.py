@@ -100,6 +100,8 @@ class Scorer:
         The run's time limit, infinite where there is none.
     journal : Journal, optional
         Keeps what is scored, and tells what was scored before.
+    arrived : callable, optional
+        Told how many of a batch's evaluations have come, each time that some have.
     """
 
     evaluator: Evaluator
@@ -107,6 +109,7 @@ class Scorer:
     setting: Setting
     seconds: float = np.inf
     journal: Journal | None = None
+    arrived: Callable[[int], None] | None = None
     memo: Memo | None = field(init=False)
     _began: float = field(default_factory=time.monotonic)
 
@@ -175,6 +178,8 @@ class Scorer:
                 if rows is not None:
                     entry.values[rows], entry.done[rows] = values, done
                 self.save(entry)
+                if self.arrived is not None:
+                    self.arrived(int(done.sum()))
         except KeyboardInterrupt:
             return failure, True
         finally:

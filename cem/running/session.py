@@ -16,8 +16,9 @@ from cem.core.ending import Status
 from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike, Streams
 from cem.evaluation import Evaluator, Objective
+from cem.running.bar import shown
 from cem.running.driver import Driver, Served
-from cem.running.reporting import Progress, as_notifier, raise_failure, shown
+from cem.running.reporting import Progress, as_notifier, raise_failure
 from cem.running.scoring import Scorer, Setting
 
 SAME_LOOP = 10.0  # seconds between two runs of one loop; nobody looks at a result and starts anew in less
@@ -59,6 +60,8 @@ class Session:
     streams: Streams
     journal: Journal | None
     conduct: Conduct
+    limits: Budget
+    """What the user limits; a run's own budget has defaults besides."""
 
     @classmethod
     def open(cls, kind: str, fun: Any, arguments: Mapping[str, Any], budget: Budget) -> Session:
@@ -76,7 +79,7 @@ class Session:
         free = {next(iter(arguments)), *names, *_LIMITS}
         lasting = {name: value for name, value in arguments.items() if name not in free}
         streams, journal = opened(conduct.checkpoint, conduct.resume, kind, fun, lasting, budget, conduct.rng)
-        return cls(streams, journal, conduct)
+        return cls(streams, journal, conduct, Budget(*(arguments.get(name) for name in _LIMITS)))
 
     def run(
         self,
@@ -99,11 +102,22 @@ class Session:
         conduct, began = self.conduct, time.monotonic()
         with (
             Evaluator(objective, conduct.n_jobs, conduct.evaluation_timeout) as evaluator,
-            shown(conduct.progress, budget.max_evaluations) as bar,
+            shown(conduct.progress, self.limits) as bar,
         ):
             scorer = Scorer(evaluator, self.streams, setting, budget.seconds, self.journal)
             driver = Driver(scorer, budget, watched=conduct.callback is not None)
-            driver.notify = as_notifier(conduct.callback, lambda progress: report(driver, progress), bar)
+            show = None
+            if bar is not None:
+
+                def move(done: int = 0) -> None:
+                    bar.move(driver.nfev + done, len(driver.history), driver.elapsed)
+
+                def show(progress: Progress) -> None:
+                    bar.tell(progress)
+                    move()
+
+                scorer.arrived = move
+            driver.notify = as_notifier(conduct.callback, lambda progress: report(driver, progress), show)
             served = driver.serve(plan)
         result = answer(driver, served)
         raise_failure(served.ended, result)
