@@ -260,6 +260,7 @@ def optimize(
         maximize=maximize is not None and truth("maximize", maximize),
         present=present,
         improve=asked.improve,
+        recombine=asked.recombine,
         constraints=checks,
         optimum=None if noisy else _optimum(problem),
         space=discrete_space(family, domain) if steady else None,

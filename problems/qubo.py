@@ -203,6 +203,14 @@ class QUBO(BinaryProblem):
         better, _, extra = self._graph.improve(sides, np.zeros(len(sides)), rng, effort)
         return to_variables(better), extra
 
+    def recombine(
+        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], Floats, int]:
+        """Make the best child of some candidates, as `MaxCut.recombine` does of the equivalent cuts."""
+        sides, _, extra = self._graph.recombine(to_sides(X), -scores, rng, effort)
+        better = to_variables(sides)
+        return better, self(better), extra
+
     @cached_property
     def _parts(self) -> tuple[Matrix, Floats]:
         """What each pair of variables adds, strictly upper triangular, and what each variable adds."""

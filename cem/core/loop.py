@@ -101,9 +101,15 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Request: score these candidates, shape ``(n, d)``."""
+    """Request: score these candidates, shape ``(n, d)``.
+
+    An improvement, where there is one, is applied to them with `effort`; with `recombine` it is the problem's
+    recombination, and they are parents.
+    """
 
     x: Array
+    effort: int = 1
+    recombine: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ from cem.plans.start import resolve_population, resolve_stages, resolve_update
 from cem.plans.strings import StringSpace, string_search
 from cem.plans.units import Units
 from cem.updates import PathAdaptation, SmoothedFit
+from cem.updates.elite_crossing import EliteCrossing
 
 EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
 AGREEING = 3  # runs of a problem's own search
@@ -108,6 +109,12 @@ class Asked:
         """Whether a problem's own improvement and update do the work."""
         own = self.improve is not None and getattr(self.problem, "update", None) is not None
         return own and not self.update_chosen
+
+    @property
+    def recombine(self) -> Callable[..., Any] | None:
+        """The problem's own recombination, where its own improvement is used."""
+        own = self.problem_searches and self.improve == getattr(self.problem, "improve", None)
+        return getattr(self.problem, "recombine", None) if own else None
 
     @property
     def strings(self) -> StringSpace | None:
@@ -233,7 +240,10 @@ def _problem_plan(asked: Asked) -> Plan:
     n = resolve_population(population, asked.start, update)
     agreeing = AGREEING_WITHIN_BUDGET if asked.budget.limited else AGREEING
     stage = getattr(problem, "stage", "sampling")
-    return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage)
+    crossing = None
+    if asked.recombine is not None:
+        crossing = EliteCrossing(symmetric=bool(getattr(problem, "symmetric", False)))
+    return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage, crossing)
 
 
 def _string_plan(asked: Asked) -> Plan:

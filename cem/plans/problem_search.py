@@ -6,12 +6,27 @@ from collections.abc import Generator
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Ended, Request, State, Update, awaiting_runs, run
+from cem.core.loop import (
+    Batch,
+    Draw,
+    Ended,
+    Outcome,
+    Request,
+    Rows,
+    State,
+    Step,
+    Update,
+    advance,
+    awaiting_runs,
+    run,
+)
 from cem.core.stopping import ArchiveSettled, Stopping
 from cem.families.base import Family
+from cem.updates.elite_crossing import EliteCrossing
 
 MOST_RUNS = 12  # the effort of the last is twelve times the first
 LEAST_AGREEING = 3  # when the budget ends it
+REFUSED = 24  # children in a row that end a run
 
 
 def independent_runs(
@@ -22,20 +37,23 @@ def independent_runs(
     domain: Domain | None,
     agreeing: int,
     stage: str,
+    crossing: EliteCrossing | None = None,
 ) -> Generator[Request, Batch, Ending]:
     """Run from `start` with effort 1, 2, … until `agreeing` runs have found the same best score.
 
-    If the budget ends it after three have, it has converged all the same.
+    If the budget ends it after three have, it has converged all the same. Where the problem recombines its
+    candidates, runs do so by `crossing` as long as it pays.
     """
     ends: list[State] = []
     for effort in range(1, MOST_RUNS + 1):
         try:
-            outcome = yield from awaiting_runs(
-                run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort),
-                _agreeing(ends, stopping),
-                len(ends),
-                agreeing,
-            )
+            if crossing is None:
+                one = run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
+            else:
+                one = _crossed(crossing, update, start, n, domain, stage, effort)
+            outcome = yield from awaiting_runs(one, _agreeing(ends, stopping), len(ends), agreeing)
+            if crossing is not None and not crossing.paid(outcome.state):
+                crossing = None
         except Ended as ended:
             agreed = _agreeing(ends, stopping)
             if not ended.status.limit or agreed < LEAST_AGREEING:
@@ -48,6 +66,35 @@ def independent_runs(
         Status.COLLAPSED,
         f"only {_agreeing(ends, stopping)} of {len(ends)} independent runs found the best score",
     )
+
+
+def _crossed(
+    crossing: EliteCrossing,
+    update: Update,
+    start: Family,
+    n: int,
+    domain: Domain | None,
+    stage: str,
+    effort: int,
+) -> Generator[Request, Batch, Outcome]:
+    """Fill an archive with improved draws, then recombine its elites.
+
+    Where recombination gains nothing, the run goes on by `update`, which is taught the elites.
+    """
+    rule, state = ArchiveSettled(REFUSED), crossing.init(start)
+    while not (why := rule.reason(state)) and not crossing.hopeless(state):
+        parents = crossing.parents(state)
+        if len(parents):
+            batch = yield Rows(parents, effort, recombine=True)
+        else:
+            batch = yield Draw(start, n, domain, effort)
+        state = advance(crossing, state, batch, rule)
+        yield Step(state, stage)
+    if why:
+        return Outcome(state, why)
+    elites = Batch(state.memory["x"], state.memory["scores"], batch.stream)
+    state = advance(update, update.init(start), elites, ArchiveSettled())
+    return (yield from run(update, state, n, ArchiveSettled(), domain, stage, effort))
 
 
 def _agreeing(ends: list[State], stopping: Stopping) -> int:

@@ -166,11 +166,13 @@ class Driver:
         number = self._batches
         self._batches += 1
         if isinstance(request, Rows):
-            return self._evaluate(number, request.x)
+            return self._evaluate(number, request.x, request.effort, recombine=request.recombine)
         recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
         return self._evaluate(number, recipe.population(), request.effort, recipe)
 
-    def _evaluate(self, number: int, x: Array, effort: int = 1, recipe: Recipe | None = None) -> Batch:
+    def _evaluate(
+        self, number: int, x: Array, effort: int, recipe: Recipe | None = None, recombine: bool = False
+    ) -> Batch:
         """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
         shown = self.setting.present(x)
         lookup = self.scorer.look_up(shown)
@@ -179,7 +181,7 @@ class Driver:
         rows = x[:admitted]
         shown = rows if shown is x else shown[:admitted]
         scored = self.scorer.score(entry, rows, shown, number, recipe, lookup)
-        batch = self._keep(scored, number, effort, entry)
+        batch = self._keep(scored, number, effort, entry, recombine)
         if (end := self._judge(scored, batch, admitted, len(x), drawn=recipe is not None)) is not None:
             raise end
         return batch
@@ -204,7 +206,7 @@ class Driver:
             raise Ended(Status.TIME_LIMIT, self._over)
         return n
 
-    def _keep(self, scored: Scored, number: int, effort: int, entry: Entry) -> Batch:
+    def _keep(self, scored: Scored, number: int, effort: int, entry: Entry, recombine: bool) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
         constraints, excess = self.setting.constraints, None
@@ -219,7 +221,7 @@ class Driver:
         evaluated = (shown, values) if scored.called.all() else (shown[scored.called], values[scored.called])
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
-                entry.improved = self.scorer.improve(shown, values, number, effort)
+                entry.improved = self.scorer.improve(shown, values, number, effort, recombine)
             x, values, extra = entry.improved
             self.nfev += extra
             shown, scores = self.setting.present(x), self.sign * values

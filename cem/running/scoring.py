@@ -35,6 +35,8 @@ class Setting:
         From drawn rows to the rows that the objective sees.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)``, applied to every batch.
+    recombine : callable, optional
+        The same of parents, for the batches that are meant to be that: it returns their children.
     constraints : Constraints, optional
         Asked about every candidate after the objective.
     any_score : bool
@@ -52,6 +54,7 @@ class Setting:
     maximize: bool
     present: Callable[[Array], Array] = lambda x: x
     improve: Improve | None = None
+    recombine: Improve | None = None
     constraints: Constraints | None = None
     any_score: bool = False
     optimum: float | None = None
@@ -235,15 +238,19 @@ class Scorer:
             entry.elapsed = self.elapsed
             self.journal.save()
 
-    def improve(self, shown: Array, values: Floats, number: int, effort: int) -> tuple[Array, Floats, int]:
+    def improve(
+        self, shown: Array, values: Floats, number: int, effort: int, recombine: bool = False
+    ) -> tuple[Array, Floats, int]:
         """Let a scored batch be improved; return its rows, their scores and the evaluations that took."""
         rng = self.streams.generator(Purpose.IMPROVE, number)
+        improve = self.setting.recombine if recombine else self.setting.improve
         rows = np.array(shown if self.evaluator.objective.compact else widen(shown))
-        better, scores, extra = self.setting.improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
+        better, scores, extra = improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
         better, scores = np.asarray(better), unmasked(scores).astype(np.float64)
         if better.shape[1:] != shown.shape[1:] or scores.shape != (len(better),):
+            name = "recombine" if recombine else "improve"
             raise ValueError(
-                "improve must return (X, scores, extra_evaluations) with X of shape "
+                f"{name} must return (X, scores, extra_evaluations) with X of shape "
                 f"(n, {shown.shape[1]}) and n scores; got shapes {better.shape} and {scores.shape}."
             )
         better.flags.writeable = False

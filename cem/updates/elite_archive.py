@@ -75,7 +75,7 @@ class EliteArchive:
         full = bool(memory["offered"] >= self.capacity)
         for row, score in zip(batch.x, batch.scores, strict=True):
             if score > -np.inf:
-                x, scores = self._admit(x, scores, row, float(score))
+                x, scores = admit(x, scores, row, float(score), self.capacity, self.symmetric)
         memory |= {"x": x, "scores": scores, "offered": memory["offered"] + len(batch.x)}
         memory["scored"] = memory["scored"] + np.sum(batch.scores > -np.inf)
         rng = batch.stream()
@@ -104,22 +104,34 @@ class EliteArchive:
         chosen = x[rng.choice(len(x), count, replace=False)]
         if not self.symmetric:
             return chosen
-        differing = (chosen != chosen[0]).sum(axis=1)
-        return np.where((2 * differing > x.shape[1])[:, None], 1 - chosen, chosen)
+        return towards_first(chosen)
 
-    def _admit(self, x: Array, scores: Floats, row: Array, score: float) -> tuple[Array, Floats]:
-        """Admit a candidate that is new and no worse than some elite, in place of the nearest such one."""
-        distance = (x != row).sum(axis=1)
-        if self.symmetric:
-            distance = np.minimum(distance, row.size - distance)
-        if np.any(distance == 0):
-            return x, scores
-        if len(x) < self.capacity:
-            return np.concatenate([x, row[None]]), np.append(scores, score)
-        beaten = scores <= score
-        if not beaten.any():
-            return x, scores
-        place = int(np.argmin(np.where(beaten, distance, row.size + 1)))
-        x, scores = x.copy(), scores.copy()
-        x[place], scores[place] = row, score
+
+def towards_first(x: Array) -> Array:
+    """Complement binary rows, shape ``(n, d)``, that differ from the first in most places."""
+    differing = (x != x[0]).sum(axis=1)
+    return np.where((2 * differing > x.shape[1])[:, None], 1 - x, x)
+
+
+def admit(
+    x: Array, scores: Floats, row: Array, score: float, capacity: int, symmetric: bool
+) -> tuple[Array, Floats]:
+    """Admit a candidate that is new and no worse than some elite, in place of the nearest such one.
+
+    Elites are the rows of `x`, shape ``(n, d)``, with their `scores`, shape ``(n,)``; as long as there are
+    fewer than `capacity`, every new candidate is admitted.
+    """
+    distance = (x != row).sum(axis=1)
+    if symmetric:
+        distance = np.minimum(distance, row.size - distance)
+    if np.any(distance == 0):
         return x, scores
+    if len(x) < capacity:
+        return np.concatenate([x, row[None]]), np.append(scores, score)
+    beaten = scores <= score
+    if not beaten.any():
+        return x, scores
+    place = int(np.argmin(np.where(beaten, distance, row.size + 1)))
+    x, scores = x.copy(), scores.copy()
+    x[place], scores[place] = row, score
+    return x, scores

@@ -171,6 +171,37 @@ class MaxCut(WeightedGraph):
         better, count = improvement.improve(self._engine, self._layout, spins, rng, effort)
         return (better > 0).astype(np.uint8), count
 
+    def recombine(
+        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
+    ) -> tuple[NDArray[np.uint8], Floats, int]:
+        """Make the best child of some cuts by dynamic programming: see `search.recombination`.
+
+        Parameters
+        ----------
+        X : ndarray of 0 and 1, shape (k, n)
+            The parents.
+        scores : ndarray, shape (k,)
+        rng : numpy.random.Generator
+        effort : int
+            As for `improve`.
+
+        Returns
+        -------
+        X : ndarray of 0 and 1, shape (2, n)
+            The child, no worse than the best parent, and a copy that was annealed further, no worse than it.
+        scores : ndarray, shape (2,)
+        extra_evaluations : int
+        """
+        if len(X) == 0 or len(self.edges) == 0:
+            return X[:1].astype(np.uint8), scores[:1], 0
+        from problems.maxcut.search.recombination import recombine
+
+        order = np.argsort(-scores, kind="stable")
+        spins = (2 * X[order].astype(np.int8) - 1).astype(np.int8)
+        children, count = recombine(self._engine, self._layout, spins, rng, effort)
+        better = (children > 0).astype(np.uint8)
+        return better, self(better), count
+
     @cached_property
     def _engine(self) -> Engine:
         try:

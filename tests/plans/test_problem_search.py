@@ -7,9 +7,11 @@ import pytest
 
 import cem
 from cem import Status
-from cem.core.loop import Batch, Draw, Ended, State
+from cem.core.loop import Batch, Draw, Ended, Rows, State, Step
 from cem.core.stopping import ArchiveSettled, Stopping
-from cem.plans.problem_search import MOST_RUNS, independent_runs
+from cem.plans.problem_search import MOST_RUNS, REFUSED, independent_runs
+from cem.updates import EliteArchive
+from cem.updates.elite_crossing import CAPACITY, ENOUGH, LEAST, EliteCrossing
 
 START = cem.Bernoulli([0.5] * 4)
 
@@ -96,3 +98,59 @@ def test_an_archive_has_settled_when_nothing_betters_it():
     assert quiet == [0, 0, 1, 2, 0, 1, 2, 3]
     assert rule.reason(state) is not None
     assert rule.reason(replace(state, quiet=2)) is None
+
+
+WIDE = cem.Bernoulli(np.full(24, 0.5))
+
+
+def crossed(gains, end_after=60):
+    """Serve runs in which child number `i` betters its parents by ``gains(i)``; give requests and ending."""
+    plan = independent_runs(EliteArchive(), WIDE, 3, Stopping(), None, 3, "search", EliteCrossing())
+    rng, requests, children = np.random.default_rng(0), [], 0
+    request, answer = plan.send(None), None
+    try:
+        while len(requests) < end_after:
+            answer = None
+            if not isinstance(request, Step):
+                requests.append(request)
+                score = float(rng.integers(100))
+                if isinstance(request, Rows):
+                    score = 1000.0 + children if gains(children) else -1.0
+                    children += 1
+                x = rng.integers(2, size=(1, 24))
+                answer = Batch(x, np.array([score]), lambda: np.random.default_rng(len(requests)))
+            request = plan.send(answer)
+    except StopIteration as finished:
+        return requests, finished.value
+    return requests, None
+
+
+def test_an_archive_is_filled_and_its_elites_are_recombined():
+    requests, _ = crossed(lambda i: True)
+    assert all(isinstance(each, Draw) and each.family is WIDE for each in requests[:CAPACITY])
+    assert all(isinstance(each, Rows) and each.recombine for each in requests[CAPACITY:])
+    assert {each.effort for each in requests} == {1}
+
+
+def test_children_that_are_refused_end_a_run():
+    requests, _ = crossed(lambda i: i < 2, end_after=120)
+    efforts = [each.effort for each in requests]
+    first = [each for each in requests if each.effort == 1]
+    assert len(first) == CAPACITY + 2 + REFUSED
+    assert max(efforts) > 1
+    assert any(isinstance(each, Rows) for each in requests if each.effort == 2)  # 2 of 26 gained
+
+
+def test_where_recombination_gains_nothing_the_elites_go_on_into_fits():
+    requests, _ = crossed(lambda i: False, end_after=200)
+    kinds = [type(each) for each in requests]
+    assert kinds[: CAPACITY + ENOUGH] == [Draw] * CAPACITY + [Rows] * ENOUGH
+    assert set(kinds[CAPACITY + ENOUGH :]) == {Draw}
+    assert not np.allclose(requests[CAPACITY + ENOUGH].family.p, 0.5)
+
+
+def test_where_few_children_gain_the_next_run_does_without():
+    requests, _ = crossed(lambda i: i == 0, end_after=200)
+    later = [each for each in requests if each.effort > 1]
+    assert 1 / (1 + REFUSED) < LEAST
+    assert {type(each) for each in later} == {Draw}
