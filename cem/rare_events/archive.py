@@ -37,6 +37,8 @@ class Archive:
     chains : list of lists of Sample
         Each begins with an opening from the nominal and one from the wide distribution.
     measured : list of Sample
+    pilots : list of Sample
+        From parts that a look, a rescue or a scout tries: for fitting only.
     modes : ndarray or None
         Likely hits of a discrete event.
     """
@@ -47,6 +49,7 @@ class Archive:
     complement: bool = False
     chains: list[list[Sample]] = field(default_factory=list)
     measured: list[Sample] = field(default_factory=list)
+    pilots: list[Sample] = field(default_factory=list)
     modes: Array | None = None
 
     @property

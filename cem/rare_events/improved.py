@@ -22,6 +22,7 @@ from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
 from cem.rare_events.measuring import measure, measure_missing
 from cem.rare_events.multilevel import draw_to_target
+from cem.rare_events.outside import enter
 from cem.rare_events.pool import Pool, Sample, effective
 from cem.rare_events.spaces.paths import PathSpace
 from cem.rare_events.spaces.space import Space
@@ -70,7 +71,9 @@ def _plan(archive: Archive, target_cv: float) -> Plan:
                     else _plain(archive, frequent.status, frequent.message)
                 )
             yield from learn(archive)
-        if len(archive.hits(archive.learned)) == 0:
+        if len(archive.hits(archive.learned)) == 0 and archive.probability is None:
+            yield from enter(archive)
+        if len(archive.hits(archive.learned + archive.pilots)) == 0:
             message = f"no candidate reached the level in {archive.spent} evaluations"
             if archive.probability is None and any(s.missing.any() for s in archive.learned):
                 proposal, samples = yield from measure_missing(archive)
@@ -79,7 +82,7 @@ def _plan(archive: Archive, target_cv: float) -> Plan:
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    doubt = found.doubt or contradiction(archive) or _endless(archive, found.samples)
+    doubt = found.doubt or contradiction(archive, found.tally.log_probability) or _endless(archive, found.samples)
     if doubt:
         status, message = Status.UNTRUSTED, doubt
     else:
@@ -171,11 +174,19 @@ def rough_estimate(archive: Archive, chain: list[Sample]) -> Rough:
     return Rough(float(logsumexp(log_v) - np.log(pool.size)), float(np.sqrt(variance)))
 
 
-def contradiction(archive: Archive) -> str:
-    """Say that two chains contradict one another, beyond a quarter and four of their errors, or nothing."""
+def contradiction(archive: Archive, log_probability: float) -> str:
+    """Say that two chains contradict one another, beyond a quarter and four of their errors, or nothing.
+
+    Nor do they where the larger estimate is no larger than the final one, of `log_probability`: what a chain
+    did not find, the measurement did.
+    """
     settings, rough = archive.settings, [rough_estimate(archive, chain) for chain in archive.chains]
     for one, other in combinations(rough, 2):
         if one.log_probability == other.log_probability:
+            continue
+        larger = max(one, other)
+        beyond = larger.log_probability - log_probability
+        if beyond <= max(np.log(settings.least_factor), settings.most_errors * larger.error):
             continue
         gap = abs(one.log_probability - other.log_probability)
         if gap > max(np.log(settings.least_factor), settings.most_errors * np.hypot(one.error, other.error)):

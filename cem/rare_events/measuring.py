@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from scipy.special import logsumexp
@@ -13,6 +14,7 @@ from cem.families.base import Family, Floats
 from cem.rare_events.archive import Archive, mixture
 from cem.rare_events.importance import Tally, pareto_shape
 from cem.rare_events.learning import ATOM, fit
+from cem.rare_events.outside import NOTHING, Coverage, Looking, Outlook, Sight, look, rescue
 from cem.rare_events.pool import Pool, Sample, effective, scaled
 from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.discrete import DiscreteSpace
@@ -40,22 +42,79 @@ Measuring = Generator[Request, Batch, Measurement]
 
 
 def measure(archive: Archive, target_cv: float) -> Measuring:
-    """Measure with a frozen proposal, and again with a better one while in doubt."""
-    repairs: list[Family] = []
-    refits = archive.settings.refits
-    for attempt in range(refits + 1):
-        pool = fitting_pool(archive)
-        archive.aim(pool)
-        extra = _known_modes(archive) + repairs + _missing_part(archive, pool)
-        if attempt or archive.complement or _holds_atom(archive, pool):
-            extra += _excess_part(archive, pool)
-        proposal = final_proposal(archive, pool, extra)
-        found = yield from _measure(archive, proposal, target_cv, last=attempt == refits)
+    """Measure with a frozen proposal, again with a better one while in doubt, and look from outside.
+
+    Doubt is worked on until the budget ends: by `refits` proposals judged early, then by longer and longer
+    measurements.
+    """
+    settings, outlook = archive.settings, Outlook()
+    yield from _scout(archive)
+    repairs, known = list[Family](), list[Family]()
+    attempt, rescues, last = 0, 0, settings.refits
+    while True:
+        found = yield from _attempt(archive, [*repairs, *known], target_cv, attempt, last)
         overlooked, repairs = second_look(archive, found)
-        found = replace(found, doubt=found.doubt or _objections(archive, found, target_cv) or overlooked)
+        objections = found.doubt or _objections(archive, found, target_cv)
+        early = bool(objections) and attempt == 0 and len(found.tally.hits) > 0
+        if (objections or overlooked) and not early and rescues < settings.rescues:
+            rescues += 1
+            sight = yield from _rescue(archive, found, settings.poorly if objections else settings.far)
+            known = _with(known, sight, settings)
+            if sight.common and sight.missed < settings.most_far:
+                overlooked = ""
+        found = replace(found, doubt=objections or overlooked)
+        if found.doubt and attempt < last:
+            attempt += 1
+            continue
+        if outlook.looks < settings.looks and len(found.tally.hits):
+            coverage = Coverage.of(archive.space, found.proposal, found.tally)
+            sight = yield from look(archive, outlook, coverage, _generator(found.samples[-1]))
+            if sight.missed >= settings.least_missed:
+                known, attempt, rescues = _with(known, sight, settings), attempt + 1, 0
+                last = attempt + settings.refits
+                continue
         if not found.doubt:
-            break
-    return found
+            return found
+        attempt += 1
+
+
+def _attempt(
+    archive: Archive, parts: list[Family], target_cv: float, attempt: int, last: int
+) -> Measuring:
+    """Fit a proposal to all that is known, with further parts, freeze it, and measure."""
+    pool = fitting_pool(archive)
+    archive.aim(pool)
+    extra = _known_modes(archive) + parts + _missing_part(archive, pool)
+    if attempt or archive.complement or _holds_atom(archive, pool):
+        extra += _excess_part(archive, pool)
+    proposal = final_proposal(archive, pool, extra)
+    return (yield from _measure(archive, proposal, target_cv, attempt - last))
+
+
+def _with(known: list[Family], sight: Sight, settings: Settings) -> list[Family]:
+    """Return the latest parts with one that was found, if it adds anything."""
+    if sight.part is None or sight.missed < settings.least_missed:
+        return known
+    return [*known, sight.part][-settings.most_parts :]
+
+
+def _rescue(archive: Archive, found: Measurement, bound: float) -> Looking:
+    """Look about known hits that a measurement covers poorly, where rows can walk."""
+    if not archive.space.moves(False):
+        return NOTHING
+    rng = _generator(found.samples[-1])
+    return (yield from rescue(archive, found.proposal, found.tally.log_probability, bound, rng))
+
+
+def _generator(sample: Sample) -> np.random.Generator:
+    """Return a generator of its own, apart from the one that fits take."""
+    return sample.stream().spawn(1)[0]
+
+
+def _scout(archive: Archive) -> Generator[Request, Batch, None]:
+    """Draw from the scouts of the space: what they see joins the fits."""
+    for scout in archive.space.scouts():
+        yield from archive.draw(scout, archive.settings.path_rows, archive.pilots, "outside", archive.level)
 
 
 def measure_missing(archive: Archive) -> Generator[Request, Batch, tuple[Family, list[Sample]]]:
@@ -69,9 +128,21 @@ def measure_missing(archive: Archive) -> Generator[Request, Batch, tuple[Family,
 
 def fitting_pool(archive: Archive) -> Pool:
     """Return what the chains drew lately and all measurements; all there is where that holds no hit."""
-    samples = [s for chain in archive.chains for s in archive.recent(chain)] + archive.measured
+    recent = [s for chain in archive.chains for s in archive.recent(chain)] + archive.pilots
+    samples = recent + _newest(archive.measured, archive.settings.most_measured)
     hit = any((s.scores >= archive.level).any() for s in samples)
-    return Pool(samples if hit else archive.learned + archive.measured)
+    return Pool(samples if hit else archive.learned + archive.pilots + archive.measured)
+
+
+def _newest(samples: list[Sample], rows: int) -> list[Sample]:
+    """Return the newest samples that hold so many rows: fits look at a few thousand only."""
+    kept, held = list[Sample](), 0
+    for sample in reversed(samples):
+        if held >= rows:
+            break
+        kept.append(sample)
+        held += len(sample.scores)
+    return kept[::-1]
 
 
 def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
@@ -125,18 +196,21 @@ def _known_modes(archive: Archive) -> list[Family]:
     return []
 
 
-def _measure(archive: Archive, proposal: Family, target_cv: float, *, last: bool) -> Measuring:
+def _measure(archive: Archive, proposal: Family, target_cv: float, overtime: int) -> Measuring:
     """Draw a pilot, then as many rows as its variance asks for, and no fewer than learning took.
 
-    A proposal that would need more than learning took, or whose pilot fails the second look, is given up,
-    unless it is the last.
+    While `overtime` is negative, a proposal that would need more than learning took, or whose pilot fails the
+    second look, is given up, and so is one that needs very many rows. From then on every measurement goes on
+    to the target, and takes twice the rows of the one before.
     """
     n, spent, settings = archive.batch, archive.spent, archive.settings
     usual = max(target_cv, settings.usual_cv)
-    most = settings.most_batches * n * (usual / target_cv) ** 2
+    last = overtime >= 0
+    most = np.inf if last else settings.most_batches * n * (usual / target_cv) ** 2
+    least = spent * 2.0 ** max(overtime, 0)
     samples: list[Sample] = []
     more = n
-    for round_ in range(settings.most_rounds):
+    for round_ in count():
         drawing = archive.draw(
             proposal,
             more,
@@ -155,9 +229,14 @@ def _measure(archive: Archive, proposal: Family, target_cv: float, *, last: bool
         if not last and round_ == 0 and second_look(archive, found)[0]:
             break
         need = settings.cushion * tally.draws * (cv / target_cv) ** 2
-        goal = min(max(need, min(spent, settings.most_times * need)), most)
-        if tally.draws >= goal or (round_ > 0 and cv <= target_cv):
+        goal = min(max(need, min(least, settings.most_times * need)), most)
+        if overtime > 0:
+            goal = max(goal, least)
+        if tally.draws >= goal or (round_ > 0 and cv <= target_cv and overtime <= 0):
             break
+        if not last and round_ + 1 == settings.most_rounds:
+            break
+        goal = min(goal, settings.most_growth * tally.draws)
         more = int(np.ceil(goal)) - tally.draws
     return found
 
@@ -204,10 +283,9 @@ def second_look(archive: Archive, found: Measurement) -> tuple[str, list[Family]
     the event is the second moment that the estimate's variance shows. Where earlier hits with r > 10 carry
     over 2 % of the mass and their mean r is over 1.6 times the one seen, something was overlooked.
     """
-    settings, others = (
-        archive.settings,
-        archive.learned + [s for s in archive.measured if s not in found.samples],
-    )
+    settings = archive.settings
+    earlier = _newest([s for s in archive.measured if s not in found.samples], settings.most_measured)
+    others = archive.learned + archive.pilots + earlier
     if len(found.tally.hits) == 0:
         return "", []
     pool = Pool(others)

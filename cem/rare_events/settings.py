@@ -92,7 +92,11 @@ class Settings:
     most_batches: float = 100.0
     """Batches that a measurement may take at a coefficient of variation of `usual_cv`."""
     most_rounds: int = 4
-    """Rounds of drawing what the variance so far asks for."""
+    """Rounds of drawing what the variance so far asks for, until refits are used up."""
+    most_growth: float = 10.0
+    """Factor by which a round may multiply the rows: a first variance is uncertain."""
+    most_measured: int = 100_000
+    """Rows of measurements, the newest, that fits and the second look see: their time is linear in them."""
     cushion: float = 1.1
     """Factor on the rows asked for: the variance is itself uncertain by a few per cent."""
     usual_cv: float = 0.05
@@ -118,6 +122,60 @@ class Settings:
     """Second moment that earlier hits show, over the one seen, from which something was overlooked."""
     least_error: float = 0.015
     """Relative standard error added in quadrature to every interval ("the resolution": coverage .985 → 1)."""
+
+    # --- the look from outside ----------------------------------------------------------------------------
+    looks: int = 2
+    """Most looks that may find something (scripts/benchmarks/rare_event/outside.py, as all of these)."""
+    walkers: int = 30
+    """Hits from outside that walk inwards."""
+    steps: int = 24
+    """Moves of each, the first half of them also inwards."""
+    least_excess_share: float = 0.02
+    """Share of the proposal's own hits that have less excess than a settled walker."""
+    least_density_share: float = 0.05
+    """Share of them that have less nominal density than a settled walker."""
+    clones: int = 60
+    """Walkers that spread from the ends that were not covered: a fit needs some ten rows a parameter."""
+    clone_rate: float = 0.3
+    """Rate that their moves begin with: they stand in the event's bulk already."""
+    clone_steps: tuple[tuple[float, int], ...] = ((12, 16), (30, 20), (float("inf"), 36))
+    """Moves of each up to so many dimensions (12 everywhere: 4 of 9 claims right in place of 6)."""
+    clone_turns: int = 2
+    """Fits about the same walkers, the second one where the first one's pilot missed the event."""
+    part_rates: tuple[float, ...] = (0.6, 0.4)
+    """Fit and its inflated copy in a part that is found."""
+    pilot: tuple[int, int] = (200, 400)
+    """Rows of a pilot, up to `small` dimensions and beyond."""
+    least_missed: float = 0.01
+    """Share of the probability below which what was found is left: two thirds of `least_error`."""
+    common: float = 0.05
+    """Share of a pilot that is missed by the proposal, from which the pilot is believed."""
+    rescues: int = 3
+    """Rescues of one measurement in doubt, until a look finds something."""
+    poorly: float = 3.0
+    """Ratio of the event's density to the proposal's from which a rescue starts."""
+    most_parts: int = 3
+    """Latest parts found that stay in the final proposal."""
+    scaled: tuple[float, ...] = (2.0, 2.5, 3.0, 4.0)
+    """Standard deviations of scaled normals among the points outside."""
+    scaled_rows: tuple[tuple[float, int], ...] = ((12, 40), (30, 60), (float("inf"), 100))
+    """Rows of each, up to so many dimensions."""
+    most_large: int = 200
+    """Most rows with one large coordinate of a kind: above, a row has several."""
+    least_large: int = 8
+    """Fewest of them."""
+    sparse_rows: int = 60
+    """Rows with a few large coordinates."""
+    tilted_rows: int = 240
+    """Rows of bits or labels, a subset of which is tilted."""
+    bit_tilts: tuple[float, ...] = (0.03, 0.1, 0.25, 0.75, 0.9, 0.97)
+    """Probabilities that tilted bits are given."""
+    label_tilts: tuple[float, ...] = (0.75, 0.9, 0.97)
+    """Probabilities with which tilted positions take the one label."""
+    path_tilts: tuple[float, ...] = (0.7, 1.5)
+    """Logarithms of the factors by which one move is made likelier among the paths outside."""
+    path_rows: int = 60
+    """Paths of each."""
 
     # --- which fit: structures and components -------------------------------------------------------------
     directions: bool = True

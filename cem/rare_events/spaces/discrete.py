@@ -17,6 +17,7 @@ from cem.families.categorical_mixture import CategoricalMixture
 from cem.families.mixture import maximize_likelihood
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
+from cem.rare_events.spaces.moves import Move, redraw, subsets
 
 M = TypeVar("M", BernoulliMixture, CategoricalMixture)
 
@@ -75,6 +76,18 @@ class DiscreteSpace(ABC):
         return choose([candidate], self.settings, x, w, rng)
 
     @abstractmethod
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return rows of which random subsets are tilted."""
+
+    def moves(self, inwards: bool, /) -> tuple[Move, ...]:
+        """Return the redraw of entries."""
+        return (redraw(self.nominal, self.dimension),)
+
+    def scouts(self) -> tuple[Family, ...]:
+        """Return none: points outside are enough."""
+        return ()
+
+    @abstractmethod
     def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> Any:
         """Fit `k` components by EM with a prior at the nominal."""
 
@@ -102,6 +115,13 @@ class BitSpace(DiscreteSpace):
         p = self.settings.held
         held = np.where(points > 0.5, p, 1 - p)
         return BernoulliMixture(shares, np.where(points != self.likely, held, self.nominal.mean))
+
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return rows of which a subset of the bits, those that may be both, is drawn with another mean."""
+        p, n, d = self.nominal.mean, self.settings.tilted_rows, self.dimension
+        tilts = rng.choice(self.settings.bit_tilts, n)[:, None]
+        free = subsets(n, d, rng) & (p > 0) & (p < 1)
+        return [(rng.random((n, d)) < np.where(free, tilts, p)).astype(np.uint8)]
 
     def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> BernoulliMixture:
         seeds, nominal, prior = _far_apart(x, w, k, rng), self.nominal.mean, self.settings.discrete_prior
@@ -142,6 +162,16 @@ class LabelSpace(DiscreteSpace):
         return CategoricalMixture(
             shares, np.where((points != self.likely)[..., None], held, self.nominal.mean)
         )
+
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return rows of which a subset of the positions is mostly one label, or each any possible one."""
+        p, n = self.nominal.mean, self.settings.tilted_rows
+        d, m = p.shape
+        x = np.asarray(self.nominal.sample(n, rng))
+        tilts = rng.choice(self.settings.label_tilts, n)[:, None]
+        tilted = subsets(n, d, rng) & (rng.random((n, d)) < tilts)
+        labels = np.where(rng.random((n, 1)) < 0.25, rng.integers(0, m, (n, d)), rng.integers(0, m, (n, 1)))
+        return [np.where(tilted & (p[np.arange(d), labels] > 0), labels, x).astype(x.dtype)]
 
     def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> CategoricalMixture:
         indicators, nominal, prior = (

@@ -9,12 +9,14 @@ from typing import Protocol
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import ndtri_exp
 
 from cem.families.base import Array, Family, Floats
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
 from cem.rare_events.spaces.factors import factor_steps, one_large, stands_out
+from cem.rare_events.spaces.moves import Move, redraw, set_far, some_entries
 from cem.rare_events.spaces.structures import Along, LowRank, full, isotropic, seeded, sparse
 
 
@@ -82,6 +84,42 @@ class NormalSpace:
         some = [c for c in every if c.name in self.settings.structures]
         return choose(some or every, self.settings, x, w, rng)
 
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return scaled normals, rows with one large coordinate, with a few, and spliced rows of `below`.
+
+        A coordinate is as large as an event of a tenth of the probability makes it by itself.
+        """
+        d, s = self.dimension, self.settings
+        rows = next(n for most, n in s.scaled_rows if d <= most)
+        found = [scale * rng.standard_normal((rows, d)) for scale in s.scaled]
+        far = -float(ndtri_exp(min(np.log(0.01), log_probability - np.log(10))))
+
+        def farthest(shape: tuple[int, ...]) -> Floats:
+            return np.full(shape, far)
+
+        def any_size(shape: tuple[int, ...]) -> Floats:
+            return rng.uniform(2.0, far, shape)
+
+        n = min(max(2 * d, s.least_large), s.most_large)
+        found += [set_far(rng.standard_normal((n, d)), size, rng) for size in (farthest, any_size)]
+        if d > 3:
+            rates = 2.0 ** -rng.uniform(1, max(1.01, np.log2(d / 1.5)), (s.sparse_rows, 1))
+            stretch = np.where(rng.random((s.sparse_rows, d)) < rates, 3.0, 1.0)
+            found.append(stretch * rng.standard_normal((s.sparse_rows, d)))
+        if len(below):
+            found.append(set_far(below[rng.integers(0, len(below), n)], any_size, rng))
+        return found
+
+    def moves(self, inwards: bool, /) -> tuple[Move, ...]:
+        """Return a redraw of entries and an autoregressive step; inwards, entries shrink too."""
+        fresh = redraw(self.nominal, self.dimension)
+        step = Move("step", _autoregressive, 0.05)
+        return (fresh, Move("shrink", _shrunk, 1 / self.dimension), step) if inwards else (fresh, step)
+
+    def scouts(self) -> tuple[Family, ...]:
+        """Return none: points outside are enough."""
+        return ()
+
     def _candidates(self, slope: Floats, x: Array, w: Floats) -> Sequence[Candidate]:
         d, s = self.dimension, self.settings
         fit_full, fit_sparse = partial(seeded, full, s), partial(seeded, sparse, s)
@@ -107,3 +145,20 @@ class NormalSpace:
             found.append(large)
         most, counts = s.full_beyond
         return [*found, Candidate("full", fit_full, counts)] if d <= most else found
+
+
+def _autoregressive(x: Array, rates: Floats, rng: np.random.Generator) -> Floats:
+    """Return √(1 - b²) x + b ξ with ξ standard normal (the preconditioned Crank-Nicolson step).
+
+    References
+    ----------
+    Cotter, Roberts, Stuart & White (2013), "MCMC methods for functions: modifying old algorithms to make them
+    faster", Statistical Science 28.
+    """
+    b = rates[:, None]
+    return np.asarray(np.sqrt(1 - b * b) * x + b * rng.standard_normal(x.shape))
+
+
+def _shrunk(x: Array, rates: Floats, rng: np.random.Generator) -> Floats:
+    """Multiply random entries by one factor in [.4, 1] a row."""
+    return np.where(some_entries(x.shape, rates, rng), rng.uniform(0.4, 1, (len(x), 1)) * x, x)

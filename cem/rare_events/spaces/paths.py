@@ -13,6 +13,7 @@ from cem.families.categorical import heat_tables
 from cem.families.markov_path import MarkovPath, MarkovPathMixture
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
+from cem.rare_events.spaces.moves import Move
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,24 @@ class PathSpace:
     def slope(self, x: Array, y: Floats, /) -> Floats | None:
         """Return None: paths need no direction."""
         return None
+
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return none: paths do not walk; the scouts look."""
+        return []
+
+    def moves(self, inwards: bool, /) -> tuple[Move, ...]:
+        """Return none."""
+        return ()
+
+    def scouts(self) -> list[Family]:
+        """Return chains of which one move is likelier, more and less: paths with other ends than usual."""
+        table, found = self.path.probabilities, list[Family]()
+        for move in range(table.shape[1]):
+            for tilt in self.settings.path_tilts:
+                tilted = np.array(table)
+                tilted[:, move] *= np.exp(tilt)
+                found.append(self._one(_frequencies(tilted)))
+        return found
 
     def fit(self, x: Array, w: Floats, slope: Floats | None, rng: np.random.Generator, /) -> Family:
         """Fit with the shrinkage that predicts held-out paths best."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.settings import Settings
+from cem.rare_events.spaces.moves import Move
 
 
 class Space(Protocol):
@@ -47,3 +49,16 @@ class Space(Protocol):
 
     def slope(self, x: Array, y: Floats, /) -> Floats | None:
         """Return the direction in which `y` rises, shape ``(d,)``, where directions matter."""
+
+    def outside(self, log_probability: float, below: Array, rng: np.random.Generator, /) -> list[Array]:
+        """Return rows from far outside, ``(n, d)``, an array for each kind of them.
+
+        `log_probability` is that of the event, as far as it is known; `below`, shape ``(m, d)``, are rows of
+        the learning that missed it. None where walkers cannot move.
+        """
+
+    def moves(self, inwards: bool, /) -> Sequence[Move]:
+        """Return the moves that keep the nominal; `inwards`: also such as lead back to its middle."""
+
+    def scouts(self) -> Sequence[Family]:
+        """Return proposals that are drawn from before anything is measured, to see other ends."""
