@@ -82,7 +82,9 @@ def _plan(archive: Archive, target_cv: float) -> Plan:
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    doubt = found.doubt or contradiction(archive, found.tally.log_probability) or _endless(archive, found.samples)
+    doubt = (
+        found.doubt or contradiction(archive, found.tally.log_probability) or _endless(archive, found.samples)
+    )
     if doubt:
         status, message = Status.UNTRUSTED, doubt
     else:

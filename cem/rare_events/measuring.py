@@ -44,8 +44,8 @@ Measuring = Generator[Request, Batch, Measurement]
 def measure(archive: Archive, target_cv: float) -> Measuring:
     """Measure with a frozen proposal, again with a better one while in doubt, and look from outside.
 
-    Doubt is worked on until the budget ends: by `refits` proposals judged early, then by longer and longer
-    measurements.
+    Doubt about a probability is worked on until the budget ends: by `refits` proposals judged early, then by
+    longer and longer measurements. A quantile's may be about a mean that is none, and is left as it is.
     """
     settings, outlook = archive.settings, Outlook()
     yield from _scout(archive)
@@ -73,14 +73,12 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
                 known, attempt, rescues = _with(known, sight, settings), attempt + 1, 0
                 last = attempt + settings.refits
                 continue
-        if not found.doubt:
+        if not found.doubt or archive.probability is not None:
             return found
         attempt += 1
 
 
-def _attempt(
-    archive: Archive, parts: list[Family], target_cv: float, attempt: int, last: int
-) -> Measuring:
+def _attempt(archive: Archive, parts: list[Family], target_cv: float, attempt: int, last: int) -> Measuring:
     """Fit a proposal to all that is known, with further parts, freeze it, and measure."""
     pool = fitting_pool(archive)
     archive.aim(pool)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from cem.core.loop import Batch, Request, Rows
+from cem.core.loop import Batch, Request, Rows, State, Step
 from cem.families.base import Array, Family, Floats, Index, Mask
 from cem.rare_events.archive import Archive, mixture
 from cem.rare_events.importance import Tally
@@ -119,11 +119,20 @@ Looking = Generator[Request, Batch, Sight]
 
 def look(archive: Archive, outlook: Outlook, coverage: Coverage, rng: np.random.Generator) -> Looking:
     """Look for modes that a measurement lacks; the same points serve all looks of a run."""
-    settings = archive.settings
     outlook.looks += 1
     if outlook.hits is None:
         yield from _points(archive, outlook, coverage.log_probability, rng)
-    hits, kinds = outlook.hits, outlook.kinds
+    if outlook.hits is None:
+        return NOTHING
+    sight = yield from _walk_in(archive, outlook, coverage, rng)
+    shown = archive.space.nominal if coverage.proposal is None else coverage.proposal
+    yield Step(State(shown, level=archive.level, elites=len(outlook.hits)), "outside")
+    return sight
+
+
+def _walk_in(archive: Archive, outlook: Outlook, coverage: Coverage, rng: np.random.Generator) -> Looking:
+    """Walk from the most striking hits, and fit a part about the ends that are not covered."""
+    settings, hits, kinds = archive.settings, outlook.hits, outlook.kinds
     if hits is None or not len(hits):
         return NOTHING
     picked = _striking(hits, kinds, coverage, settings.walkers)

@@ -264,6 +264,8 @@ class Settings:
     """Most dimensions that a path counts for: many classes of states are visited little and shrink."""
     path_priors: tuple[float, ...] = (0.5, 5.0, 50.0)
     """Pseudo-moves per class tried beside infinitely many."""
+    path_chains: tuple[int, ...] = (2, 3)
+    """Numbers of chains in a mixture, tried beside one: an event may have several exits."""
     least_move: float = 1e-6
     """Least probability of a possible move in a fit."""
     path_inflation: float = 0.2

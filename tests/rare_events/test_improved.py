@@ -233,7 +233,7 @@ def test_improved_where_it_does_not_apply(change):
 def test_an_estimate_and_its_history():
     e = estimate(totals, PAIR, 10.0)
     assert e.status is cem.Status.TARGET_REACHED
-    assert set(e.history.stage) == {"open", "learn", "measure"}
+    assert set(e.history.stage) == {"open", "learn", "measure", "outside"}
     assert e.history.nfev[-1] == e.nfev
     assert len(e.history) == e.nit
     assert np.all(e.history.level[e.history.stage == "measure"] == 10)

@@ -44,27 +44,34 @@ def redraw(nominal: Nominal, dimension: int) -> Move:
 
 
 def some_entries(shape: tuple[int, ...], rates: Floats, rng: np.random.Generator) -> Mask:
-    """Return random subsets of the entries, ``(n, d)``, one of each row at the least."""
+    """Return random subsets of the entries, ``(n, d)``, at such rates, one of each row at the least.
+
+    Half of them are stretches of neighbours: what belongs together often stands together.
+    """
+    n, d = shape
     chosen = rng.random(shape) < rates[:, None]
+    runs = _stretches(np.maximum(1, np.rint(rates * d)), d, rng)
+    chosen = np.where(rng.random((n, 1)) < 0.5, runs, chosen)
     empty = np.flatnonzero(~chosen.any(axis=1))
-    chosen[empty, rng.integers(0, shape[1], empty.size)] = True
+    chosen[empty, rng.integers(0, d, empty.size)] = True
     return np.asarray(chosen)
 
 
 def subsets(n: int, d: int, rng: np.random.Generator) -> Mask:
     """Return `n` subsets of `d` positions, their sizes even in logarithm.
 
-    Half of them are intervals, and of all a quarter is everything.
+    Half of them are stretches of neighbours, and of all a quarter is everything.
     """
     rates = 2.0 ** -rng.uniform(0, max(np.log2(d / 2), 0.01), n)
-    chosen = rng.random((n, d)) < rates[:, None]
-    sizes = np.maximum(1, (rates * d).astype(int))
-    begins = (rng.random(n) * (d - sizes + 1)).astype(int)
-    at = np.arange(d)
-    runs = (at >= begins[:, None]) & (at < (begins + sizes)[:, None])
-    chosen[::2] = runs[::2]
+    chosen = some_entries((n, d), rates, rng)
     chosen[rng.random(n) < 0.25] = True
-    return np.asarray(chosen)
+    return chosen
+
+
+def _stretches(lengths: Floats, d: int, rng: np.random.Generator) -> Mask:
+    """Return a stretch of each length on a circle of `d` positions, ``(n, d)``."""
+    begins = rng.integers(0, d, len(lengths))
+    return np.asarray((np.arange(d) - begins[:, None]) % d < lengths[:, None])
 
 
 def set_far(x: Floats, sizes: Callable[[tuple[int, ...]], Floats], rng: np.random.Generator) -> Floats:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from cem.families.base import Array, Family, Floats
 from cem.families.categorical import heat_tables
 from cem.families.markov_path import MarkovPath, MarkovPathMixture
+from cem.families.mixture import maximize_likelihood
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
 from cem.rare_events.spaces.moves import Move
+from cem.rare_events.spaces.structures import spread_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +87,29 @@ class PathSpace:
         return found
 
     def fit(self, x: Array, w: Floats, slope: Floats | None, rng: np.random.Generator, /) -> Family:
-        """Fit with the shrinkage that predicts held-out paths best."""
+        """Fit the shrinkage, or the number of chains, that predicts held-out paths best."""
         priors = (np.inf, *self.settings.path_priors)
         fits = [Candidate("moves", partial(self._shrunk, prior), (1,)) for prior in priors]
-        return choose(fits, self.settings, x, w, rng)
+        chains = Candidate("chains", self._seeded, self.settings.path_chains)
+        return choose([*fits, chains], self.settings, x, w, rng)
+
+    def _seeded(self, x: Array, w: Floats, k: int, rng: np.random.Generator) -> MarkovPathMixture:
+        """Fit `k` chains by EM, seeded by the paths' shares of moves: a chain for each kind of end."""
+        counts, nominal = self.path.counts(x), self.path.probabilities
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        seeds = spread_out(shares, w, k, rng, self.settings.seeding_trials)
+        gaps = np.array([((shares - seed) ** 2).sum(axis=1) for seed in seeds]).T
+        nearest = (gaps == gaps.min(axis=1, keepdims=True)) * 1.0
+
+        def refit(rows: Array, r: Floats, mass: Floats) -> MarkovPathMixture:
+            kept = (mass > 1) | (mass == mass.max())
+            moves = (r[:, kept].T @ rows).reshape(-1, *nominal.shape) + self.settings.path_priors[0] * nominal
+            return MarkovPathMixture(self.path, mass[kept], self._possible(_frequencies(moves)))
+
+        r = nearest * (w / nearest.sum(axis=1))[:, None]
+        first = refit(counts, r, r.sum(axis=0))
+        rounds, gain = self.settings.discrete_rounds, self.settings.gain * float(w.sum())
+        return maximize_likelihood(first, counts, w, refit, rounds, gain)
 
     def _shrunk(self, prior: float, x: Array, w: Floats, k: int, rng: np.random.Generator) -> Family:
         """Fit each class with `prior` pseudo-moves of all classes like it; infinitely many: only these."""
@@ -98,9 +119,12 @@ class PathSpace:
         np.add.at(sums, self._kinds, counts)
         alike = _frequencies(sums[self._kinds] + 0.5 * nominal)
         table = alike if np.isinf(prior) else _frequencies(counts + prior * alike)
-        return self._one(
-            _frequencies(np.where(nominal > 0, np.maximum(table, self.settings.least_move), 0.0))
-        )
+        return self._one(self._possible(table))
+
+    def _possible(self, table: Floats) -> Floats:
+        """Return a table whose possible moves all have a probability, and no other has."""
+        least = np.maximum(table, self.settings.least_move)
+        return _frequencies(np.where(self.path.probabilities > 0, least, 0.0))
 
     @cached_property
     def _kinds(self) -> NDArray[np.intp]:
