@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import math
 import os
 import re
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from problems.numbers import EXACT
 
+_GZIP = b"\x1f\x8b"  # how a compressed file begins (RFC 1952)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
 LARGEST = sys.float_info.max
 _SHOWN = 40  # letters of a word or line, in messages
@@ -18,14 +22,47 @@ MOST_UNUSED = 2**24  # vertices or variables that a header may promise beyond wh
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:
-    """Return the lines of a text file; what is no UTF-8 is replaced.
+    """Return the lines of a text file, which gzip may have compressed; what is no UTF-8 is replaced.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read, or was compressed and is damaged.
     """
-    return Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    content = Path(path).read_bytes()
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+            raise OSError(f"{path}: the file is damaged: {fault}") from None
+    return content.decode("utf-8-sig", errors="replace").splitlines()
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without its suffix, and without gzip's."""
+    return Path(path.name.removesuffix(".gz")).stem
+
+
+def read_best_known(table: Path) -> dict[str, float]:
+    """Read a CSV file with a column ``instance`` and one ``best_known`` or ``optimum``.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or a column is missing or holds no numbers.
+    """
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = csv.DictReader(lines)
+        columns = rows.fieldnames or []
+        value = next((name for name in ("best_known", "optimum") if name in columns), None)
+        if value is None or "instance" not in columns:
+            raise ValueError(
+                f"{table}: expected columns instance and best_known or optimum, found {', '.join(columns)}"
+            )
+        try:
+            return {row["instance"]: float(row[value]) for row in rows}
+        except (TypeError, ValueError):
+            raise ValueError(f"{table}, line {rows.line_num}: the value is not a number") from None
 
 
 def cut(text: str) -> str:

@@ -12,7 +12,7 @@ from scipy import special, stats
 import cem
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Step
-from problems.maxcut.readers import read_best_known
+from problems.reading import read_best_known
 
 # --- the same, bit for bit ------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from cem.families.base import Floats, Index
 from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem
-from problems.reading import Words, read_lines
+from problems.reading import Words, read_lines, stem
 
 MOST_TIMES = 2**24  # of a random instance
 
@@ -124,7 +124,7 @@ class FlowShop(OrderProblem):
             place += machines + 1
         times = [values[i * n : (i + 1) * n] for i in range(machines)]
         try:
-            return cls(times, optimum, name or f"{Path(path).stem}-{number}")
+            return cls(times, optimum, name or f"{stem(Path(path))}-{number}")
         except ValueError as fault:
             raise ValueError(f"{path}: {fault}") from None
 

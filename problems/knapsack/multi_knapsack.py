@@ -123,7 +123,7 @@ class MultiKnapsack(BinaryProblem):
         Beasley (1990), "OR-Library: distributing test problems by electronic mail", JORS 41(11).
         """
         values, weights, capacities, optimum = read_problem(Path(path), number)
-        name = f"{Path(path).name.removesuffix('.txt')}-{number}"
+        name = f"{Path(path).name.removesuffix('.gz').removesuffix('.txt')}-{number}"
         try:
             return cls(values, weights, capacities, optimum or None, name)
         except ValueError as fault:

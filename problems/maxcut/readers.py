@@ -1,15 +1,16 @@
-"""The text format of rudy, Gset and BiqMac: a header ``n m``, then `m` lines ``i j weight``."""
+"""Graph files: rudy's ``n m`` and lines ``i j weight`` (Gset, BiqMac), DIMACS's, and MatrixMarket's."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from cem.families.base import Floats, Index
+from problems.matrix_market import BANNER, read_matrix
 from problems.numbers import EXACT, check_whole_sum, read_numbers
 from problems.reading import MOST_UNUSED, cut, parse_number, parse_whole, read_lines, show
 
@@ -43,12 +44,63 @@ def read_graph(path: str | os.PathLike[str]) -> tuple[int, Index, Floats]:
     """
     source = Path(path)
     lines = read_lines(source)
+    if lines and lines[0].startswith(BANNER):
+        return _from_matrix(source, lines)
+    if (first := next((words for line in lines if (words := _words(line))), [])) and first[0] == "p":
+        return _from_dimacs(source, lines)
     header, n, m = _header(source, lines)
     body = lines[header:]
     table = _in_bulk(body, n, m)
     if table is not None:
         return n, table[:, :2].astype(np.int64) - 1, table[:, 2].copy()
     edges, weights = _line_by_line(source, body, header, n, m)
+    return n, edges - 1, weights
+
+
+def graph_name(path: Path) -> str:
+    """Return what a graph is called by its file."""
+    name = path.name.removesuffix(".gz")
+    suffix = next((each for each in (".txt", ".mtx", ".col") if name.endswith(each)), "")
+    return name.removesuffix(suffix)
+
+
+def _from_matrix(source: Path, lines: list[str]) -> tuple[int, Index, Floats]:
+    """Take the weights of a MatrixMarket file."""
+    matrix, _ = read_matrix(source, lines)
+    upper, lower = sparse.triu(matrix, k=1).tocsr(), sparse.tril(matrix, k=-1).T.tocsr()
+    if matrix.diagonal().any():
+        k = int(np.flatnonzero(matrix.diagonal())[0]) + 1
+        raise ValueError(f"{source}: the entry {k} {k} is a self-loop; it can never be cut, remove it")
+    if upper.nnz and lower.nnz and (upper != lower).nnz:
+        raise ValueError(f"{source}: the matrix is neither symmetric nor one half of a symmetric one")
+    half = (upper if upper.nnz else lower).tocoo()
+    weights, _ = read_numbers("weights", half.data)
+    return matrix.shape[0], np.column_stack((half.row, half.col)).astype(np.int64), weights
+
+
+def _from_dimacs(source: Path, lines: list[str]) -> tuple[int, Index, Floats]:
+    """Turn ``p edge n m`` and ``e i j`` into what rudy writes, and read that line by line."""
+    n = m = 0
+    plain: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+    for number, line in enumerate(lines, start=1):
+        words = _words(line)
+        if words and words[0] == "p":
+            sizes = [parse_whole(word) for word in words[2:]]
+            if n or len(words) != 4 or words[1] not in ("edge", "col") or None in sizes:
+                raise ValueError(f"{source}, line {number}: expected one 'p edge n m', found {show(line)}")
+            n, m = (size for size in sizes if size is not None)
+            if not 1 <= n <= MOST_UNUSED + 2 * len(lines) or m < 0:
+                raise ValueError(f"{source}, line {number}: no file of this length is {show(line.strip())}")
+            words = []
+        elif words and words[0] != "e":
+            raise ValueError(f"{source}, line {number}: expected 'e i j', found {show(line.strip())}")
+        i_j, back = tuple(words[1:]), (*reversed(words[1:3]), *words[3:])
+        plain.append("" if back in seen and i_j not in seen else " ".join(i_j))
+        seen.add(i_j)
+    edges, weights = _line_by_line(source, plain, 0, n, sum(map(bool, plain)))
+    if m not in (len(edges), sum(line.lstrip().startswith("e") for line in lines)):
+        raise ValueError(f"{source}: {len(edges)} edges, but the header promises {m}")
     return n, edges - 1, weights
 
 
@@ -164,25 +216,3 @@ def _edge(words: list[str], n: int) -> tuple[int, int, int | float]:
     if not math.isfinite(weight):
         raise ValueError(f"the weight {cut(words[2])} is not finite")
     return int(i), int(j), weight
-
-
-def read_best_known(table: Path) -> dict[str, float]:
-    """Read a CSV file with a column ``instance`` and one ``best_known`` or ``optimum``.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it cannot be read, or a column is missing or holds no numbers.
-    """
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = csv.DictReader(lines)
-        columns = rows.fieldnames or []
-        value = next((name for name in ("best_known", "optimum") if name in columns), None)
-        if value is None or "instance" not in columns:
-            raise ValueError(
-                f"{table}: expected columns instance and best_known or optimum, found {', '.join(columns)}"
-            )
-        try:
-            return {row["instance"]: float(row[value]) for row in rows}
-        except (TypeError, ValueError):
-            raise ValueError(f"{table}, line {rows.line_num}: the value is not a number") from None

@@ -17,7 +17,7 @@ from problems.frozen import Seed
 from problems.maxcut import generators
 from problems.maxcut.conversions import edges_from_ising, edges_from_qubo
 from problems.maxcut.edges import check_edges, check_size, check_weights, merge
-from problems.maxcut.readers import read_graph
+from problems.maxcut.readers import graph_name, read_graph
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -79,11 +79,13 @@ class WeightedGraph(BinaryProblem):
     def from_file(
         cls, path: str | os.PathLike[str], *, optimum: float | None = None, name: str | None = None
     ) -> Self:
-        """Read a graph in the text format of rudy, Gset and BiqMac.
+        """Read a graph in the text format of rudy, Gset and BiqMac, in DIMACS's, or as a MatrixMarket file.
 
-        The first line is ``n m``; each of the `m` lines after it is ``i j weight``, or ``i j`` for weight 1.
-        Blank lines, lines starting with ``c`` and what follows a ``#`` are ignored. The file counts vertices
-        from 1: its vertex `k` is ``k-1`` here.
+        In rudy's, the first line is ``n m``; each of the `m` lines after it is ``i j weight``, or ``i j`` for
+        weight 1. Blank lines, lines starting with ``c`` and what follows a ``#`` are ignored. In DIMACS's,
+        the first is ``p edge n m``, and the others begin with ``e``; an edge may be there in both directions.
+        A MatrixMarket file holds a matrix of weights, symmetric or one half of it. All count vertices from 1:
+        vertex `k` is ``k-1`` here. A file may be compressed with gzip.
 
         Parameters
         ----------
@@ -92,7 +94,7 @@ class WeightedGraph(BinaryProblem):
         optimum : float, optional
             As for `MaxCut`.
         name : str, optional
-            As for `MaxCut`; the file's name without ``.txt`` by default.
+            As for `MaxCut`; by default the file's name without ``.gz`` and ``.txt``, ``.mtx`` or ``.col``.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class WeightedGraph(BinaryProblem):
             The message names the file and the line.
         """
         n, edges, weights = read_graph(path)
-        return cls(n, edges, weights, optimum, name or Path(path).name.removesuffix(".txt"))
+        return cls(n, edges, weights, optimum, name or graph_name(Path(path)))
 
     @classmethod
     def from_networkx(

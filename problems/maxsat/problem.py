@@ -20,6 +20,7 @@ from problems.frozen import Seed
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
+from problems.reading import stem
 
 _BLOCK_ENTRIES = 2**22  # of candidates times clauses, evaluated at once
 _STEPS = 2  # a variable
@@ -121,7 +122,7 @@ class MaxSAT(BinaryProblem):
         """
         n, clauses, weights, hard = read_formula(Path(path))
         try:
-            return cls(n, clauses, weights, optimum, name or Path(path).stem, hard)
+            return cls(n, clauses, weights, optimum, name or stem(Path(path)), hard)
         except ValueError as fault:
             raise ValueError(f"{path}: {fault}") from None
 

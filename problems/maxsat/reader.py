@@ -124,7 +124,7 @@ def _header(
             top = numbers[2] if len(numbers) == 3 else math.inf
             return _Header(numbers[0], numbers[1], kind == "wcnf", top), _chain(begun, follow)
         word = " ".join(found)
-    elif source.suffix == ".wcnf" and word:
+    elif source.name.removesuffix(".gz").endswith(".wcnf") and word:
         return _Header(None, None, True), _chain([(number, word)], follow)
     raise ValueError(
         f"{source}, line {number}: expected the header 'p cnf n m' or 'p wcnf n m top' with n of 1 or more, "

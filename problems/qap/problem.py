@@ -13,7 +13,7 @@ from cem.families.base import Floats, Index
 from problems.frozen import Seed
 from problems.numbers import EXACT, check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_square
-from problems.reading import Words, read_lines
+from problems.reading import Words, read_lines, stem
 
 MOST_FACILITIES = 4096  # of a random instance
 _BLOCK_ENTRIES = 2**20  # of permuted matrices, evaluated at once
@@ -119,7 +119,7 @@ class QAP(OrderProblem):
                 [first[k : k + n] for k in rows],
                 [second[k : k + n] for k in rows],
                 optimum,
-                name or Path(path).stem,
+                name or stem(Path(path)),
             )
         except ValueError as fault:
             raise ValueError(f"{path}: {fault}") from None

@@ -16,6 +16,7 @@ from cem.updates import EliteArchive
 from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_square
+from problems.reading import stem
 from problems.tsp import moves
 from problems.tsp.distances import euclidean
 from problems.tsp.reader import MOST_CITIES, read_instance
@@ -119,7 +120,7 @@ class TSP(OrderProblem):
         Reinelt (1991), "TSPLIB: a traveling salesman problem library", ORSA Journal on Computing 3(4).
         """
         read = read_instance(path)
-        own = read.name.removesuffix(".tsp") or Path(path).stem
+        own = read.name.removesuffix(".tsp") or stem(Path(path))
         try:
             return cls(read.distances, optimum, name or own, read.points)
         except ValueError as fault:

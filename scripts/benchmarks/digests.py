@@ -31,6 +31,7 @@ import numpy as np
 from digest_cases import CASES
 
 import cem
+from problems.command import carry_out
 
 COLUMNS = ("level", "best", "mean", "elites", "entropy", "nfev", "nan_count")
 NUMBERS = (
@@ -193,4 +194,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    carry_out(main)

@@ -25,6 +25,7 @@ from scipy.optimize import LinearConstraint
 
 import cem
 from cem.checkpoint.journal import Journal
+from problems.command import carry_out
 from problems.maxcut import MaxCut
 
 SECONDS = 5e-4  # of an evaluation
@@ -285,4 +286,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 import cem
+from problems.command import carry_out
 
 N = 1000
 
@@ -109,4 +110,4 @@ def import_seconds(repeats: int = 7) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

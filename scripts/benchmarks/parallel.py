@@ -20,6 +20,7 @@ from cem.core.sampling import Recipe
 from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective
 from cem.families.base import Array
+from problems.command import carry_out
 
 
 def first_entry(x: Array) -> float:
@@ -113,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 import cem
 from cem.core.loop import Batch, State
+from problems.command import carry_out
 from problems.continuous import rastrigin
 
 Times = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -198,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -1,5 +1,7 @@
 """Graph files: read back, written in other ways, and every fault named with its line."""
 
+import gzip
+
 import numpy as np
 import pytest
 from helpers import public_instances
@@ -98,3 +100,71 @@ def test_files_of_public_collections(file, best):
     assert problem(X).max() < problem.optimum
     first, second = X[0][table[:, :2].astype(int).T - 1]
     assert problem.cut_value(X[0]) == table[first != second, 2].sum()
+
+
+# --- other formats ----------------------------------------------------------------------------------
+
+TRIANGLE = [[0, 1], [0, 2], [1, 2]]
+MATRIX = "%%MatrixMarket matrix coordinate {} {}\n% a comment\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("c three\np edge 3 3\ne 1 2\ne 3 1\ne 2 3\n", [1, 1, 1]),
+        ("p col 3 6\ne 1 2\ne 2 1\ne 1 3\ne 3 1\ne 2 3\ne 3 2\n", [1, 1, 1]),
+        ("p edge 3 3\ne 1 2 2.5\ne 2 1 2.5\ne 1 3 -1\ne 2 3 4\n", [2.5, -1, 4]),
+        (MATRIX.format("real", "symmetric") + "3 3 3\n2 1 2.5\n3 1 -1\n3 2 4\n", [2.5, -1, 4]),
+        (MATRIX.format("integer", "general") + "3 3 3\n1 2 2\n1 3 -1\n2 3 4\n", [2, -1, 4]),
+        (
+            MATRIX.format("integer", "general") + "3 3 6\n1 2 2\n1 3 -1\n2 3 4\n2 1 2\n3 1 -1\n3 2 4\n",
+            [2, -1, 4],
+        ),
+        (MATRIX.format("pattern", "symmetric") + "3 3 3\n2 1\n3 1\n3 2\n", [1, 1, 1]),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_other_formats(text, weights, zipped, tmp_path):
+    file = tmp_path / ("triangle.mtx.gz" if zipped else "triangle.col")
+    file.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
+    graph = MaxCut.from_file(file)
+    assert (graph.n, graph.name) == (3, "triangle")
+    assert graph.edges.tolist() == TRIANGLE
+    assert graph.weights.tolist() == weights
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("p edge 3\ne 1 2\n", "line 1: expected one 'p edge n m'"),
+        ("p edge 3 1\np edge 3 1\n", "line 2: expected one 'p edge n m'"),
+        ("p edge 3 1\na 1 2\n", "line 2: expected 'e i j'"),
+        ("p edge 3 1\ne 1 4\n", "line 2: 4 is not a vertex"),
+        ("p edge 3 1\ne 2 2\n", "line 2: the edge 2 2 is a self-loop"),
+        ("p edge 3 2\ne 1 2\ne 1 2\n", "line 3: the edge 1 2 was given on line 2"),
+        ("p edge 3 2\ne 1 2 5\ne 2 1 6\n", "line 3: the edge 2 1 was given on line 2"),
+        ("p edge 3 5\ne 1 2\n", "1 edges, but the header promises 5"),
+        (f"p edge {2**40} 1\ne 1 2\n", "line 1: "),
+        (MATRIX.format("complex", "general") + "1 1 0\n", "line 1: expected"),
+        (MATRIX.format("real", "skew-symmetric") + "2 2 1\n2 1 1\n", "general or symmetric, not skew"),
+        (MATRIX.format("real", "general") + "2 3 1\n2 1 1\n", "square matrix, found 2 by 3"),
+        (MATRIX.format("real", "general") + "2 2 1\n2 2 1\n", "the entry 2 2 is a self-loop"),
+        (MATRIX.format("real", "general") + "2 2 2\n2 1 1\n1 2 3\n", "neither symmetric nor one half"),
+        (MATRIX.format("real", "general") + "2 2 2\n2 1 1\n", "."),
+        (MATRIX.format("real", "general") + "2 2 1\n2 1 nought\n", "."),
+    ],
+)
+def test_faults_of_other_formats(text, message, tmp_path):
+    file = tmp_path / "bad"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        MaxCut.from_file(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_damaged_gzip_file(tmp_path):
+    file = tmp_path / "bad.gz"
+    for content in (gzip.compress(b"3 0\n")[:-6], gzip.compress(b"3 0\n")[:8] + b"xxxxxxxx"):
+        file.write_bytes(content)
+        with pytest.raises(OSError, match=r"bad\.gz: the file is damaged"):
+            MaxCut.from_file(file)

@@ -205,3 +205,47 @@ def test_it_is_frozen_and_pickles_and_shows_itself():
 def test_bad_input_is_explained(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+# --- dictionaries and files -------------------------------------------------------------------------
+
+
+def test_dictionaries():
+    problem = QUBO.from_dict({("a", "b"): 1, ("b", "a"): 2, "a": -4, ("c", "c"): 0.5}, offset=1)
+    assert problem.variables == ("a", "b", "c")
+    every = np.array(list(itertools.product((0, 1), repeat=3)))
+    a, b, c = every.T
+    np.testing.assert_array_equal(problem(every), 3 * a * b - 4 * a + 0.5 * c + 1)
+    r = cem.optimize(problem, rng=1)
+    assert r.fun == -3
+    assert problem.named(r.x) == {"a": 1, "b": 0, "c": 0}
+    assert QUBO([[1]]).named([1]) == {0: 1}
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "error", "message"),
+    [
+        ({}, ValueError, "at least one variable"),
+        ({"a": "x"}, TypeError, "real numbers"),
+        ({"a": np.inf}, ValueError, "not finite"),
+    ],
+)
+def test_dictionaries_that_are_none(coefficients, error, message):
+    with pytest.raises(error, match=message):
+        QUBO.from_dict(coefficients)
+
+
+def test_names_of_variables_are_checked():
+    with pytest.raises(ValueError, match="variables must be 2 different names"):
+        QUBO([[1, 0], [0, 1]], variables=("a", "a"))
+
+
+def test_matrix_market_files(tmp_path):
+    file = tmp_path / "pair.mtx"
+    file.write_text("%%MatrixMarket matrix coordinate real symmetric\n2 2 2\n1 1 -1\n2 1 1.5\n")
+    problem = QUBO.from_file(file)
+    assert problem.name == "pair"
+    assert problem([[1, 0], [0, 1], [1, 1]]).tolist() == [-1, 0, 2]
+    file.write_text("2 2\n1 1 -1\n")
+    with pytest.raises(ValueError, match=r"pair\.mtx, line 1: expected '%%MatrixMarket"):
+        QUBO.from_file(file)

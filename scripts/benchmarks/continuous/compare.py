@@ -28,6 +28,8 @@ from costs import LARGE, large, overhead
 from measures import plot, report
 from solvers import SOLVERS, solve
 
+from problems.command import carry_out
+
 TUNED = range(11, 16)  # instances that settings were chosen on
 LOOKED_AT = range(51, 54)  # instances that were looked at while they were
 ALLOWED = range(1, 61)
@@ -132,4 +134,4 @@ def bbob(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

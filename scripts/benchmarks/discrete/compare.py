@@ -21,6 +21,8 @@ from order_problems import ORDERS, order_instances
 from searches import SEARCHES, Counted, Moves, OrderMoves, Spent, StringMoves
 from string_problems import CLASSES, instances
 
+from problems.command import carry_out
+
 TARGETS = np.r_[10.0 ** -np.linspace(0.1, 3, 30), 0.0]
 
 
@@ -120,4 +122,4 @@ def cell(values: list[tuple[float, ...]], gaps_only: bool) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

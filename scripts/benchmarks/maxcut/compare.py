@@ -26,8 +26,9 @@ import numpy as np
 from kernels import floors, growth, kernel
 from solvers import SOLVERS, Run, Solver, present
 
+from problems.command import carry_out
 from problems.maxcut import MaxCut
-from problems.maxcut.readers import read_best_known
+from problems.reading import read_best_known
 
 
 def main() -> None:
@@ -154,4 +155,4 @@ def summarise(
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from problems.command import carry_out
 from problems.maxcut import MaxCut
 from problems.maxcut.search import dense_sweeps, numpy_engine, sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
@@ -122,4 +123,4 @@ def sweep_seconds(layout: Any) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -20,6 +20,7 @@ import numpy as np
 
 import cem
 from cem.updates import EliteArchive
+from problems.command import carry_out
 from problems.maxcut import MaxCut
 from problems.maxcut.search import improvement
 
@@ -127,4 +128,4 @@ VARIANTS: dict[str, Variant] = {
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

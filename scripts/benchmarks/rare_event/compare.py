@@ -27,6 +27,7 @@ from trials import HEADING, Timed, Trial, row, summarise, trial
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import resolve_inputs
+from problems.command import carry_out
 from problems.rare_event import RareEventProblem, suite
 
 MOST_CALLS = 300_000
@@ -299,4 +300,4 @@ def gain(by: dict[str, list[Trial]]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

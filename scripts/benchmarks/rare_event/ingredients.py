@@ -21,6 +21,7 @@ import tuning
 from trials import Trial, summarise, trial
 
 from cem.rare_events.settings import DEFAULT, STRUCTURES, Settings
+from problems.command import carry_out
 
 WHOLE = "nothing"
 HARDLY = 1e-12
@@ -176,4 +177,4 @@ def middle(values: dict[str, float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out(main)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,7 +16,8 @@ from scipy import sparse
 from cem.families import Bernoulli, BernoulliTree
 from cem.families.base import Array, Floats
 from cem.updates import EliteArchive
-from problems.binary import BinaryProblem
+from problems.binary import BinaryProblem, check_rows
+from problems.matrix_market import read_matrix
 from problems.maxcut import MaxCut
 from problems.maxcut.conversions import (
     Matrix,
@@ -25,7 +29,8 @@ from problems.maxcut.conversions import (
     to_sides,
     to_variables,
 )
-from problems.numbers import check_finite_sum, check_whole_sum
+from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
+from problems.reading import read_lines, stem
 
 _BLOCK_ENTRIES = 2**20  # of candidates, evaluated at once
 
@@ -55,6 +60,8 @@ class QUBO(BinaryProblem):
         The least value (with the offset), where it is known.
     name : str, optional
         What to call the problem in reports.
+    variables : tuple of hashable, length n, optional
+        The variables' own names, as `named` returns them; None for ``0 … n-1``.
 
     Raises
     ------
@@ -87,6 +94,7 @@ class QUBO(BinaryProblem):
     offset: float = 0.0
     optimum: float | None = None
     name: str = "qubo"
+    variables: tuple[Hashable, ...] | None = None
     n: int = field(init=False)
 
     maximize: ClassVar[bool] = False
@@ -99,6 +107,8 @@ class QUBO(BinaryProblem):
             numbers = (part for part, is_whole in ((c, whole_c), (offset, whole_offset)) if is_whole)
             check_whole_sum("the entries of Q, c and the offset", matrix.data, *numbers)
         check_finite_sum("the entries of Q, c and the offset", *[matrix.data, c] * 4, offset)
+        if self.variables is not None and len(set(self.variables)) != len(c):
+            raise ValueError(f"variables must be {len(c)} different names, got {self.variables!r}")
         matrix.data.flags.writeable = False
         Q = matrix if sparse.issparse(self.Q) else matrix.toarray()
         self._keep(Q=Q, c=c, offset=float(offset[0]), n=len(c))
@@ -138,6 +148,91 @@ class QUBO(BinaryProblem):
         times = pairs * 4.0
         Q = times if sparse.issparse(J) else times.toarray()
         return cls(Q, 2 * fields_ - 2 * at_each, offset + constant, optimum, name)
+
+    @classmethod
+    def from_dict(
+        cls,
+        coefficients: Mapping[Any, float],
+        offset: float = 0.0,
+        *,
+        optimum: float | None = None,
+        name: str = "qubo",
+    ) -> QUBO:
+        """Make the problem of a dictionary of coefficients, as dimod and its like write them.
+
+        Parameters
+        ----------
+        coefficients : mapping
+            From pairs of variables to numbers: ``{("a", "b"): 2.0, ("a", "a"): -1.0}``. A key that is no
+            pair is a variable that counts by itself: ``{"a": -1.0}``. Pairs in either order add up.
+        offset, optimum, name
+            As for the class.
+
+        Returns
+        -------
+        QUBO
+            Its `variables` are the names in the order of their first appearance, and `named` maps a
+            candidate to them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for the class.
+
+        Examples
+        --------
+        >>> problem = QUBO.from_dict({("a", "a"): -1, ("b", "b"): -1, ("a", "b"): 2})
+        >>> problem.variables, problem([[1, 0], [1, 1]]).tolist()
+        (('a', 'b'), [-1.0, 0.0])
+        >>> problem.named([1, 0])
+        {'a': 1, 'b': 0}
+        """
+        pairs = [key if isinstance(key, tuple) and len(key) == 2 else (key, key) for key in coefficients]
+        number = {each: k for k, each in enumerate(dict.fromkeys(each for pair in pairs for each in pair))}
+        if not number:
+            raise ValueError("coefficients must name at least one variable, got none")
+        values: Any = list(coefficients.values())
+        at = ([number[first] for first, _ in pairs], [number[second] for _, second in pairs])
+        Q = sparse.coo_array((read_numbers("coefficients", values)[0], at), shape=(len(number),) * 2)
+        return cls(sparse.csr_array(Q), None, offset, optimum, name, tuple(number))
+
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], *, optimum: float | None = None, name: str | None = None
+    ) -> QUBO:
+        """Read `Q` from a MatrixMarket file, which may be compressed with gzip.
+
+        A file that says ``symmetric`` gives one half of a matrix that has two: a pair in it counts twice.
+
+        Parameters
+        ----------
+        path : path-like
+        optimum : float, optional
+            As for the class.
+        name : str, optional
+            As for the class; the file's name without its suffix by default.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it holds no square real matrix; the message names the file.
+        """
+        source = Path(path)
+        matrix, _ = read_matrix(source, read_lines(source))
+        return cls(matrix, None, 0.0, optimum, name or stem(source))
+
+    def named(self, x: ArrayLike) -> dict[Hashable, int]:
+        """Return a candidate, shape ``(n,)``, by the names of its variables.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no row of `n` zeros and ones.
+        """
+        row = check_rows(x, self.n, (1,))
+        return dict(zip(self.variables or range(self.n), row.tolist(), strict=True))
 
     # --- as other problems --------------------------------------------------------------------------
 

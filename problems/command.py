@@ -1,0 +1,105 @@
+"""What command lines have in common: how they are asked, how they print, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+import cem
+
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended: 128 and the number of the signal
+
+
+def make_parser(prog: str | None, description: str | None, runs: int, seconds: float | None) -> Any:
+    """Return a parser of what all commands take: seed, runs, time, jobs, and whether to print JSON.
+
+    Parameters
+    ----------
+    prog, description : str, optional
+    runs : int
+        How many there are by default.
+    seconds : float, optional
+        How long one takes at most by default; None for as long as it takes.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    limit = "none" if seconds is None else f"{seconds:g}"
+    parser.add_argument("--seed", type=int, default=1, help="of the first run; the others' follow on (1)")
+    parser.add_argument("--runs", type=positive(int), default=runs, help=f"of each ({runs})")
+    parser.add_argument("--max-time", type=positive(float), default=seconds, help=f"seconds a run ({limit})")
+    parser.add_argument("--jobs", type=int, default=1, help="parallel evaluations (1)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """Return a reader of positive numbers, for a parser."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError(text)
+        return value
+
+    number.__name__ = f"positive {kind.__name__}"
+    return number
+
+
+def carry_out(main: Callable[[], int | None]) -> NoReturn:
+    """Run a command and leave Python: without a traceback where Ctrl-C ends it or an extra is missing."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201 - a command's answer
+        sys.exit(INTERRUPTED)
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; arrays as lists, and numbers that JSON does not know as null."""
+    print(json.dumps(_plain(value), indent=2))  # noqa: T201
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, heading: bool) -> None:
+    """Print rows under the names of their columns, each with a format whose width the heading shares."""
+    if heading:
+        print("".join(_heading(name, form) for name, form in columns.items()))  # noqa: T201
+    for row in rows:
+        print("".join(_cell(row.get(name), form) for name, form in columns.items()), flush=True)  # noqa: T201
+
+
+def interrupted(results: Sequence[Any]) -> bool:
+    """Whether the last one was ended by Ctrl-C."""
+    return bool(results) and results[-1].status is cem.Status.INTERRUPTED
+
+
+def _width(form: str) -> str:
+    return form.partition(".")[0].replace(",", "")
+
+
+def _heading(name: str, form: str) -> str:
+    return f"{name:{_width(form) if form[0] in '<>' else '>' + _width(form)}}"
+
+
+def _cell(value: Any, form: str) -> str:
+    if value is None:
+        return f"{'–':>{_width(form).strip('<>')}}"
+    return f"{value:{form}}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
