@@ -20,7 +20,9 @@ from cem.rare_events.importance import Finding, pareto_shape
 from cem.rare_events.improved import probability_plan
 from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
-from cem.rare_events.working_space import Inputs, resolve_inputs
+from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.surrogate.plan import FEW_EVALUATIONS, MOST_DIMENSIONS, surrogate_plan
+from cem.rare_events.working_space import Inputs, discrete, resolve_inputs
 from cem.running.driver import Driver, Served
 from cem.running.keywords import explain_keywords
 from cem.running.reporting import Progress, raise_failure
@@ -30,6 +32,7 @@ from cem.running.session import Session
 
 DEFAULT_EVALUATIONS = 1_000_000
 POPULATION = 1000
+METHODS = ("auto", "improved", "surrogate", "multilevel")
 MOST_SHARE = 0.1
 ASK_FOR_TAIL = (
     "the event counted is performance(x) >= level, which is the rule; for performance(x) <= level give "
@@ -79,11 +82,14 @@ def estimate_probability(
         The event is ``performance(x) >= level``.
     tail : {"upper", "lower"}
         "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
-    method : {"auto", "improved", "multilevel"}
+    method : {"auto", "improved", "surrogate", "multilevel"}
         "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
         and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
         `Categorical` or `MarkovPath`, scipy.stats marginals and `JointInputs`, unless a `family` is given,
-        and "multilevel" otherwise. A `cem.rare_events.settings.Settings` is "improved" so set.
+        and "multilevel" otherwise. "surrogate" is for performances that take long: a Gaussian process guides,
+        true evaluations correct it, and a smooth performance takes one or two hundred of them; inputs must
+        be of standard-normal space. "auto" is it where `max_evaluations` is below 3,000, with up to 20
+        inputs and no `pass_rng`. A `cem.rare_events.settings.Settings` is "improved" so set.
     family : family, optional
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
@@ -117,7 +123,9 @@ resume, rng
     Rubinstein & Kroese (2004), "The Cross-Entropy Method", Springer; De Boer, Kroese, Mannor & Rubinstein
     (2005), "A Tutorial on the Cross-Entropy Method", Annals of Operations Research 134, Section 2;
     Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
-    mixture model", Reliability Engineering & System Safety 191.
+    mixture model", Reliability Engineering & System Safety 191; Dubourg, Sudret & Deheeger (2013),
+    "Metamodel-based importance sampling for structural reliability analysis", Probabilistic Engineering
+    Mechanics 33.
 
     Examples
     --------
@@ -143,7 +151,7 @@ resume, rng
     check_policy(nan_policy)
     truth("vectorized", vectorized)
     truth("pass_rng", pass_rng)
-    source, plan = _chosen(method, inputs, family)
+    source, plan = _chosen(method, inputs, family, max_evaluations, pass_rng)
     upper = tail == "upper"
     threshold = _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
@@ -173,7 +181,9 @@ def found(served: Served[T]) -> T:
 Plan = Callable[[float, float], Generator[Request, Batch, Finding]]
 
 
-def _chosen(method: str | Settings, inputs: Any, family: Family | None) -> tuple[Inputs, Plan]:
+def _chosen(
+    method: str | Settings, inputs: Any, family: Family | None, most: int | None, pass_rng: bool
+) -> tuple[Inputs, Plan]:
     """Give where to sample, and the plan of the method: ``plan(level, target_cv)``.
 
     Raises
@@ -182,10 +192,21 @@ def _chosen(method: str | Settings, inputs: Any, family: Family | None) -> tuple
         For a method that there is not, or that the inputs do not suit.
     """
     settings = method if isinstance(method, Settings) else DEFAULT
-    if not isinstance(method, Settings) and method not in ("auto", "improved", "multilevel"):
-        raise ValueError(f'method must be "auto", "improved" or "multilevel", got {method!r}.')
+    if not isinstance(method, Settings) and method not in METHODS:
+        raise ValueError(f'method must be {", ".join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, got {method!r}.')
     source = resolve_inputs(inputs, family, own=method == "multilevel", settings=settings)
     space = source.space
+    few = method == "auto" and most is not None and most < FEW_EVALUATIONS and not pass_rng
+    if method == "surrogate" and (pass_rng or not isinstance(space, NormalSpace)):
+        raise ValueError(
+            'method="surrogate" takes inputs that are Gaussian, Exponential, Gamma, scipy.stats marginals or '
+            'JointInputs, no family= and no pass_rng=True; "auto" takes any.'
+        )
+    if isinstance(space, NormalSpace) and (
+        method == "surrogate" or (few and space.dimension <= MOST_DIMENSIONS and not discrete(inputs))
+    ):
+        smooth = space
+        return source, lambda level, target_cv: surrogate_plan(smooth, level, target_cv, most)
     if space is not None:
         return source, lambda level, target_cv: probability_plan(space, level, target_cv)
     if method not in ("auto", "multilevel"):
@@ -277,6 +298,7 @@ def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: st
         _skewness=tally.skewness,
         nan_probability=tally.nan_probability,
         _least_error=finding.least_error,
+        _absolute_error=tally.standard_error,
         _with_missing=tally.with_missing() if tally.missing_log_weights.size else None,
     )
 
@@ -294,7 +316,7 @@ def _judged(finding: Finding, last_level: float, target_cv: float) -> tuple[Stat
         message = f"{message}; the last level is {last_level:.6g}"
     if len(tally.hits) == 0:
         return status, f"{message}; none of {tally.draws} draws hit the event"
-    share = float(tally.weights.max())
+    share = tally.largest_share
     if share > max(MOST_SHARE, 2 * target_cv):
         status = Status.UNTRUSTED if status.success else status
         message = f"{message}; the weights are degenerate: one hit of {len(tally.hits)} carries {share:.0%}"

@@ -90,6 +90,7 @@ class ProbabilityEstimate:
     nan_probability: float = 0.0
     _skewness: float = 0.0
     _least_error: float = DEFAULT.least_error
+    _absolute_error: float = np.inf
     _with_missing: Tally | None = None
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
@@ -120,7 +121,7 @@ class ProbabilityEstimate:
             return ConfidenceInterval(low, high)
         known = np.isfinite(self.coefficient_of_variation)
         if not known and (self.hits or most is None):
-            return ConfidenceInterval(0.0, 1.0)
+            return ConfidenceInterval(0.0, min(-float(ndtri(alpha / 2)) * self._absolute_error, 1.0))
         low = high = 0.0
         if known:
             low, high = self._hall(self.probability, self.standard_error, self._skewness, alpha)

@@ -134,6 +134,12 @@ class Tally:
         return float(np.sqrt(relative_variance / (self.draws - 1)))
 
     @property
+    def standard_error(self) -> float:
+        """Standard error of the probability; infinite without hits."""
+        cv = self.coefficient_of_variation
+        return cv * float(np.exp(self.log_probability)) if np.isfinite(cv) else np.inf
+
+    @property
     def effective_sample_size(self) -> float:
         """Kish's (Σw)²/Σw² over the hits."""
         if not np.isfinite(self.log_probability):

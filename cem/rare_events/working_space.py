@@ -113,6 +113,14 @@ def _space(inputs: Any, settings: Settings) -> Space | None:
     return None
 
 
+def discrete(inputs: Any) -> bool:
+    """Whether some of the inputs, as users write them, take values apart from one another."""
+    if is_family(inputs):
+        return not isinstance(inputs, Gaussian | Exponential | Gamma)
+    marginals = inputs.marginals if isinstance(inputs, JointInputs) else checked_marginals(inputs)
+    return any(hasattr(each.dist, "pmf") for each in marginals)
+
+
 def _bits(inputs: Marginals) -> Floats | None:
     """Return the probabilities of 1 where all marginals are those of bits, shape ``(d,)``, else None.
 

@@ -1,0 +1,1 @@
+"""Few evaluations: a Gaussian process guides, true evaluations correct it without bias."""

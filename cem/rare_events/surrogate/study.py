@@ -1,0 +1,188 @@
+"""One run's knowledge: evaluations, the surrogate, the pool that it is seen through, and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cem.core.loop import Batch, Ended, Request, Rows, State, Step
+from cem.families.base import Floats, Index
+from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.surrogate.correction import (
+    FINAL_POOL,
+    Correction,
+    Inclusion,
+    Round,
+    plan_inclusion,
+)
+from cem.rare_events.surrogate.design import starting_weights
+from cem.rare_events.surrogate.model import Surrogate
+from cem.rare_events.surrogate.proposal import (
+    ENOUGH,
+    FreePool,
+    View,
+    learn_proposal,
+    refit_proposal,
+    systematic,
+)
+
+POOL = 5000  # rows through which the surrogate is seen while it is learned
+WORN = 600.0  # effective rows below which a pool is drawn anew; and from a proposal learned anew,
+POOR = 400.0  # if the new one has no more than these
+MOVED = 0.7  # nats by which the augmented probability may move before a pool is drawn anew
+POOL_SHARE = 0.35  # of the target, that the final pool's own coefficient of variation may take
+WIDE_POOL = 0.1  # share of the final pool that comes from the wide normal
+FEWEST = 8  # rows of a sample that is cut short, from which a variance can be told
+
+Evaluating = Generator[Request, Batch, Floats]
+
+
+@dataclass(eq=False)
+class Study:
+    """What is known so far.
+
+    Attributes
+    ----------
+    space : NormalSpace
+    level, target_cv : float
+    limit : int or None
+        Most evaluations.
+    calls : int
+        Evaluations so far.
+    surrogate : Surrogate
+        After `begin`.
+    correction : Correction
+    """
+
+    space: NormalSpace
+    level: float
+    target_cv: float
+    limit: int | None
+    calls: int = 0
+    rng: np.random.Generator = field(init=False)
+    surrogate: Surrogate = field(init=False)
+    correction: Correction = field(default_factory=Correction)
+    view: View | None = None
+    _drawn_at: float = 0.0
+    _truth: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        """Evaluations that the budget leaves."""
+        return np.inf if self.limit is None else self.limit - self.calls
+
+    def evaluate(self, u: Floats, stage: str, note: str = "") -> Evaluating:
+        """Ask for the scores of rows ``(n, d)``, and end an iteration."""
+        batch = yield Rows(np.ascontiguousarray(u))
+        if self.calls == 0:
+            self.rng = batch.stream()
+        self.calls += len(u)
+        proposal = self.space.nominal if self.view is None else self.view.pool.proposal
+        hits = int((batch.scores >= self.level).sum())
+        yield Step(State(proposal, level=self.level, elites=hits), stage, note)
+        return batch.scores
+
+    def begin(self, x: Floats, scores: Floats, design: Floats) -> None:
+        """Make the surrogate of the first rows, and learn from those of the design how likely NaN is."""
+        lost = np.isnan(scores[-len(design) :])
+        if lost.any():
+            w = starting_weights(design) * lost
+            error = float(w.std()) / np.sqrt(len(w))
+            self.correction = Correction((), float(w.mean()), error)
+        self.surrogate = Surrogate(self.level, x, scores)
+
+    def look(self) -> View:
+        """See the pool through the surrogate, a new one where the old is worn."""
+        old = None if self.view is None else View.of(self.view.pool, self.surrogate)
+        if old is not None and old.effective >= WORN:
+            if abs(np.log(_least(old.augmented) / self._drawn_at)) <= MOVED:
+                self.view = old
+                return old
+        self.view = new = self._drawn(old, POOL)
+        if old is not None and new.effective < POOR:
+            self.view = new = self._drawn(None, POOL)
+        self._drawn_at = _least(new.augmented)
+        return new
+
+    def look_again(self) -> View:
+        """See the same pool through a surrogate that has learned."""
+        if self.view is None:
+            return self.look()
+        self.view = View.of(self.view.pool, self.surrogate)
+        return self.view
+
+    def settle(self) -> View:
+        """Draw the pool that is corrected."""
+        old = self.look_again()
+        self._truth = {}
+        self.view = new = self._drawn(old, FINAL_POOL, WIDE_POOL)
+        if new.coefficient_of_variation > POOL_SHARE * self.target_cv:
+            self.view = new = self._drawn(None, FINAL_POOL, WIDE_POOL, old.scale)
+        return new
+
+    def _drawn(self, old: View | None, n: int, wide: float = 0.0, scale: float | None = None) -> View:
+        if old is not None and old.effective >= ENOUGH:
+            proposal = refit_proposal(old, self.space, self.rng)
+        else:
+            proposal = learn_proposal(self.surrogate, self.space, self.rng)
+        if scale is None:
+            scale = 1e-4 if old is None else old.scale
+        return View.of(FreePool.draw(self.space, proposal, n, self.rng, scale, wide), self.surrogate)
+
+    def plan(self) -> Inclusion:
+        """Plan the correction through the pool as it is seen now."""
+        return plan_inclusion(self.look_again() if self.view is None else self.view, self.target_cv)
+
+    def correct(self, inclusion: Inclusion, n: int) -> Generator[Request, Batch, Round]:
+        """Draw `n` rows of the pool, and ask the truth of those that are not known.
+
+        Their order is random, so that what is known of them when a run is cut short is a sample as well.
+        """
+        view = self.look_again() if self.view is None else self.view
+        order = np.argsort(view.mean, kind="stable")
+        at = self.rng.permutation(systematic(inclusion.chances, n, order, self.rng))
+        fresh = [int(i) for i in dict.fromkeys(at.tolist()) if i not in self._truth]
+        if fresh:
+            rows = view.pool.u[fresh]
+            try:
+                scores = yield from self.evaluate(rows, "correct")
+            except Ended as ended:
+                if ended.batch is not None:
+                    self._truth.update(zip(fresh, ended.batch.scores.tolist(), strict=False))
+                    known = next((k for k, i in enumerate(at) if int(i) not in self._truth), len(at))
+                    if known >= FEWEST:
+                        self._count(view, inclusion, at[:known])
+                raise
+            self._truth.update(zip(fresh, scores.tolist(), strict=True))
+            self.surrogate.remember(view.mean[fresh], view.deviation[fresh], scores)
+            self.surrogate.add(rows, scores)
+        return self._count(view, inclusion, at)
+
+    def _count(self, view: View, inclusion: Inclusion, at: Index) -> Round:
+        scores = np.array([self._truth[int(i)] for i in at])
+        pool = view.pool
+        found = Round(
+            probability=view.probability,
+            pool_error=view.coefficient_of_variation * view.probability if view.probability else 0.0,
+            unseen=inclusion.unseen,
+            u=pool.u[at],
+            weights=pool.weights[at] / (len(pool.weights) * inclusion.chances[at]),
+            hit=scores >= self.level,
+            lost=np.isnan(scores),
+            expected=view.inside[at],
+            miss=view.miss[at],
+        )
+        before = self.correction
+        self.correction = Correction((*before.rounds, found), before.lost_at_start, before.lost_error)
+        return found
+
+    def forget_corrections(self) -> None:
+        """Begin the correction anew; what it evaluated the surrogate knows."""
+        before = self.correction
+        self.correction = Correction((), before.lost_at_start, before.lost_error)
+
+
+def _least(value: float) -> float:
+    return max(value, 1e-300)
