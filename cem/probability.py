@@ -21,6 +21,7 @@ from cem.rare_events.improved import probability_plan
 from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.surrogate.correction import CorrectedTally
 from cem.rare_events.surrogate.plan import FEW_EVALUATIONS, MOST_DIMENSIONS, surrogate_plan
 from cem.rare_events.working_space import Inputs, discrete, resolve_inputs
 from cem.running.driver import Driver, Served
@@ -193,7 +194,9 @@ def _chosen(
     """
     settings = method if isinstance(method, Settings) else DEFAULT
     if not isinstance(method, Settings) and method not in METHODS:
-        raise ValueError(f'method must be {", ".join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, got {method!r}.')
+        raise ValueError(
+            f"method must be {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, got {method!r}."
+        )
     source = resolve_inputs(inputs, family, own=method == "multilevel", settings=settings)
     space = source.space
     few = method == "auto" and most is not None and most < FEW_EVALUATIONS and not pass_rng
@@ -307,6 +310,12 @@ def _judged(finding: Finding, last_level: float, target_cv: float) -> tuple[Stat
     """Add to how a plan ended what its weights say against it."""
     tally, status, message = finding.tally, finding.status, finding.message
     least = finding.least_error * float(np.exp(tally.log_probability))
+    if (
+        status.success
+        and isinstance(tally, CorrectedTally)
+        and not tally.coefficient_of_variation <= target_cv
+    ):
+        status, message = Status.UNTRUSTED, f"{message}; given that the performance is a number it is not"
     remark, matters = about_missing(tally.nan_probability, least)
     status, message = (
         Status.UNTRUSTED if matters and status.success else status,

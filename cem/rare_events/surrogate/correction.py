@@ -1,14 +1,15 @@
-"""What true evaluations add to a surrogate's probability: an estimate without bias, and how far it may be off.
+"""What true evaluations add to a surrogate's probability: an estimate without bias, and its error.
 
-Of a pool of N rows with weights w (nominal over proposal), the surrogate's share is p_s = Σ w 1[mean ≥ 0] / N. Of M
-rows drawn with chances ρ the truth is asked, and
+Of a pool of N rows with weights w (nominal over proposal), the surrogate's share is
+p_s = Σ w 1[mean ≥ 0] / N. Of M rows drawn with chances ρ the truth is asked, and
 
     p = p_s + Σ (1[score ≥ level] - 1[mean ≥ 0]) w / (N ρ) / M
 
 has the mean Σ w 1[score ≥ level] / N whatever the surrogate says: a difference estimator (Särndal, Swensson &
-Wretman 1992, "Model Assisted Survey Sampling", Section 6.3) in the place of the product of two estimates of Dubourg,
-Sudret & Deheeger (2013), whose second factor is not small where the surrogate is good. Adaptive kriging (AK-MCS:
-Echard, Gayton & Lemaire 2011, Structural Safety 33) reports p_s, and leaves out what the surrogate is wrong by.
+Wretman 1992, "Model Assisted Survey Sampling", Section 6.3) in the place of the product of two estimates of
+Dubourg, Sudret & Deheeger (2013), the variance of whose second factor does not vanish with the surrogate's
+errors. Adaptive kriging (AK-MCS: Echard, Gayton & Lemaire 2011, Structural Safety 33) reports p_s, and leaves
+out what the surrogate is wrong by.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ class Inclusion:
 def plan_inclusion(view: View, target_cv: float) -> Inclusion:
     """Choose chances of inclusion so that the evaluations predicted are fewest.
 
-    They are proportional to w (√(miss (1 - miss)) + floor), by Neyman's allocation: to the standard deviation of
-    what a row adds. The floor is for errors that the surrogate does not expect.
+    They are proportional to w (√(miss (1 - miss)) + floor), by Neyman's allocation: to the standard
+    deviation of what a row adds. The floor is for errors that the surrogate does not expect.
     """
     w, n, scale = view.pool.weights, len(view.pool.weights), view.scale
     near = _near(view)
@@ -140,7 +141,7 @@ class Round:
     def differences(self, *, lost_count: bool = False) -> Floats:
         """Return weight times truth less expectation, ``(M,)``; `lost_count`: NaN are events."""
         truth = self.hit | self.lost if lost_count else self.hit
-        return self.weights * (truth.astype(float) - self.expected)
+        return np.asarray(self.weights * (truth.astype(float) - self.expected))
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +207,10 @@ class Correction:
         )
         p, error = self.estimate()
         high, high_error = self.estimate(lost_count=True)
-        with np.errstate(divide="ignore"):
-            missing = np.log(weights[lost])
+        missing = np.log(weights[lost])
+        lost_error = float(np.sqrt((weights[lost] ** 2).sum())) / self.draws
         if self.lost_at_start > weights[lost].sum() / self.draws:
-            missing = np.log([self.lost_at_start * self.draws])
+            missing, lost_error = np.log([self.lost_at_start * self.draws]), self.lost_error
             high, high_error = max(high, p + self.lost_at_start), float(np.hypot(error, self.lost_error))
         return CorrectedTally(
             draws=self.draws,
@@ -220,6 +221,7 @@ class Correction:
             error=error,
             highest=high,
             highest_error=high_error,
+            lost_error=lost_error,
             heaviest=self.heaviest_share,
         )
 
@@ -234,6 +236,8 @@ class CorrectedTally(Tally):
         The probability, which may come out negative, and its standard error.
     highest, highest_error : float
         The same if every NaN were an event.
+    lost_error : float
+        Standard error of the probability of NaN.
     heaviest : float
         Share of the estimate that the largest disagreement carries.
     """
@@ -243,6 +247,7 @@ class CorrectedTally(Tally):
     error: float = np.inf
     highest: float = 0.0
     highest_error: float = np.inf
+    lost_error: float = 0.0
     heaviest: float = 0.0
 
     @property
@@ -290,8 +295,6 @@ class CorrectedTally(Tally):
         """Return the tally given that the score is a number."""
         if self.missing_log_weights.size == 0:
             return self
-        lost = np.exp(self.missing_log_weights)
         rest = 1 - min(self.nan_probability, 1 - 1e-12)
-        lost_error = float(np.sqrt((lost**2).sum())) / self.draws
-        error = float(np.hypot(self.error / rest, max(self.estimate, 0.0) * lost_error / rest**2))
+        error = float(np.hypot(self.error / rest, max(self.estimate, 0.0) * self.lost_error / rest**2))
         return replace(self, estimate=self.estimate / rest, error=error, missing_log_weights=np.empty(0))

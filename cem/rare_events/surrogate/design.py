@@ -45,7 +45,7 @@ def starting_weights(x: Floats) -> Floats:
     """Return nominal density over that of the start, of rows ``(n, d)`` of it, shape ``(n,)``."""
     square, d = np.einsum("ij,ij->i", x, x), x.shape[1]
     logs = [-0.5 * square / s**2 - d * np.log(s) for s in stretches(d)]
-    return np.exp(-0.5 * square - np.logaddexp(*logs) + np.log(2))
+    return np.asarray(np.exp(-0.5 * square - np.logaddexp(*logs) + np.log(2)))
 
 
 def border_points(view: View, process: GaussianProcess, n: int, rng: np.random.Generator) -> Floats:
@@ -124,6 +124,6 @@ def ball_points(known: Floats, probability: float, n: int, rng: np.random.Genera
 
 
 def axis_points(d: int, probability: float) -> Floats:
-    """Return the rows with one input alone so large that more has a tenth of this probability, ``(2d, d)``."""
+    """Return the rows with one input alone so large that beyond lies a tenth of this probability."""
     far = -float(ndtri(min(0.01, probability / 10)))
     return np.concatenate([far * np.eye(d), -far * np.eye(d)])

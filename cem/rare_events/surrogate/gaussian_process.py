@@ -1,7 +1,7 @@
 """Gaussian processes with a polynomial trend, and the hyperparameters that data make likeliest.
 
-The covariance of two rows u and v is a constant, a linear and a squared-linear trend and a Matérn 5/2 kernel with
-a length for each coordinate,
+The covariance of two rows u and v is a constant, a linear and a squared-linear trend and a Matérn 5/2 kernel
+with a length for each coordinate,
 
     c + a² u·v + b² (Σ u_j v_j / ℓ_j²)² + s² (1 + r + r²/3) exp(-r),    r² = 5 Σ (u_j - v_j)² / ℓ_j²,
 
@@ -10,9 +10,9 @@ and noise on the diagonal. Hyperparameters are the logarithms of a, b, s, the no
 
 References
 ----------
-Rasmussen & Williams (2006), "Gaussian Processes for Machine Learning", MIT Press: Algorithm 2.1 and Equations
-(2.23) to (2.26) for the posterior, (2.39) and on for trends as a part of the covariance, (4.17) for Matérn 5/2,
-(5.9) for the gradient.
+Rasmussen & Williams (2006), "Gaussian Processes for Machine Learning", MIT Press: Algorithm 2.1 for the
+posterior, Section 2.7 for trends as a part of the covariance, Equation (4.17) for Matérn 5/2, (5.9) for the
+gradient.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from cem.families.gaussian import LOG_2PI
 CONSTANT = 10.0  # variance of the constant: of a standardised value's mean hardly anything is known
 JITTER = 1e-8  # on the diagonal, so that rows which nearly coincide can be factorised
 SCALES = 4  # hyperparameters before the lengths
-PRIOR_MEAN = np.array([-1.0, -1.0, -1.0, -8.0])  # of log scales: parts of a unit variance; a code has no noise
+PRIOR_MEAN = np.array(
+    [-1.0, -1.0, -1.0, -8.0]
+)  # of log scales: parts of a unit variance; a code has no noise
 PRIOR_STD = np.array([2.0, 2.0, 2.0, 3.0])  # factors of e² to e³ either way: what the data say decides
 START = np.array([-0.5, -1.5, -0.5, -7.0])
 SECOND_START = np.array([-1.5, -1.5, 0.2, -7.0])  # less trend, shorter lengths
@@ -95,13 +97,21 @@ def find_hyperparameters(x: Floats, y: Floats, start: Floats | None = None) -> t
 
     d = x.shape[1]
     bounds = [*BOUNDS, *([tuple(np.log(LENGTHS))] * d)]
-    starts = [start]
-    if start is None:
-        length = np.full(d, prior_length(d))
-        starts = [np.append(START, length), np.append(SECOND_START, length - SHORTER)]
+    length = np.full(d, prior_length(d))
+    starts = [np.append(START, length), np.append(SECOND_START, length - SHORTER)]
+    if start is not None:
+        starts = [start]
     rounds = ROUNDS[start is not None]
     found = [
-        minimize(negative_log_posterior, s, (x, y), "L-BFGS-B", True, bounds=bounds, options={"maxiter": rounds})
+        minimize(
+            negative_log_posterior,
+            s,
+            args=(x, y),
+            method="L-BFGS-B",
+            jac=True,
+            bounds=bounds,
+            options={"maxiter": rounds},
+        )
         for s in starts
     ]
     best = min(found, key=lambda one: float(one.fun))
@@ -129,7 +139,8 @@ class GaussianProcess:
     @classmethod
     def condition(cls, x: Floats, y: Floats, theta: Floats) -> Self:
         """Return the posterior given `y`, shape ``(n,)``, at `x`, shape ``(n, d)``."""
-        return cls(x, y, theta, np.linalg.cholesky(_noisy(_prior_covariance(x, x, theta), theta)))
+        factor = np.linalg.cholesky(_noisy(_prior_covariance(x, x, theta), theta))
+        return cls(x, y, theta, np.asarray(factor, dtype=np.float64))
 
     def extended(self, x: Floats, y: Floats) -> Self:
         """Return the posterior given further values ``(k,)`` at rows ``(k, d)``, by a block of the factor."""
@@ -185,7 +196,7 @@ def _prior_covariance(u: Floats, v: Floats, theta: Floats) -> Floats:
 
 def _scaled_distances(inner: Floats, left: Floats, right: Floats) -> Floats:
     """Return √5 times the distances of rows from their inner products and squares."""
-    return np.sqrt(5 * np.maximum(left[:, None] + right[None, :] - 2 * inner, 0.0))
+    return np.asarray(np.sqrt(5 * np.maximum(left[:, None] + right[None, :] - 2 * inner, 0.0)))
 
 
 def _noisy(covariance: Floats, theta: Floats) -> Floats:

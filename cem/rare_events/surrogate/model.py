@@ -1,8 +1,8 @@
 """The surrogate of a score: a Gaussian process of the score on the scale that suits it best.
 
-Scores are measured from the level in units of the median distance to it, and transformed by what the likelihood
-prefers of the identity, the inverse hyperbolic sine of three widths, and the logarithm; each takes the level to
-0. The likelihood of a transformed score includes the Jacobian, as Box & Cox (1964), "An analysis of
+Scores are transformed by what the likelihood prefers of the identity, the inverse hyperbolic sine about the
+level of three widths, in units of the median distance to it, and the logarithm; each takes the level to 0.
+The likelihood of a transformed score includes the Jacobian, as in Box & Cox (1964), "An analysis of
 transformations", Journal of the Royal Statistical Society B 26, Equation (8).
 """
 
@@ -18,6 +18,7 @@ from cem.rare_events.surrogate.gaussian_process import GaussianProcess, find_hyp
 
 WIDTHS = (2.0, 0.5, 0.1)  # of the inverse hyperbolic sine, in median distances to the level
 LARGEST = 1e100  # in the same units: its square is finite
+LARGEST_FLOAT = float(np.finfo(np.float64).max)
 SPREAD = 2.0  # ratio of the largest to the least score from which a logarithm is tried
 PREFERENCE = 2.0  # nats by which the identity may be worse: two parameters of a transform, Akaike's price
 NEW_SURPRISES = 20  # standardised errors that the scale of predictive deviations is learned from
@@ -31,43 +32,48 @@ Map = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Transform:
-    """A monotone map of scores, in distances to the level, and the logarithm of its derivative."""
+    """A monotone map of finite scores that takes the level to 0, and the logarithm of its derivative.
+
+    Derivatives are with respect to ``score / unit``, the unit being that of all transforms tried.
+    """
 
     name: str
     apply: Map
     log_derivative: Map
 
 
-def transforms(scores: Floats, level: float) -> tuple[float, list[Transform]]:
-    """Return the unit of scores, and the transforms of ``(score - level) / unit`` that may be tried.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n,)
-        Finite.
-    level : float
-    """
-    gaps = np.abs(scores - level)
+def transforms(scores: Floats, level: float) -> list[Transform]:
+    """Return the transforms that may be tried on finite scores, shape ``(n,)``."""
+    with np.errstate(over="ignore"):
+        gaps = np.minimum(np.abs(scores - level), LARGEST_FLOAT)
     unit = float(np.median(gaps)) or float(gaps.max()) or 1.0
-    found = [Transform("identity", lambda t: t, np.zeros_like)]
+
+    def distance(y: Floats) -> Floats:
+        with np.errstate(over="ignore"):
+            return np.asarray(np.clip((y - level) / unit, -LARGEST, LARGEST))
+
+    found = [Transform("identity", distance, np.zeros_like)]
     for width in WIDTHS:
-        found.append(_arsinh(width))
+        found.append(_arsinh(width, distance))
     low, high = min(float(scores.min()), level), max(float(scores.max()), level)
-    if low > 0 and high > SPREAD * low:
-        ratio, least = unit / level, 1e-3 * low / level
-        found.append(
-            Transform(
-                "log",
-                lambda t: np.log(np.maximum(1 + t * ratio, least)),
-                lambda t: np.log(ratio) - np.log(np.maximum(1 + t * ratio, least)),
-            )
-        )
-    return unit, found
+    if low > 0 and high / SPREAD > low:
+        found.append(_log(level, unit, 1e-3 * low))
+    return found
 
 
-def _arsinh(width: float) -> Transform:
+def _arsinh(width: float, distance: Map) -> Transform:
     return Transform(
-        f"arsinh {width:g}", lambda t: np.arcsinh(t / width), lambda t: -np.log(np.hypot(t, width))
+        f"arsinh {width:g}",
+        lambda y: np.arcsinh(distance(y) / width),
+        lambda y: -np.log(np.hypot(distance(y), width)),
+    )
+
+
+def _log(level: float, unit: float, least: float) -> Transform:
+    return Transform(
+        "log",
+        lambda y: np.log(np.maximum(y, least)) - np.log(level),
+        lambda y: np.log(unit) - np.log(np.maximum(y, least)),
     )
 
 
@@ -88,7 +94,6 @@ class Surrogate:
     scores: Floats
     _process: GaussianProcess = field(init=False)
     _transform: Transform = field(init=False)
-    _unit: float = field(init=False)
     _centre: float = field(init=False)
     _spread: float = field(init=False)
     _thetas: dict[str, Floats] = field(default_factory=dict)
@@ -107,21 +112,19 @@ class Surrogate:
     def fit(self, *, choose: bool = False) -> None:
         """Find the hyperparameters anew; `choose`: also the transform."""
         known = ~np.isnan(self.scores)
-        x, scores = self.x[known], self.scores[known]
-        finite = scores[np.isfinite(scores)]
-        self._unit, every = transforms(finite, self.level)
-        t = self._distances(scores, finite)
+        x, scores = self.x[known], self._finite(self.scores[known])
+        every = transforms(self.scores[np.isfinite(self.scores)], self.level)
         if not choose:
             every = [each for each in every if each.name == self._transform.name] or every[:1]
         best = np.inf
         for each in every:
-            y = each.apply(t)
+            y = each.apply(scores)
             centre, spread = float(y.mean()), float(y.std())
             if not spread > 0:
                 continue
             theta, value = find_hyperparameters(x, (y - centre) / spread, self._thetas.get(each.name))
             self._thetas[each.name] = theta
-            value += len(y) * np.log(spread) - float(each.log_derivative(t).sum())
+            value += len(y) * np.log(spread) - float(each.log_derivative(scores).sum())
             if value - PREFERENCE * (each.name == "identity") < best:
                 best = value - PREFERENCE * (each.name == "identity")
                 self._transform, self._centre, self._spread = each, centre, spread
@@ -130,14 +133,14 @@ class Surrogate:
             lost = self.x[~known]
             self._process = self._process.extended(lost, self._process.predict(lost)[0])
 
-    def _distances(self, scores: Floats, finite: Floats) -> Floats:
-        """Return finite distances to the level, in units: infinite ones lie beyond all others by one."""
-        t = np.clip((finite - self.level) / self._unit, -LARGEST, LARGEST)
-        low, high = min(float(t.min()), 0.0) - 1, max(float(t.max()), 0.0) + 1
-        with np.errstate(over="ignore"):
-            every = (scores - self.level) / self._unit
-        every = np.where(scores == np.inf, high, np.where(scores == -np.inf, low, every))
-        return np.clip(every, -LARGEST, LARGEST)
+    def _finite(self, scores: Floats) -> Floats:
+        """Return scores ``(n,)`` with infinite ones replaced by such as lie beyond all others; NaN stays."""
+        known = self.scores[np.isfinite(self.scores)]
+        low, high = min(float(known.min()), self.level), max(float(known.max()), self.level)
+        gap = high / 2 - low / 2
+        return np.asarray(
+            np.where(scores == np.inf, high + gap, np.where(scores == -np.inf, low - gap, scores))
+        )
 
     @property
     def transform(self) -> str:
@@ -152,13 +155,12 @@ class Surrogate:
     @property
     def _zero(self) -> float:
         """The level, as the process sees it."""
-        return float((self._transform.apply(np.zeros(1))[0] - self._centre) / self._spread)
+        return -self._centre / self._spread
 
     def scaled(self, scores: Floats) -> Floats:
         """Return scores ``(n,)`` as `predict` predicts them; NaN stays."""
-        finite = self.scores[np.isfinite(self.scores)]
-        t = self._distances(scores, finite)
-        return np.asarray((self._transform.apply(t) - self._centre) / self._spread - self._zero)
+        t = self._transform.apply(self._finite(scores))
+        return np.asarray((t - self._centre) / self._spread - self._zero)
 
     def predict(self, u: Floats) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of scores at rows ``(m, d)``; the level is 0."""

@@ -41,7 +41,7 @@ MOST_DIMENSIONS = 20
 FEW_EVALUATIONS = 3000
 """Budgets below which it does: the improved method takes 3,000 to 11,000 (docs/rare_events.md)."""
 LEAST_CORRECTION = 12
-"""Rows that a correction has at least: 3/12 of a heaviest row's weight is as wide as an interval may sensibly be."""
+"""Rows that a correction has at least: the rule of three makes a quarter of a row's weight of them."""
 CORRECTION_SHARE = 0.45
 """Of a budget that is too small, what the correction gets."""
 MOST_NEEDED = 1200.0
@@ -58,10 +58,14 @@ WRONG_BY = 2.5
 """Standard deviations off, on the wrong side: a surprise of a look around."""
 LOOKS = 3
 SURE, HEAVY = 0.02, 3.0
-"""A disagreement whose chance was below, with more than so many times the probability as its weight: a surprise."""
+"""A disagreement whose chance was below, and whose weight is more than so many probabilities: a surprise."""
 HALF = 0.5
 """Share of the probability that one disagreement adds or takes: a surprise."""
 MOST_ROUNDS = 40
+MOST_NOWHERE = 2
+"""Pools in a row without an event to speak of."""
+CLIFF = "some scores are infinite, and a smooth surrogate sees no cliffs"
+NOWHERE = "nowhere does it expect the event"
 MOST_ROWS = 350
 """Rows beyond which hyperparameters are not sought anew: it takes n³."""
 FEWEST_KNOWN = 0.5
@@ -82,11 +86,11 @@ def surrogate_plan(space: NormalSpace, level: float, target_cv: float, limit: in
 
     References
     ----------
-    Dubourg, Sudret & Deheeger (2013), "Metamodel-based importance sampling for structural reliability analysis",
-    Probabilistic Engineering Mechanics 33; Echard, Gayton & Lemaire (2011), "AK-MCS", Structural Safety 33.
+    Dubourg, Sudret & Deheeger (2013), "Metamodel-based importance sampling for structural reliability
+    analysis", Probabilistic Engineering Mechanics 33.
     """
     study = Study(space, level, target_cv, limit)
-    if limit is not None and limit < 1 + starting_size(space.dimension) + LEAST_CORRECTION:
+    if limit is not None and limit < space.dimension + 3 + LEAST_CORRECTION:
         outcome: Finding | HandOver = HandOver(f"{limit} evaluations are too few for one")
     else:
         try:
@@ -103,7 +107,8 @@ def surrogate_plan(space: NormalSpace, level: float, target_cv: float, limit: in
 def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
     d = study.space.dimension
     centre = yield from study.evaluate(np.zeros((1, d)), "start")
-    design = starting_points(d, starting_size(d), study.rng)
+    size = int(min(starting_size(d), study.left - LEAST_CORRECTION))
+    design = starting_points(d, size, study.rng)
     scores = np.append(centre, (yield from study.evaluate(design, "start")))
     finite = scores[np.isfinite(scores)]
     if len(np.unique(finite)) <= max(FEWEST_KNOWN * len(scores), 3):
@@ -114,10 +119,10 @@ def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
         doubt = yield from _enrich(study, attempt)
         view = study.look_again()
         if doubt is None and not view.probability > 0:
-            doubt = HandOver("nowhere does it expect the event")
+            doubt = HandOver(NOWHERE)
         if doubt is None and study.plan().needed > MOST_NEEDED:
             doubt = HandOver("its correction would take as long as doing without")
-        if doubt is not None and (study.left >= IMPROVED_NEEDS or not view.probability > 0):
+        if doubt is not None and (study.left >= IMPROVED_NEEDS or doubt.why == NOWHERE):
             return doubt
         found = yield from _correct(study, last)
         if found is not None:
@@ -162,11 +167,15 @@ def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | 
     progress = _Progress()
     while True:
         view = study.look()
+        if study.nowhere >= MOST_NOWHERE:
+            return HandOver(NOWHERE)
         needed = study.plan().needed
         progress.note(study.calls + needed, step, view.doubtful_share)
         n = len(study.surrogate.x)
         if n >= most / 2 and progress.hopeless:
             return HandOver("most of the event stays in doubt")
+        if np.isinf(study.surrogate.scores).any() and study.left >= IMPROVED_NEEDS:
+            return HandOver(CLIFF)
         reserve = LEAST_CORRECTION
         if study.limit is not None:
             reserve = max(LEAST_CORRECTION, int(min(needed, CORRECTION_SHARE * study.limit)))
@@ -189,9 +198,7 @@ def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | 
     return None if progress.clean else HandOver("hits keep turning up where none was expected")
 
 
-def _add_border(
-    study: Study, view: View, step: int, progress: _Progress
-) -> Generator[Request, Batch, None]:
+def _add_border(study: Study, view: View, step: int, progress: _Progress) -> Generator[Request, Batch, None]:
     rows = border_points(view, study.surrogate.process, step, study.rng)
     mean, deviation = study.surrogate.predict(rows)
     scores = yield from study.evaluate(rows, "enrich")
@@ -202,7 +209,7 @@ def _add_border(
 
 
 def _outside(study: Study, looks: int, probability: float) -> Floats:
-    """Return rows that nothing calls for: one input alone far out at first, then of a ball about the event."""
+    """Return rows that nothing calls for: first one input alone far out, then a ball about the event."""
     d = study.space.dimension
     if looks == 0:
         return axis_points(d, probability)
@@ -253,16 +260,22 @@ def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | No
             break
         if study.left < 1:
             return _finding(study, Status.EVALUATION_LIMIT, f"max_evaluations ({study.limit}) is spent")
-        if number and study.correction.further(study.target_cv) > 2 * MOST_NEEDED <= study.left - IMPROVED_NEEDS:
+        if (
+            number
+            and study.correction.further(study.target_cv) > 2 * MOST_NEEDED <= study.left - IMPROVED_NEEDS
+        ):
             return None
-        if found.differences().any() or study.surrogate.deviation_scale > 1.5:
-            if len(study.surrogate.x) <= MOST_ROWS:
-                study.surrogate.fit()
+        doubtful = found.differences().any() or study.surrogate.deviation_scale > 1.5
+        if doubtful and len(study.surrogate.x) <= MOST_ROWS:
+            study.surrogate.fit()
         study.look_again()
     else:
         return _finding(study, Status.UNTRUSTED, "the correction does not settle")
+    doubt = CLIFF if np.isinf(study.surrogate.scores).any() else ""
     if surprised:
-        return _finding(study, Status.UNTRUSTED, "the surrogate was wrong where it was sure")
+        doubt = "the surrogate was wrong where it was sure"
+    if doubt:
+        return _finding(study, Status.UNTRUSTED, doubt)
     message = "the target coefficient of variation is reached, and evaluations agree with the surrogate"
     return _finding(study, Status.TARGET_REACHED, message)
 
@@ -284,6 +297,8 @@ def _finding(study: Study, status: Status, message: str) -> Finding:
         tried = f"{tally.draws} rows corrected a surrogate of {len(study.surrogate.x)}"
         message = f"{message}; {tried}"
         if not status.success:
-            high = max(tally.estimate, 0.0) + 1.96 * tally.error
+            high = min(
+                max(tally.highest, tally.estimate, 0.0) + 1.96 * max(tally.highest_error, tally.error), 1.0
+            )
             message = f"{message}; below {high:.2g} with 95 %"
     return Finding(tally, proposal, False, status, message)

@@ -1,10 +1,10 @@
 """Where to draw: a proposal for the event as the surrogate sees it, its doubt included.
 
-The score that the surrogate predicts at u is normal. The event that it may reach the level, mean(u) + ξ sd(u) ≥ 0
-with one more standard normal ξ, has probability E[π(u)], π = Φ(mean/sd), and the density of u given it is
-proportional to π times the nominal: the instrumental density of meta-model importance sampling (Dubourg, Sudret
-& Deheeger 2013, Equation 15). The improved method learns it, on the surrogate's predictions in place of
-evaluations.
+The score that the surrogate predicts at u is normal. The event that it may reach the level,
+mean(u) + ξ sd(u) ≥ 0 with one more standard normal ξ, has probability E[π(u)], π = Φ(mean/sd), and the
+density of u given it is proportional to π times the nominal: the quasi-optimal density of meta-model
+importance sampling (Dubourg, Sudret & Deheeger 2013). The improved method learns it, on the surrogate's predictions in
+place of evaluations.
 
 References
 ----------
@@ -15,7 +15,7 @@ Probabilistic Engineering Mechanics 33.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ from cem.rare_events.surrogate.model import Surrogate
 ENOUGH = 150.0  # effective rows of a pool from which a proposal is fitted; fewer, and it is learned anew
 FITTED_ROWS = 1500  # that a fit looks at
 NEGLIGIBLE = 1e-6  # of the heaviest row: weights below are left out of a fit
-LEAST_TAIL, MOST_TAIL = 1e-12, 0.2  # probabilities for which the wide normal is made
+LEVELS = 15  # most batches of a chain: events of 1e-12 take 7 to 13
+LEAST_TAIL, MOST_TAIL = 1e-15, 0.2  # probabilities for which the wide normal is made
 
 T = TypeVar("T")
 Score = Callable[[Floats], Floats]
@@ -65,7 +66,8 @@ def learn_proposal(surrogate: Surrogate, space: NormalSpace, rng: np.random.Gene
         mean, deviation = surrogate.predict(u[:, :d])
         return np.asarray(mean + deviation * u[:, d])
 
-    archive = Archive(NormalSpace(d + 1, space.settings), 0.0)
+    settings = replace(space.settings, levels=LEVELS)
+    archive = Archive(NormalSpace(d + 1, settings), 0.0)
     for _ in range(space.settings.chains):
         serve(opening(archive), possible, rng)
         serve(learn(archive), possible, rng)
@@ -201,12 +203,12 @@ class View:
     @property
     def scale(self) -> float:
         """The probability by which errors are judged: positive wherever one of the two is."""
-        return max(self.probability, 0.5 * self.augmented, LEAST_TAIL**2)
+        return max(self.probability, 0.5 * self.augmented, LEAST_TAIL)
 
     @property
     def doubtful_share(self) -> float:
         """Share of the augmented event that the surrogate expects to misjudge."""
-        return float((self.pool.weights * self.miss).mean()) / max(self.augmented, LEAST_TAIL**2)
+        return float((self.pool.weights * self.miss).mean()) / max(self.augmented, LEAST_TAIL)
 
     @property
     def effective(self) -> float:

@@ -21,6 +21,7 @@ from cem.rare_events.surrogate.design import starting_weights
 from cem.rare_events.surrogate.model import Surrogate
 from cem.rare_events.surrogate.proposal import (
     ENOUGH,
+    LEAST_TAIL,
     FreePool,
     View,
     learn_proposal,
@@ -54,6 +55,10 @@ class Study:
     surrogate : Surrogate
         After `begin`.
     correction : Correction
+    view : View or None
+        The newest pool, as the surrogate saw it last.
+    nowhere : int
+        Pools in a row in which the surrogate expected no event to speak of.
     """
 
     space: NormalSpace
@@ -65,6 +70,7 @@ class Study:
     surrogate: Surrogate = field(init=False)
     correction: Correction = field(default_factory=Correction)
     view: View | None = None
+    nowhere: int = 0
     _drawn_at: float = 0.0
     _truth: dict[int, float] = field(default_factory=dict)
 
@@ -96,15 +102,19 @@ class Study:
     def look(self) -> View:
         """See the pool through the surrogate, a new one where the old is worn."""
         old = None if self.view is None else View.of(self.view.pool, self.surrogate)
-        if old is not None and old.effective >= WORN:
-            if abs(np.log(_least(old.augmented) / self._drawn_at)) <= MOVED:
-                self.view = old
-                return old
+        if old is not None and old.effective >= WORN and self._still(old):
+            self.view = old
+            return old
         self.view = new = self._drawn(old, POOL)
-        if old is not None and new.effective < POOR:
+        if old is not None and old.effective >= ENOUGH and new.effective < POOR:
             self.view = new = self._drawn(None, POOL)
         self._drawn_at = _least(new.augmented)
+        self.nowhere = 0 if new.augmented > LEAST_TAIL else self.nowhere + 1
         return new
+
+    def _still(self, view: View) -> bool:
+        """Whether the augmented event is about as likely as when the pool was drawn."""
+        return bool(abs(np.log(_least(view.augmented) / self._drawn_at)) <= MOVED)
 
     def look_again(self) -> View:
         """See the same pool through a surrogate that has learned."""
