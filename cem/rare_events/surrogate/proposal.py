@@ -3,8 +3,8 @@
 The score that the surrogate predicts at u is normal. The event that it may reach the level,
 mean(u) + ξ sd(u) ≥ 0 with one more standard normal ξ, has probability E[π(u)], π = Φ(mean/sd), and the
 density of u given it is proportional to π times the nominal: the quasi-optimal density of meta-model
-importance sampling (Dubourg, Sudret & Deheeger 2013). The improved method learns it, on the surrogate's predictions in
-place of evaluations.
+importance sampling (Dubourg, Sudret & Deheeger 2013). The improved method learns it, on the surrogate's
+predictions in place of evaluations.
 
 References
 ----------
