@@ -193,7 +193,11 @@ class Space:
         if not layout.numbers.size:
             return labels  # type: ignore[return-value]
         numbers = Gaussian(middle, std=std)
-        return layout.start(numbers, labels) if labels is not None or layout.logarithmic.any() else numbers
+        return (
+            layout.start(numbers, labels)
+            if labels is not None or (layout.logarithmic.any() or layout.domain.integer.any())
+            else numbers
+        )
 
     @cached_property
     def _neutral(self) -> Floats:

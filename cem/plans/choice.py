@@ -165,6 +165,9 @@ class Asked:
         They do for the textbook's update, which is the same in all units; `improve`, and updates that are
         not of this package, see rows as they are.
         """
+        if self.mixed is not None:
+            adapted = not self.update_chosen or isinstance(self.update, PathAdaptation)
+            return Units.of_mixed(cast(Product, self.start), self.mixed) if adapted else None
         if not isinstance(self.start, GaussianLike) or self.improve is not None:
             return None
         if self.update_chosen and not isinstance(self.update, PathAdaptation):
@@ -218,8 +221,8 @@ def plan_for(asked: Asked) -> Chosen:
     make = next(make for suits, make in PLANS if suits(asked))
     if (units := asked.units) is None:
         return Chosen(_started(make, asked), budget, asked.box.present)
-    start, domain = units.scaled(cast(GaussianLike, asked.start)), asked.domain and units.own
-    own = replace(asked, start=start, domain=domain)
+    start, domain = units.scaled(asked.start), asked.domain and units.own
+    own = replace(asked, start=start, domain=domain, mixed=asked.mixed and units.of_space(asked.mixed))
     if asked.points is not None and (about := asked.about) is not None:
         size = units.size
         own = replace(own, points=asked.points / size, about=lambda x: units.scaled(about(x * size)))

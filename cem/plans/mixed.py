@@ -33,7 +33,9 @@ WIDEST = 0.2  # of the span: the first spread
 AGREEING = 3  # runs, where none has ended elsewhere
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
-SHARE_BEFORE_DESCENT = 2 / 3  # of so few evaluations
+SHARE_BEFORE_DESCENT = (
+    1 / 3
+)  # of so few evaluations (scripts/benchmarks/mixed/compare.py, 5 to 14 a variable)
 
 
 @dataclass(eq=False)
@@ -72,6 +74,7 @@ class MixedSearch:
     target: float | None
     ledger: Ledger = field(init=False, default_factory=Ledger)
     bests: list[float] = field(init=False, default_factory=list)
+    stepped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         span = self.span[self.space.numbers]
@@ -115,9 +118,9 @@ class MixedSearch:
                 until = SHARE_BEFORE_DESCENT * self.most if few and self.local else np.inf
                 run = self._run(kind, note, until)
                 best = yield from awaiting_runs(run, agreed, len(self.bests), self._wanted(agreed))
-                if few and self.local and self.ledger.best_x is not None:
+                if few and self.local:
                     few = False
-                    yield from self._descend(self.ledger.best_x, "descent from the best candidate")
+                    yield from self._descend_late()
             regimes.note(kind, self.ledger.spent - spent)
             self.bests.append(best)
             agreed = sum(each >= self.ledger.best - self._margin for each in self.bests)
@@ -146,17 +149,27 @@ class MixedSearch:
         return AGREEING if agreed == len(self.bests) else AGREEING_AMONG_OTHERS
 
     def _run(self, kind: Kind, note: str, until: float) -> Generator[Request, Batch, float]:
-        """Run the distribution from its start until it has nothing left to learn or `until` is spent."""
+        """Run until there is nothing left to learn, or `until` is spent and no step was seen."""
         state = self.update.init(self._beginning(kind))
         rule: Rule = _NumbersExhausted(np.asarray(state.family[NUMBERS].std), kind.n)  # type: ignore[index]
-        while not rule.reason(state) and self.ledger.spent < until:
+        while not rule.reason(state) and (self.ledger.spent < until or self.stepped):
             batch = yield Draw(state.family, kind.n, self.space.domain)
             self.ledger.add(batch, state.family)
+            self._note_steps(batch)
             state = advance(self.update, state, batch, rule)
             self.ledger.lowest = min(self.ledger.lowest, state.lowest)
             yield Step(state, "sampling", note)
             note = ""
         return state.best
+
+    def _note_steps(self, batch: Batch) -> None:
+        """Note whether different candidates share a score, which they hardly do where reals have a say."""
+        whole = self.space.domain.integer | self.space.logarithmic
+        if whole.all() or batch.shown is None:
+            return
+        finite = np.isfinite(batch.scores)
+        rows = np.unique(batch.shown[finite], axis=0)
+        self.stepped = self.stepped or len(np.unique(batch.scores[finite])) < len(rows)
 
     def _beginning(self, kind: Kind) -> Product:
         """Start a large run as the first one, a small run anywhere."""
@@ -185,6 +198,12 @@ class MixedSearch:
         low = np.where(open_, middle - self.span[j] / 2, domain.low[j])
         x[j] = low + self.span[j] * self.rng.random(j.size)
         return x
+
+    def _descend_late(self) -> Generator[Request, Batch, None]:
+        """Descend from the best candidate, unless candidates have shared a score: a plateau leads nowhere."""
+        self.local = not self.stepped
+        if self.local and self.ledger.best_x is not None:
+            yield from self._descend(self.ledger.best_x, "descent from the best candidate")
 
     def _descend(self, x: Array, note: str) -> Generator[Request, Batch, float]:
         """Descend from a row; return the best score that led to."""
@@ -241,12 +260,18 @@ class MixedSearch:
 
 
 class _NumbersExhausted(Exhausted):
-    """The criteria of a run with memory, where the distribution's numbers are only a part of it."""
+    """The criteria of a run with memory, where the distribution's numbers are only a part of it.
+
+    How unequal its axes may become counts from how unequal they were: whole numbers keep their own unit.
+    """
 
     def reason(self, state: State, /) -> str | None:
         """Return why the run should stop, or None."""
         family: Any = state.family
-        return super().reason(replace(state, family=family[NUMBERS]))
+        memory = dict(state.memory)
+        if (axes := memory.get("axes")) is not None:
+            memory["axes"] = np.array([axes[0], axes[-1] * self.start_std.min() / self.start_std.max()])
+        return super().reason(replace(state, family=family[NUMBERS], memory=memory))
 
 
 def _plain(family: Any) -> Any:

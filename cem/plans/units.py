@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from cem.core.loop import Batch, Ended, Request, Step
 from cem.families.base import Array, Family, Floats
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import GaussianLike
+from cem.families.product import Product
+from cem.plans.mixed_space import NUMBERS, MixedSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,26 @@ class Units:
         """The domain in units of the search."""
         return Domain(self.domain.low / self.size, self.domain.high / self.size, self.domain.integer)
 
-    def scaled(self, start: GaussianLike) -> GaussianLike:
+    @classmethod
+    def of_mixed(cls, start: Product, space: MixedSpace) -> Units:
+        """Return the units of a search over numbers and labels; 1 for whatever is no real."""
+        spread = np.ones(space.domain.dimension)
+        spread[space.numbers] = start[NUMBERS].std
+        closed = np.isfinite(space.domain.low) & np.isfinite(space.domain.high)
+        span = np.where(closed, space.domain.high, 0.0) - np.where(closed, space.domain.low, 0.0)
+        size = np.ldexp(1.0, np.frexp(np.where(closed, span, spread))[1])
+        own = space.domain.integer | space.domain.fixed | space.logarithmic
+        return cls(np.where(own, 1.0, size), space.domain)
+
+    def of_space(self, space: MixedSpace) -> MixedSpace:
+        """Return a space of numbers and labels in units of the search."""
+        size, present = self.size, space.present
+        return replace(space, domain=self.own, present=lambda x: present(x * size))
+
+    def scaled(self, start: Any) -> Any:
         """Return a start in units of the search."""
+        if isinstance(start, Product):
+            return self._rescaled(start, 1 / self.size)
         return start.stretched(start.mean / self.size, 1 / self.size)
 
     def present(self, x: Array) -> Array:
@@ -77,7 +98,15 @@ class Units:
             ending: Ending = finished.value
         return ending if ending.family is None else ending._replace(family=self._back(ending.family))
 
+    @staticmethod
+    def _rescaled(product: Product, size: Floats) -> Product:
+        own = size[product.columns[product.names.index(NUMBERS)]]
+        numbers = product[NUMBERS]
+        return product.with_parts(numbers=numbers.stretched(own * numbers.mean, own))
+
     def _back(self, family: Family) -> Family:
+        if isinstance(family, Product):
+            return self._rescaled(family, self.size)
         if isinstance(family, FactoredGaussian):
             volume = family.log_volume + float(np.log(self.size).sum())
             factor = self.size[:, None] * family.factor
