@@ -74,7 +74,7 @@ def estimate_probability(
     performance : callable or problem
         ``performance(x, *args)`` of a read-only row of inputs; or an object with `performance`,
         `inputs`, `level` and `tail`, which brings these with it.
-    inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
+    inputs : family, sequence or dict of frozen scipy.stats distributions, or JointInputs
         What is random; a sequence means independent inputs. Scipy's distributions are sampled by way of
         standard-normal space, and the improved method samples `Gaussian`, `Exponential` and `Gamma` inputs
         so too: the estimate's `family` is then one of that space. A `MarkovPath` is a path of random length,

@@ -53,7 +53,7 @@ def estimate_quantile(
     ----------
     performance, tail, max_evaluations
         As in `estimate_probability`.
-    inputs : family, sequence of frozen scipy.stats distributions, or JointInputs
+    inputs : family, sequence or dict of frozen scipy.stats distributions, or JointInputs
         A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
     probability : float
         The q with P(performance >= q) = probability is sought (`tail="lower"`: <=); in (0, 1).

@@ -2,140 +2,333 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from cem.families.base import Array
+from cem.families.base import Array, Floats
+from cem.rare_events.correlation import Expansion, expand, expand_steps, solve_correlation
+from cem.rare_events.distributions import is_distribution
+from cem.rare_events.marginals import Marginals, Quantiles, checked_marginals
+from cem.rare_events.steps import DiscreteQuantiles
 
-NODES = 64
-Matrix = NDArray[np.float64]
+MOST_LUMP = 0.01  # of probability, beyond a table of values; its cube is what a rank correlation may be off
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class JointInputs:
     """Inputs with given marginals and a Gaussian copula.
 
     Parameters
     ----------
-    marginals : sequence of frozen scipy.stats distributions
-        Continuous or discrete, in the order of a row's entries.
+    marginals : sequence or dict of frozen scipy.stats distributions
+        Continuous or discrete, in the order of a row's entries; of a dict, the keys are their names. Scipy's
+        newer distributions (``scipy.stats.Normal(mu=1, sigma=2)``) are taken too.
     correlation : array_like, shape (d, d), optional
         Default: independent inputs.
     correlation_kind : {"pearson", "rank"}
         What `correlation` holds: Pearson's correlation of the inputs (Nataf's equation is solved for each
-        pair) or Spearman's rank correlation.
+        pair, to 1e-6) or Spearman's rank correlation. With ties, that of a discrete input, it is the
+        correlation of the mid-ranks P(X < x) + P(X = x)/2, which `scipy.stats.spearmanr` estimates.
+    names : sequence of str, optional
+        Of the inputs, for tables. Default: the dict's keys, else x0, x1, …
 
     Raises
     ------
     ValueError
-        If the correlation is no correlation matrix, or no Gaussian copula on these marginals has it.
+        If the correlation is no correlation matrix, if a pair has none (Pearson's, of an input without a
+        variance), or if no Gaussian copula on these marginals has it.
     TypeError
-        If the marginals are not frozen scipy.stats distributions.
+        If the marginals are not distributions of scipy.stats.
 
     References
     ----------
     Liu & Der Kiureghian (1986), "Multivariate distribution models with prescribed marginals and covariances",
     Probabilistic Engineering Mechanics 1; Kruskal (1958), "Ordinal measures of association", Journal of the
     American Statistical Association 53.
+
+    Examples
+    --------
+    >>> import cem, numpy as np
+    >>> from scipy import stats
+    >>> inputs = cem.JointInputs({"load": stats.gumbel_r(10, 2), "strength": stats.lognorm(0.1, scale=20)},
+    ...                          [[1, 0.3], [0.3, 1]])
+    >>> x = inputs.sample(10_000, np.random.default_rng(1))
+    >>> x.shape, inputs.names
+    ((10000, 2), ('load', 'strength'))
+    >>> bool(abs(np.corrcoef(x.T)[0, 1] - 0.3) < 0.05)
+    True
+    >>> np.allclose(inputs.from_normal(inputs.to_normal(x)), x)
+    True
     """
 
-    marginals: Sequence[Any]
+    marginals: Sequence[Any] | Mapping[str, Any]
     correlation: ArrayLike | None = None
     correlation_kind: str = "pearson"
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        names = checked_names(self.names, self.marginals)
         object.__setattr__(self, "marginals", checked_marginals(self.marginals))
+        object.__setattr__(self, "names", names_for(names, len(self.marginals)))
         if self.correlation_kind not in ("pearson", "rank"):
             raise ValueError(f'correlation_kind is "pearson" or "rank", not {self.correlation_kind!r}.')
         if self.correlation is not None:
+            self.normal_correlation.flags.writeable = False
             self._root.flags.writeable = False
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {name}: {described(each)}"
+            for name, each in zip(self.names or (), self.marginals, strict=True)
+        ]
+        if self.correlation is not None:
+            matrix = np.array2string(np.asarray(self.correlation), precision=4, prefix=" " * 4, threshold=100)
+            lines.append(f"  {self.correlation_kind} correlation:\n    {matrix}")
+        return "\n".join(
+            [
+                f"JointInputs of {self.dimension}"
+                + ("" if self.correlation is not None else ", independent"),
+                *lines,
+            ]
+        )
 
     @property
     def dimension(self) -> int:
         """Number of inputs."""
         return len(self.marginals)
 
-    def from_normal(self, u: Array, /) -> NDArray[np.float64]:
-        """Map rows of independent standard normals to rows of inputs."""
-        return Marginals(tuple(self.marginals)).from_normal(
-            u if self.correlation is None else u @ self._root.T
-        )
+    @cached_property
+    def independent(self) -> Marginals:
+        """The same inputs without the correlation."""
+        return Marginals(tuple(self.marginals))
+
+    def from_normal(self, u: ArrayLike, /) -> Floats:
+        """Map rows of independent standard normals, shape ``(n, d)``, to rows of inputs."""
+        u = _rows(u, self.dimension)
+        return self.independent.from_normal(u if self.correlation is None else u @ self._root.T)
+
+    def to_normal(self, x: ArrayLike, /) -> Floats:
+        """Map rows of inputs, shape ``(n, d)``, to rows of independent standard normals that map to them.
+
+        A value of a discrete input stands for many; it is taken for the one in the middle by probability.
+
+        Raises
+        ------
+        ValueError
+            If the correlation is singular: some inputs are then functions of the others.
+        """
+        z = self.independent.to_normal(_rows(x, self.dimension))
+        if self.correlation is None:
+            return z
+        if np.linalg.cond(self._root) > 1e8:
+            raise ValueError(
+                "the correlation is singular: rows of inputs have no rows of independent normals."
+            )
+        return np.asarray(np.linalg.solve(self._root, z.T).T)
+
+    def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
+        """Draw `n` rows of inputs, shape ``(n, d)``."""
+        return self.from_normal(rng.standard_normal((n, self.dimension)))
 
     @cached_property
-    def _root(self) -> Matrix:
-        """A root of the copula's correlation matrix."""
+    def normal_correlation(self) -> Floats:
+        """Correlation matrix of the copula's normals, shape ``(d, d)``."""
+        if self.correlation is None:
+            return np.eye(self.dimension)
         given = _checked_correlation(self.correlation, self.dimension)
-        if self.correlation_kind == "rank":
-            normal = 2 * np.sin(np.pi * given / 6)
-            np.fill_diagonal(normal, 1.0)
-        else:
-            normal = _solve_pairs(self.marginals, given)
-        values, vectors = np.linalg.eigh(normal)
+        return _solve_pairs(self.independent.quantiles, given, self.correlation_kind, tuple(self.names or ()))
+
+    @cached_property
+    def _root(self) -> Floats:
+        """A root of the copula's correlation matrix."""
+        values, vectors = np.linalg.eigh(self.normal_correlation)
         if values[0] < -1e-9:
             raise ValueError(
                 f"no Gaussian copula on these marginals has this correlation: its smallest eigenvalue is "
-                f"{values[0]:.3g}."
+                f"{values[0]:.3g}. Correlations nearer to 0 have one."
             )
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
 
 
-def pearson_of(first: Any, second: Any, rho: float) -> float:
-    """Give the Pearson correlation of two marginals under a Gaussian copula with `rho`, by quadrature."""
-    z, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    weight = weight / weight.sum()
-    a = through(first, z)
-    b = through(second, rho * z[:, None] + np.sqrt(max(0.0, 1 - rho * rho)) * z[None, :])
-    joint = float(weight @ (a[:, None] * b) @ weight)
-    return float((joint - first.mean() * second.mean()) / (first.std() * second.std()))
+def read_inputs(inputs: Any) -> Any:
+    """Return what a user wrote for inputs of scipy.stats as `Marginals` or `JointInputs`.
+
+    A frozen ``scipy.stats.multivariate_normal`` becomes normal marginals and their correlation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such thing.
+    """
+    if isinstance(inputs, JointInputs):
+        return inputs
+    if hasattr(inputs, "cov_object") and hasattr(inputs, "mean"):
+        from scipy.stats import norm
+
+        std = np.sqrt(np.diag(inputs.cov))
+        if not (std > 0).all():
+            raise ValueError("a multivariate normal input must have positive variances.")
+        marginals = [norm(m, s) for m, s in zip(inputs.mean, std, strict=True)]
+        correlation = inputs.cov / np.outer(std, std)
+        np.fill_diagonal(correlation, 1.0)
+        return JointInputs(marginals, correlation)
+    return Marginals(checked_marginals(inputs))
 
 
-def nataf(first: Any, second: Any, pearson: float) -> float:
-    """Solve for the copula's correlation that gives two marginals this Pearson correlation.
+def names_of(inputs: Any, dimension: int) -> tuple[str, ...]:
+    """Return the names of inputs as users write them: the keys of a dict, their own, or x0, x1 and so on."""
+    names = getattr(inputs, "names", None)
+    if isinstance(inputs, Mapping):
+        names = list(inputs)
+    return names_for(names, dimension)
+
+
+def names_for(names: Any, dimension: int) -> tuple[str, ...]:
+    """Return names that are there, else x0, x1 and so on."""
+    if names is not None and len(names) == dimension:
+        return tuple(str(name) for name in names)
+    return tuple(f"x{j}" for j in range(dimension))
+
+
+def checked_names(names: Any, marginals: Any) -> tuple[str, ...] | None:
+    """Check names of inputs; those of a dict are its keys.
 
     Raises
     ------
     ValueError
-        Where no Gaussian copula on these marginals reaches it.
+        If they do not match the marginals, or are not distinct.
+    TypeError
+        If they are no strings.
     """
-    from scipy.optimize import brentq
+    if isinstance(marginals, Mapping):
+        if names is not None:
+            raise ValueError("names= is not available where a dict names the marginals; leave it out.")
+        names = list(marginals)
+    if names is None:
+        return None
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"names must be a sequence of str, got {names!r}.")
+    count = 1 if is_distribution(marginals) else len(marginals)
+    if len(names) != count or len(set(names)) != len(names):
+        raise ValueError(f"names must be {count} distinct ones for these marginals, got {list(names)}.")
+    return tuple(names)
 
-    if pearson == 0:
-        return 0.0
 
-    def gap(rho: float) -> float:
-        return pearson_of(first, second, rho) - pearson
+def described(marginal: Any) -> str:
+    """Return a short text of a distribution: its name and parameters."""
+    if not hasattr(marginal, "dist"):
+        return str(marginal)
+    name = getattr(marginal.dist, "name", None) or type(marginal.dist).__name__
+    given = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in marginal.args]
+    return f"{name}({', '.join([*given, *(f'{key}={value}' for key, value in marginal.kwds.items())])})"
 
-    low, high = gap(-1.0), gap(1.0)
-    if low > 1e-9 or high < -1e-9:
+
+def _rows(x: ArrayLike, d: int) -> Array:
+    """Return rows of `d` numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are no such rows.
+    """
+    rows = np.asarray(x, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != d:
+        raise ValueError(f"rows must have shape (n, {d}), got {rows.shape}.")
+    return rows
+
+
+def expansion_of(quantiles: Quantiles, kind: str) -> Expansion:
+    """Return the Hermite expansion of an input, or of its ranks.
+
+    Raises
+    ------
+    ValueError
+        If the input has no variance.
+    """
+    f = quantiles.distribution
+    if not isinstance(quantiles, DiscreteQuantiles):
+        if kind == "rank":
+            return expand(ndtr)
+        return expand(quantiles, _finite_variance(f.variance))
+    values, thresholds, _, above, below = quantiles.table
+    more = above is not None or below is not None
+    if kind == "pearson":
+        _finite_variance(f.variance)
+        return expand_steps(thresholds, values, quantiles if more else None)
+    edges = np.concatenate([[0.0], ndtr(thresholds), [1.0]])
+    ranks = (edges[:-1] + edges[1:]) / 2
+    lumps = (below is not None and edges[1] > MOST_LUMP, above is not None and 1 - edges[-2] > MOST_LUMP)
+
+    def untied(z: Floats) -> Floats:
+        tied = np.where(z > thresholds[-1], ranks[-1], ranks[0])
+        return np.where(np.where(z > thresholds[-1], lumps[1], lumps[0]), ndtr(z), tied)
+
+    return expand_steps(thresholds, ranks, untied if any(lumps) else None)
+
+
+def _finite_variance(variance: float) -> float:
+    if not 0 < variance < np.inf:
         raise ValueError(
-            f"correlation {pearson:g} is out of reach for these marginals: a Gaussian copula gives "
-            f"{low + pearson:.4f} to {high + pearson:.4f}."
+            f"has variance {variance}, so that it has no Pearson correlation; "
+            'correlation_kind="rank" needs no variance'
         )
-    if low >= 0 or high <= 0:
-        return -1.0 if low >= 0 else 1.0
-    return float(brentq(gap, -1.0, 1.0, xtol=1e-12))
+    return variance
 
 
-def _solve_pairs(marginals: Sequence[Any], correlation: Matrix) -> Matrix:
-    """Solve Nataf's equation for every pair, once for pairs that are alike."""
-    normal = np.eye(len(marginals))
+def _solve_pairs(
+    quantiles: Sequence[Quantiles], correlation: Floats, kind: str, names: tuple[str, ...]
+) -> Floats:
+    """Solve for every pair's correlation in normal space, once for pairs that are alike."""
+    normal = np.eye(len(quantiles))
+    expansions: dict[int, Expansion] = {}
     solved: dict[tuple[int, int, float], float] = {}
-    for i, j in combinations(range(len(marginals)), 2):
-        key = (id(marginals[i]), id(marginals[j]), float(correlation[i, j]))
-        if key not in solved:
-            solved[key] = nataf(marginals[i], marginals[j], correlation[i, j])
-        normal[i, j] = normal[j, i] = solved[key]
+    for i, j in combinations(range(len(quantiles)), 2):
+        first, second, wanted = quantiles[i], quantiles[j], float(correlation[i, j])
+        key = (id(first), id(second), wanted)
+        if wanted and key not in solved:
+            if (easy := _in_closed_form(first, second, kind, wanted)) is not None:
+                solved[key] = easy
+            else:
+                for k in (i, j):
+                    _expand_once(
+                        expansions, quantiles[k], kind, f"input {names[k]} ({quantiles[k].distribution.name})"
+                    )
+                pair = expansions[id(first)], expansions[id(second)]
+                try:
+                    solved[key] = solve_correlation(*pair, wanted)
+                except ValueError as error:
+                    raise ValueError(
+                        f"correlation {wanted:g} of {names[i]} and {names[j]} is out of reach for these "
+                        f"marginals: {error}."
+                    ) from None
+        normal[i, j] = normal[j, i] = solved.get(key, 0.0)
     return normal
 
 
-def _checked_correlation(correlation: ArrayLike | None, d: int) -> Matrix:
+def _expand_once(expansions: dict[int, Expansion], quantiles: Quantiles, kind: str, name: str) -> None:
+    if id(quantiles) not in expansions:
+        try:
+            expansions[id(quantiles)] = expansion_of(quantiles, kind)
+        except ValueError as error:
+            raise ValueError(f"{name} {error}.") from None
+
+
+def _in_closed_form(first: Quantiles, second: Quantiles, kind: str, wanted: float) -> float | None:
+    """Return the normals' correlation where a formula has it: of normal inputs, and ranks without ties."""
+    f, g = first.distribution, second.distribution
+    if kind == "rank":
+        return None if f.discrete or g.discrete else float(2 * np.sin(np.pi * wanted / 6))
+    return wanted if f.location_and_scale is not None and g.location_and_scale is not None else None
+
+
+def _checked_correlation(correlation: ArrayLike | None, d: int) -> Floats:
     matrix = np.array(correlation, dtype=np.float64)
     if matrix.shape != (d, d):
         raise ValueError(f"correlation must have shape ({d}, {d}) for these marginals, got {matrix.shape}.")
@@ -146,75 +339,3 @@ def _checked_correlation(correlation: ArrayLike | None, d: int) -> Matrix:
     ):
         raise ValueError("correlation must be symmetric with ones on its diagonal and entries in [-1, 1].")
     return matrix
-
-
-@dataclass(frozen=True, eq=False)
-class Marginals:
-    """Independent inputs with the given frozen scipy.stats distributions.
-
-    Sampling in standard-normal space needs only their quantiles: `from_normal` maps a standard normal
-    row there to a row of inputs here. In their own space they are a `Nominal`.
-    """
-
-    marginals: tuple[Any, ...]
-
-    @property
-    def dimension(self) -> int:
-        """Number of inputs."""
-        return len(self.marginals)
-
-    def from_normal(self, u: Array) -> NDArray[np.float64]:
-        """Map standard normal rows to rows of inputs, each tail by the function that is accurate there."""
-        out = np.empty(u.shape)
-        alike: dict[int, list[int]] = {}
-        for j, marginal in enumerate(self.marginals):
-            alike.setdefault(id(marginal), []).append(j)
-        for columns in alike.values():
-            out[:, columns] = through(self.marginals[columns[0]], u[:, columns])
-        out.flags.writeable = False
-        return out
-
-    def sample(self, n: int, rng: np.random.Generator, /) -> NDArray[np.float64]:
-        """Draw `n` rows of inputs, shape ``(n, d)``."""
-        return self.from_normal(rng.standard_normal((n, self.dimension)))
-
-    def log_prob(self, x: Array, /) -> NDArray[np.float64]:
-        """Log density (or mass) of each row in nats, shape ``(n,)``."""
-        total = np.zeros(len(x))
-        for marginal, column in zip(self.marginals, np.asarray(x).T, strict=True):
-            total += marginal.logpdf(column) if hasattr(marginal.dist, "logpdf") else marginal.logpmf(column)
-        return total
-
-
-def through(marginal: Any, u: Array) -> NDArray[np.float64]:
-    """Map standard normals to a marginal, by the tail that is accurate; normals need no quantiles."""
-    if getattr(marginal.dist, "name", "") == "norm":
-        return np.asarray(marginal.mean() + marginal.std() * u)
-    tail = ndtr(-np.abs(u))
-    return np.asarray(np.where(u > 0, marginal.isf(tail), marginal.ppf(tail)))
-
-
-def checked_marginals(inputs: Any) -> tuple[Any, ...]:
-    """Check a sequence of frozen scipy.stats distributions.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none.
-    """
-    if inputs is None:
-        raise ValueError("say what the inputs are: inputs= a family, or a list of frozen scipy.stats.")
-    if isinstance(inputs, type):
-        raise TypeError(f"inputs must be a distribution, not the class {inputs.__name__}; call it first.")
-    if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
-        raise TypeError(
-            "inputs must be a family (sample, log_prob, fit, blend, entropy) or a non-empty list of frozen "
-            f"scipy.stats distributions; got {type(inputs).__name__}."
-        )
-    for j, marginal in enumerate(inputs):
-        if not all(hasattr(marginal, name) for name in ("ppf", "isf", "dist")):
-            raise TypeError(
-                f"inputs[{j}] is not a frozen scipy.stats distribution (like scipy.stats.norm(0, 1)); "
-                f"got {marginal!r}."
-            )
-    return tuple(inputs)

@@ -17,8 +17,10 @@ from cem.families.exponential import Exponential
 from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.families.markov_path import MarkovPath
+from cem.rare_events.distributions import read_distribution
 from cem.rare_events.importance import Nominal
-from cem.rare_events.inputs import JointInputs, Marginals, checked_marginals
+from cem.rare_events.inputs import JointInputs, read_inputs
+from cem.rare_events.marginals import Marginals
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.discrete import BitSpace, LabelSpace
 from cem.rare_events.spaces.normal import NormalSpace
@@ -54,7 +56,7 @@ def resolve_inputs(
 
     Parameters
     ----------
-    inputs : Family, sequence of frozen scipy.stats distributions, or JointInputs
+    inputs : Family, sequence or dict of frozen scipy.stats distributions, or JointInputs
     family : Family, optional
         The first proposal, in the inputs' own space; default: the nominal itself, for scipy.stats
         distributions by way of standard-normal space.
@@ -75,7 +77,7 @@ def resolve_inputs(
             f"family must have sample, log_prob, fit, blend and entropy; got {type(family).__name__}."
         )
     if not (is_family(inputs) or isinstance(inputs, JointInputs)):
-        inputs = Marginals(checked_marginals(inputs))
+        inputs = read_inputs(inputs)
     if family is not None:
         return _with_proposal(inputs, family)
     space = None if own else _space(inputs, settings)
@@ -127,7 +129,8 @@ def _bits(inputs: Marginals) -> Floats | None:
     Bits of a probability below 1e-16 have no threshold that a double could hold as a tail of one.
     """
     marginals = inputs.marginals
-    if any(each.dist.name != "bernoulli" or tuple(each.support()) != (0, 1) for each in marginals):
+    functions = [read_distribution(each) for each in marginals]
+    if any(f.name != "bernoulli" or f.support != (0, 1) for f in functions):
         return None
     return np.array([float(each.mean()) for each in marginals])
 

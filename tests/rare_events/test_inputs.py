@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr
 
 import cem
-from cem.rare_events.inputs import Marginals
+from cem.rare_events.marginals import Marginals
 from cem.rare_events.working_space import resolve_inputs
 
 FAR = np.array([-8.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, 8.0])
@@ -155,14 +155,14 @@ def test_marginals_with_a_first_proposal_stay_in_their_own_space():
         ([], TypeError, "non-empty list"),
         ("norm", TypeError, "family .* or a non-empty list .* got str"),
         (3.0, TypeError, "got float"),
-        (stats.norm(), TypeError, "list"),
         ([stats.norm(), stats.norm], TypeError, r"inputs\[1\] is not a frozen"),
         ([0.0, 1.0], TypeError, r"inputs\[0\] is not a frozen"),
         ([cem.Gaussian([0.0], std=1)], TypeError, r"inputs\[0\]"),
         ([stats.multivariate_normal([0, 0])], TypeError, r"inputs\[0\]"),
+        ([stats.norm([0, 1])], TypeError, "one for each input"),
         (cem.Gaussian, TypeError, "class|call"),
     ],
-    ids=["none", "empty", "str", "number", "bare", "unfrozen", "numbers", "family", "multivariate", "class"],
+    ids=["none", "empty", "str", "number", "unfrozen", "numbers", "family", "multivariate", "array", "class"],
 )
 def test_inputs_that_are_none(inputs, error, message):
     with pytest.raises(error, match=message):
