@@ -119,8 +119,7 @@ def discrete(inputs: Any) -> bool:
     """Whether some of the inputs, as users write them, take values apart from one another."""
     if is_family(inputs):
         return not isinstance(inputs, Gaussian | Exponential | Gamma)
-    marginals = inputs.marginals if isinstance(inputs, JointInputs) else checked_marginals(inputs)
-    return any(hasattr(each.dist, "pmf") for each in marginals)
+    return any(read_distribution(each).discrete for each in read_inputs(inputs).marginals)
 
 
 def _bits(inputs: Marginals) -> Floats | None:
