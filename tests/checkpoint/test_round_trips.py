@@ -81,6 +81,10 @@ MAKERS = {
     "Categorical": lambda rng, d: cem.Categorical(tables(rng, d)),
     "CategoricalMixture": categorical_mixture,
     "LinkageTree": lambda rng, d: families.LinkageTree(rng.integers(0, 3, size=(7, d)), positive(rng, 7)),
+    "Permutation": lambda rng, d: cem.Permutation(
+        d, "position" if d % 2 else "transition", positive(rng, d + 1 - d % 2, d)
+    ),
+    "Product": lambda rng, d: cem.Product(numbers=gaussian(rng, d), labels=cem.Categorical(tables(rng, d))),
     "Exponential": lambda rng, d: cem.Exponential(positive(rng, d)),
     "Gamma": lambda rng, d: cem.Gamma(positive(rng, d), positive(rng, d)),
     "VonMisesFisherNakagami": direction,
