@@ -128,7 +128,7 @@ def facts(m):
     return bits(m.family.to_arrays()), history, x, repr(m.best_fun), m.stop_reason()
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", sorted(MAKERS.keys() - {"Product"}))  # whose names are told to `load` again
 def test_a_saved_method_goes_on_as_if_it_had_not_been(tmp_path, name):
     """However often it is saved and loaded on the way."""
     for seed in range(6):
