@@ -20,6 +20,7 @@ from cem.local_search.quasi_newton import BoxQuasiNewton
 from cem.local_search.requests import values_at
 
 EVALUATIONS_PER_REAL = 60  # of one search over the reals
+FOLLOWING_PER_REAL = 12  # of a search that follows a change
 MOST_ROUNDS = 100
 COARSEST = 16  # steps that lead across a whole number's range at first; small ranges begin with steps of 1
 FINER = 4.0  # what a step is divided by where it no longer helps
@@ -68,6 +69,7 @@ class MixedDescent:
     rng: np.random.Generator
     width: int = 1
     first: float = field(init=False, default=np.nan)
+    spent: int = field(init=False, default=0)
     strides: Floats = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +87,30 @@ class MixedDescent:
                 break
         return x, value
 
+    def followed(
+        self, x: Floats, value: float, most: float
+    ) -> Generator[Request, Batch, tuple[Floats, float]]:
+        """Change one column, let the reals follow, and go on from what that leads to where it is better.
+
+        It finds a better label whose reals have their optimum elsewhere, and ends where no change is one, or
+        after `most` evaluations.
+        """
+        self.first, self.spent = value, 0
+        changes = self._possible(x)
+        while changes and self.spent < most:
+            change = changes.pop()
+            row = self._changed(x, change)
+            if row is None:
+                continue
+            at = float((yield from values_at(row[None]))[0])
+            self.spent += 1
+            row, at = yield from self._reals(row, at, FOLLOWING_PER_REAL)
+            yield Step(None, STAGE)
+            if at < value - self._margin(value):
+                x, value = yield from self._reals(row, at)
+                changes = self._possible(x)
+        return x, value
+
     def _margin(self, value: float) -> float:
         return max(NOTHING * (self.first - value), ROUNDING * abs(value))
 
@@ -98,15 +124,18 @@ class MixedDescent:
     def _discrete(self) -> Mask:
         return np.asarray((self.domain.integer | self.logarithmic) & ~self.domain.fixed)
 
-    def _reals(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:
+    def _reals(
+        self, x: Floats, value: float, per_real: int = EVALUATIONS_PER_REAL
+    ) -> Generator[Request, Batch, tuple[Floats, float]]:
         free = ~(self.domain.integer | self.logarithmic | self.domain.fixed) & self._say(x)
         if not free.any() or not np.isfinite(value):
             return x, value
         low, high = (np.where(free, side, x) for side in (self.domain.low, self.domain.high))
         span = np.where(free, self.span, 0.0)
         inside = replace(self.domain, low=low, high=high, integer=np.zeros(x.size))
-        method = BoxQuasiNewton(inside, span, EVALUATIONS_PER_REAL * int(free.sum()), NoiseLevel())
+        method = BoxQuasiNewton(inside, span, per_real * int(free.sum()), NoiseLevel())
         found = yield from method.run(x, value)
+        self.spent += found.evaluations
         return (found.x, found.value) if found.value < value else (x, value)
 
     def _changes(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:

@@ -30,6 +30,7 @@ from cem.plans.single import FLAT
 
 JITTER = 0.02  # of the span: how far from the start's mean the first descent begins
 WIDEST = 0.2  # of the span: the first spread
+SHARE_FOLLOWING = 2 / 3  # of the evaluations there are, at most, for each pass of reals that follow changes
 AGREEING = 3  # runs, where none has ended elsewhere
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
@@ -75,6 +76,7 @@ class MixedSearch:
     ledger: Ledger = field(init=False, default_factory=Ledger)
     bests: list[float] = field(init=False, default_factory=list)
     stepped: bool = field(init=False, default=False)
+    followed: float = field(init=False, default=-np.inf)
 
     def __post_init__(self) -> None:
         span = self.span[self.space.numbers]
@@ -105,10 +107,16 @@ class MixedSearch:
         few = self.space.labels.size > 0 and self.most < FEW_PER_VARIABLE * d
         if self.local and not few:
             yield from self._descend(self._near_start(), "descent from near the start's mean")
+            if self.local and self._worth_following:
+                yield from self._follow("first descent")
         regimes = Regimes(self.n, self.n, self.rng)
         note, agreed = "first run", 0
         while True:
             kind, spent = regimes.next(), self.ledger.spent
+            if self.local and not kind.large and self._worth_following:
+                yield from self._follow(note)
+                regimes.note(kind, self.ledger.spent - spent)
+                continue
             if self.local and not kind.large:
                 run: Generator[Request, Batch, float] = self._descend(
                     self._anywhere(), f"{note}: a descent from a random place"
@@ -209,17 +217,26 @@ class MixedSearch:
         """Descend from a row; return the best score that led to."""
         return (yield from self.ledger.counted(self._descent(x), note))
 
-    def _descent(self, x: Array) -> Generator[Request, Batch, float]:
+    @property
+    def _worth_following(self) -> bool:
+        """Whether there are labels that reals may follow, and a best candidate where nobody has tried."""
+        whole = self.space.domain.integer | self.space.logarithmic
+        fresh = self.ledger.best > self.followed + self._margin
+        return bool(self.space.labels.size and not whole.all()) and fresh and self.ledger.best_x is not None
+
+    def _follow(self, note: str) -> Generator[Request, Batch, None]:
+        """Change labels and whole numbers of the best candidate, each with a search of the reals after it."""
+        x, value = self._whole(np.asarray(self.ledger.best_x)), float(as_values(self.ledger.best))
+        self.followed = self.ledger.best
+        steps = self._descender().followed(x, value, SHARE_FOLLOWING * self.most)
+        yield from self.ledger.counted(steps, f"{note}: reals that follow a change")
+        self.followed = self.ledger.best
+
+    def _descender(self) -> MixedDescent:
         space = self.space
-        x = self._whole(space.domain.project(x))
-        value, again = (yield from values_at(np.stack([x, x]))).tolist()
-        if value != again:
-            self.local = False  # noise: differences say nothing
-        if value != again or not np.isfinite(value):
-            return float(as_values(value))
-        labels = np.zeros(x.size, dtype=np.bool_)
+        labels = np.zeros(space.domain.dimension, dtype=np.bool_)
         labels[space.labels] = True
-        descent = MixedDescent(
+        return MixedDescent(
             space.domain,
             self.span,
             labels,
@@ -229,7 +246,16 @@ class MixedSearch:
             self.rng,
             self.width,
         )
-        _, value = yield from descent.run(x, value)
+
+    def _descent(self, x: Array) -> Generator[Request, Batch, float]:
+        space = self.space
+        x = self._whole(space.domain.project(x))
+        value, again = (yield from values_at(np.stack([x, x]))).tolist()
+        if value != again:
+            self.local = False  # noise: differences say nothing
+        if value != again or not np.isfinite(value):
+            return float(as_values(value))
+        _, value = yield from self._descender().run(x, value)
         return float(as_values(value))
 
     def _whole(self, x: Array) -> Array:

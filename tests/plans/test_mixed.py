@@ -244,3 +244,20 @@ def test_a_target_ends_the_run():
     r = cem.optimize(bowl, MIXED, target=0.01, rng=1)
     assert r.status is cem.Status.TARGET_REACHED
     assert r.fun <= 0.01
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reals_follow_a_label_that_moves_their_optimum(seed):
+    """No single change is better where a descent ends: the reals have to move with the label."""
+    places = np.random.default_rng(seed).uniform(-3, 3, (4, 3))
+    space = cem.Space(
+        {f"x{i}": cem.Real(-5, 5) for i in range(3)}, k=cem.Choice(range(4)), m=cem.Choice(["a", "b"])
+    )
+
+    def fun(p):
+        x = np.array([p["x0"], p["x1"], p["x2"]])
+        return float(((x - places[p["k"]]) ** 2).sum() + p["k"] / 2 + (p["m"] != "b"))
+
+    r = cem.optimize(fun, space, max_evaluations=300, rng=seed)
+    assert (r.x["k"], r.x["m"]) == (0, "b")
+    assert r.fun < 1e-6

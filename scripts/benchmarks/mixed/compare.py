@@ -175,11 +175,11 @@ SOLVERS: dict[str, Callable[[Counted, int], None]] = {
     "ours": ours,
     "catcma": catcma,
     "cmawm": cmawm,
-    "tpe": tpe,
     "de": de,
     "random": random,
+    "tpe": tpe,
 }
-MOST = {"tpe": 100}  # evaluations a variable, beyond which a solver takes minutes
+MOST = {"tpe": 30}  # evaluations per variable beyond which a solver takes minutes
 
 
 def main() -> None:
