@@ -309,6 +309,7 @@ def _resolve_improve(improve: Any, problem: Any) -> Any:
 
 _UNUSED = ("jac", "hess", "hessp")
 _FIXED = ("fun", "start", "maximize")
+_SCIPYS = {"maxiter": "max_iterations", "maxfev": "max_evaluations", "maxfun": "max_evaluations"}
 
 
 def minimize_method(
@@ -325,8 +326,8 @@ def minimize_method(
     args : tuple
     **options
         What `minimize` passes on (bounds, constraints, callback, tol) and its `options`: any argument of
-        `cem.optimize` besides `start` and `maximize`. `maxiter` and `maxfev`, scipy's usual names, stand for
-        `max_iterations` and `max_evaluations`.
+        `cem.optimize` besides `start` and `maximize`. `maxiter`, `maxfev` (also `maxfun`) and `disp`, scipy's
+        usual names, are understood: `max_iterations`, `max_evaluations`, and whether to print how it ended.
 
     Returns
     -------
@@ -354,7 +355,8 @@ def minimize_method(
     for name in _UNUSED:
         if options.pop(name, None) is not None:
             raise TypeError(f"the cross-entropy method uses no derivatives; leave {name} out.")
-    for theirs, own in (("maxiter", "max_iterations"), ("maxfev", "max_evaluations")):
+    said = truth("disp", options.pop("disp", None) or False)
+    for theirs, own in _SCIPYS.items():
         if theirs in options:
             if own in options:
                 raise TypeError(f"{theirs} and {own} are the same; give one of them.")
@@ -364,4 +366,10 @@ def minimize_method(
         if name not in known:
             what = f"unknown option {name!r}{meaning(name, known)}"
             raise TypeError(f"{what}; the options are {', '.join(known)}.")
-    return optimize(fun, x0, args=args, **options)
+    r = optimize(fun, x0, args=args, **options)
+    if said:
+        print(  # noqa: T201 - asked for
+            f"{r.message}\n         Current function value: {r.fun:f}\n         Iterations: {r.nit}\n"
+            f"         Function evaluations: {r.nfev}"
+        )
+    return r

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cem.families.base import Floats, Index
 from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
-from problems.orders import OrderProblem
+from problems.orders import OrderProblem, check_orders
 from problems.reading import Words, read_lines, stem
 
 MOST_TIMES = 2**24  # of a random instance
@@ -150,6 +151,58 @@ class FlowShop(OrderProblem):
             )
         times = np.random.default_rng(rng).integers(1, 99, size=(machines, n), endpoint=True)
         return cls(times, name=f"random-{n}x{machines}")
+
+    def schedule(self, x: ArrayLike) -> Floats:
+        """Return when each machine begins each job, shape ``(machines, n)``, if jobs run in the order `x`.
+
+        Parameters
+        ----------
+        x : array_like of int, shape (n,)
+            The numbers ``0 … n-1``, each once.
+
+        Returns
+        -------
+        ndarray of float64, shape (machines, n)
+            Column `j` belongs to job `j`; all as early as they can be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is no order.
+        """
+        (order,) = check_orders(np.asarray(x)[None], self.n)
+        starts, free = np.empty_like(self.times, dtype=np.float64), np.zeros(len(self.times))
+        for job in order.tolist():
+            ready = 0.0
+            for machine in range(len(self.times)):
+                starts[machine, job] = max(ready, free[machine])
+                ready = free[machine] = starts[machine, job] + self.times[machine, job]
+        return starts
+
+    def plot(self, x: ArrayLike, *, ax: Any = None) -> Any:
+        """Draw a schedule as a Gantt chart: a row a machine, a bar a job.
+
+        Parameters
+        ----------
+        x : array_like of int, shape (n,)
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is no order.
+        ImportError
+            If matplotlib is not installed.
+        """
+        from problems.pictures import draw_schedule
+
+        starts, (order,) = self.schedule(x), check_orders(np.asarray(x)[None], self.n)
+        title = f"{self.name}: makespan {float((starts + self.times).max()):,.10g}"
+        return draw_schedule(starts[:, order], self.times[:, order], order, title, ax)
 
     def _evaluate(self, rows: Index) -> Floats:
         done = np.zeros((len(self.times), len(rows)))  # when each machine is free again

@@ -132,6 +132,34 @@ class MaxCut(WeightedGraph):
         zero, one = (tuple(nodes[k] for k in np.flatnonzero(sides == side).tolist()) for side in (0, 1))
         return zero, one
 
+    def plot(self, x: ArrayLike, *, points: Any = None, ax: Any = None) -> Any:
+        """Draw a cut: the vertices by their sides, and the edges between the sides in colour.
+
+        Parameters
+        ----------
+        x : array_like of 0 and 1, shape (n,)
+        points : array_like, shape (n, 2), optional
+            Where the vertices are. Default: placed by the structure of the graph.
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `cut_value`, and for points of another shape.
+        ImportError
+            If matplotlib is not installed.
+        """
+        from problems.pictures import draw_cut
+
+        sides = check_rows(x, self.n, (1,)) == 1
+        names = range(self.n) if self.nodes is None else self.nodes
+        title = f"{self.name}: a cut of {self.cut_value(x):,.10g}"
+        return draw_cut(self.edges, sides, points, names, title, ax)
+
     def to_qubo(self) -> tuple[Matrix, Floats]:
         """Write the cuts as ``cut(x) = -(x'Qx + c'x)``: return `Q`, upper triangular and sparse, and `c`."""
         return qubo_from_edges(self.n, self.edges, self.weights)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
 from cem.updates import EliteArchive
 from problems.frozen import Seed
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
-from problems.orders import OrderProblem, check_square
+from problems.orders import OrderProblem, check_orders, check_square
 from problems.reading import stem
 from problems.tsp import moves
 from problems.tsp.distances import euclidean
@@ -156,6 +157,32 @@ class TSP(OrderProblem):
     def symmetric(self) -> bool:
         """Whether all distances are the same in both directions."""
         return self._tables[3]
+
+    def plot(self, x: ArrayLike, *, ax: Any = None) -> Any:
+        """Draw a tour through the cities' points.
+
+        Parameters
+        ----------
+        x : array_like of int, shape (n,)
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is no order, or the cities have no points.
+        ImportError
+            If matplotlib is not installed.
+        """
+        from problems.pictures import draw_tour
+
+        rows = check_orders(np.asarray(x)[None], self.n)
+        if self.points is None:
+            raise ValueError("a picture of a tour needs the cities' points, and this problem has none")
+        return draw_tour(self.points, rows[0], f"{self.name}: a tour of {float(self(rows)[0]):,.10g}", ax)
 
     def _evaluate(self, rows: Index) -> Floats:
         return np.asarray(self.distances[rows, np.roll(rows, -1, axis=1)].sum(axis=1))

@@ -52,10 +52,20 @@ def test_options_tolerance_and_callback_pass():
     assert through(tol=1e-2, options=pure).nfev < through(options=pure).nfev
     assert through(options={"rng": 1, "max_evaluations": 200}).nfev == 200
     assert through(options={"rng": 1, "maxfev": 200}).nfev == 200
+    assert through(options={"rng": 1, "maxfun": 200}).nfev == 200
     assert through(options={"rng": 1, "maxiter": 3}).nit == 3
     seen = []
     through(callback=lambda intermediate_result: seen.append(intermediate_result.fun))
     assert len(seen) > 3
+
+
+def test_disp_prints_how_it_ended(capsys):
+    r = through(options={"rng": 1, "disp": True, "maxiter": 3})
+    said = capsys.readouterr().out
+    assert said.startswith(f"{r.message}\n")
+    assert said.endswith(f"Iterations: 3\n         Function evaluations: {r.nfev}\n")
+    through(options={"rng": 1, "disp": False, "maxiter": 3})
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
@@ -66,6 +76,7 @@ def test_options_tolerance_and_callback_pass():
         ({"jac": lambda x: 2 * (x - 1)}, "leave jac out"),
         ({"hess": lambda x: np.eye(2)}, "leave hess out"),
         ({"options": {"maxiter": 3, "max_iterations": 4}}, "the same"),
+        ({"options": {"disp": "yes"}}, "disp must be True or False"),
     ],
 )
 def test_what_is_refused_by_name(settings, match):
