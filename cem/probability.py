@@ -16,6 +16,7 @@ from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import Family, dimension
 from cem.rare_events.estimates import ProbabilityEstimate, samples
 from cem.rare_events.failed_runs import about_missing, check_policy, obey
+from cem.rare_events.failures import Failures, gather
 from cem.rare_events.importance import Finding, pareto_shape
 from cem.rare_events.improved import probability_plan
 from cem.rare_events.multilevel import multilevel
@@ -163,6 +164,7 @@ resume, rng
     def answer(driver: Driver, served: Served[Finding]) -> ProbabilityEstimate:
         finding = found(served)
         estimate = _estimate(driver, finding, target_cv, nan_policy)
+        estimate = replace(estimate, _failures=_failures(inputs, source, finding, estimate, threshold))
         raise_failure(finding.ended, estimate)
         if forgotten and estimate.probability > 0.5:
             return replace(estimate, message=f"{estimate.message}; {ASK_FOR_TAIL}")
@@ -303,6 +305,25 @@ def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: st
         _least_error=finding.least_error,
         _absolute_error=tally.standard_error,
         _with_missing=tally.with_missing() if tally.missing_log_weights.size else None,
+    )
+
+
+def _failures(
+    inputs: Any, source: Inputs, finding: Finding, estimate: ProbabilityEstimate, level: float
+) -> Failures:
+    """Return what the failing rows say besides the probability."""
+    standard = isinstance(source.space, NormalSpace) or source.standard
+    x, weights = estimate.failure_samples()
+    return gather(
+        inputs,
+        x,
+        weights,
+        finding.tally.hits if standard and len(finding.tally.hits) else None,
+        estimate.probability,
+        estimate.standard_error,
+        estimate.draws,
+        finding.samples,
+        level,
     )
 
 

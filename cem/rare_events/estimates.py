@@ -10,9 +10,12 @@ from scipy.special import betaincinv, ndtri
 
 from cem.core.ending import Status
 from cem.core.history import History
+from cem.core.plain import plain
 from cem.core.table import html_table
 from cem.families.base import Array, Family, Floats
+from cem.rare_events.failures import Failures
 from cem.rare_events.importance import Tally
+from cem.rare_events.reliability import Reliability
 from cem.rare_events.settings import DEFAULT
 from cem.rare_events.tail import Tail
 
@@ -32,7 +35,7 @@ class FailureSamples(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ProbabilityEstimate:
+class ProbabilityEstimate(Reliability):
     """An estimate of the probability of an event.
 
     Attributes
@@ -92,6 +95,7 @@ class ProbabilityEstimate:
     _least_error: float = DEFAULT.least_error
     _absolute_error: float = np.inf
     _with_missing: Tally | None = None
+    _failures: Failures | None = None
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:
         """Return an interval for the probability, inside [0, 1].
@@ -341,6 +345,13 @@ class QuantileEstimate:
         )
 
     __repr__ = summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimate in terms that JSON has; NaN becomes None."""
+        found: dict[str, Any] = plain(self)
+        found["confidence_interval"] = plain(self.confidence_interval())
+        found["shortfall_interval"] = plain(self.shortfall_interval())
+        return found
 
     def _repr_html_(self) -> str:
         low, high = self.confidence_interval()

@@ -15,9 +15,10 @@ from scipy.special import ndtr
 from cem.families.base import Array, Floats
 from cem.rare_events.correlation import Expansion, expand, expand_steps, solve_correlation
 from cem.rare_events.distributions import is_distribution
-from cem.rare_events.marginals import Marginals, Quantiles, checked_marginals
+from cem.rare_events.marginals import Marginals, Quantiles, checked_marginals, fields_of
 from cem.rare_events.steps import DiscreteQuantiles
 
+STEP = 1e-4  # of a correlation, for its derivative
 MOST_LUMP = 0.01  # of probability, beyond a table of values; its cube is what a rank correlation may be off
 
 
@@ -83,6 +84,10 @@ class JointInputs:
             self.normal_correlation.flags.writeable = False
             self._root.flags.writeable = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what is kept for the next time holds functions."""
+        return fields_of(self)
+
     def __repr__(self) -> str:
         lines = [
             f"  {name}: {described(each)}"
@@ -136,6 +141,43 @@ class JointInputs:
     def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` rows of inputs, shape ``(n, d)``."""
         return self.from_normal(rng.standard_normal((n, self.dimension)))
+
+    def log_prob(self, x: ArrayLike, /) -> Floats:
+        """Log density (or mass) of rows of inputs in nats, shape ``(n,)``.
+
+        Raises
+        ------
+        ValueError
+            If discrete inputs are correlated, or the correlation is singular.
+        """
+        rows = _rows(x, self.dimension)
+        own = self.independent.log_prob(rows)
+        if self.correlation is None:
+            return own
+        if any(each.distribution.discrete for each in self.independent.quantiles):
+            raise ValueError("the joint mass of correlated discrete inputs is not known here.")
+        u = self.to_normal(rows)
+        z = self.root_times(u)
+        volume = float(np.linalg.slogdet(self._root)[1])
+        with np.errstate(invalid="ignore"):
+            joint = own + ((z * z).sum(axis=1) - (u * u).sum(axis=1)) / 2 - volume
+        return np.asarray(np.where(own == -np.inf, -np.inf, joint))
+
+    def root_times(self, u: Floats) -> Floats:
+        """Map rows of independent standard normals to rows of the copula's normals."""
+        return u if self.correlation is None else np.asarray(u @ self._root.T)
+
+    def slope_of_correlation(self, i: int, j: int) -> float:
+        """Derivative of the normals' correlation of two inputs by the one that was given."""
+        given = float(np.asarray(self.correlation, dtype=np.float64)[i, j])
+        ends = max(-1.0, given - STEP), min(1.0, given + STEP)
+        pair = [self.independent.quantiles[k] for k in (i, j)]
+        names = tuple((self.names or ())[k] for k in (i, j))
+        low, high = (
+            float(_solve_pairs(pair, np.array([[1.0, end], [end, 1.0]]), self.correlation_kind, names)[0, 1])
+            for end in ends
+        )
+        return (high - low) / (ends[1] - ends[0])
 
     @cached_property
     def normal_correlation(self) -> Floats:
@@ -219,6 +261,17 @@ def checked_names(names: Any, marginals: Any) -> tuple[str, ...] | None:
     if len(names) != count or len(set(names)) != len(names):
         raise ValueError(f"names must be {count} distinct ones for these marginals, got {list(names)}.")
     return tuple(names)
+
+
+def describe(inputs: Any) -> str:
+    """Return a text of inputs as users write them."""
+    if isinstance(inputs, JointInputs) or hasattr(inputs, "blend"):
+        return repr(inputs)
+    read = read_inputs(inputs)
+    if isinstance(read, JointInputs):
+        return repr(read)
+    names = names_of(inputs, read.dimension)
+    return repr(JointInputs(read.marginals, names=names)).partition("\n")[2]
 
 
 def described(marginal: Any) -> str:

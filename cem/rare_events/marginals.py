@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,10 @@ class Marginals:
     """
 
     marginals: tuple[Any, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what is kept for the next time holds functions."""
+        return fields_of(self)
 
     @property
     def dimension(self) -> int:
@@ -71,6 +75,11 @@ class Marginals:
         for quantiles, column in zip(self.quantiles, np.asarray(x).T, strict=True):
             total += quantiles.distribution.log_density(column)
         return total
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, without its cached properties."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def quantiles_of(distribution: Distribution) -> Quantiles:

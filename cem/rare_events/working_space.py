@@ -39,6 +39,8 @@ class Inputs(NamedTuple):
         The first distribution to draw from.
     present : callable
         From drawn rows to the inputs of the performance.
+    standard : bool
+        Whether the rows that are drawn are independent standard normals though there is no `space`.
     space : Space or None
         Where the improved method fits its proposals; None: the inputs' own family is all there is.
     """
@@ -47,6 +49,7 @@ class Inputs(NamedTuple):
     proposal: Family
     present: Callable[[Array], Array]
     space: Space | None = None
+    standard: bool = False
 
 
 def resolve_inputs(
@@ -86,7 +89,7 @@ def resolve_inputs(
     if is_family(inputs):
         return Inputs(inputs, inputs, _way_to(inputs, None))
     standard = Gaussian(np.zeros(inputs.dimension), std=np.ones(inputs.dimension))
-    return Inputs(standard, standard, inputs.from_normal)
+    return Inputs(standard, standard, inputs.from_normal, standard=True)
 
 
 def _with_proposal(inputs: Any, family: Family) -> Inputs:

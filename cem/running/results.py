@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import optimize
 
+from cem.core.plain import plain
 from cem.core.table import html_table
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class OptimizeResult(optimize.OptimizeResult):
         scores: Floats
 
         def __init__(self, **attributes: Any) -> None: ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in terms that JSON has; NaN becomes None."""
+        found: dict[str, Any] = plain(dict(self))
+        return found
 
     def plot(self, ax: Any = None, **arguments: Any) -> Any:
         """Draw best score and level against evaluations; see `cem.plotting.convergence`."""
