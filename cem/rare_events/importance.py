@@ -209,6 +209,7 @@ class Finding:
 
     `plain`: drawn from the nominal distribution. The improved method hands over the `samples` themselves, and
     the relative standard error that it adds to every interval. `ended`: a failure that ended it.
+    `surrogate`: whether a surrogate guided it, or was given up.
     """
 
     tally: Tally
@@ -219,3 +220,4 @@ class Finding:
     samples: tuple[Sample, ...] = ()
     least_error: float = DEFAULT.least_error
     ended: Ended | None = None
+    surrogate: bool = False

@@ -61,6 +61,8 @@ SURE, HEAVY = 0.02, 3.0
 """A disagreement whose chance was below, and whose weight is more than so many probabilities: a surprise."""
 HALF = 0.5
 """Share of the probability that one disagreement adds or takes: a surprise."""
+MOST_LOST = 200
+"""Evaluations after which a surprise is no longer worth a second start: the improved method loses no more."""
 MOST_ROUNDS = 40
 MOST_NOWHERE = 2
 """Pools in a row without an event to speak of."""
@@ -101,7 +103,9 @@ def surrogate_plan(space: NormalSpace, level: float, target_cv: float, limit: in
         return outcome
     found = yield from probability_plan(space, level, target_cv)
     spent = f" after {study.calls} evaluations" if study.calls else ""
-    return replace(found, message=f"{found.message}; a surrogate was given up{spent}: {outcome.why}")
+    return replace(
+        found, surrogate=True, message=f"{found.message}; a surrogate was given up{spent}: {outcome.why}"
+    )
 
 
 def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
@@ -128,6 +132,8 @@ def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
         if found is not None:
             return found
         if last:
+            break
+        if study.calls > MOST_LOST and study.left >= IMPROVED_NEEDS:
             break
         study.forget_corrections()
         study.surrogate.fit(choose=True)
@@ -301,4 +307,4 @@ def _finding(study: Study, status: Status, message: str) -> Finding:
                 max(tally.highest, tally.estimate, 0.0) + 1.96 * max(tally.highest_error, tally.error), 1.0
             )
             message = f"{message}; below {high:.2g} with 95 %"
-    return Finding(tally, proposal, False, status, message)
+    return Finding(tally, proposal, False, status, message, surrogate=True)
