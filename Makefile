@@ -10,7 +10,7 @@ LOWEST = $(shell $(PYTHON) -c "import tomllib; print(*(each.replace('>=', '==') 
 SELECTION := tests/core tests/families tests/optimization tests/problems/test_maxcut_search.py \
 	tests/rare_events/test_quantile.py tests/checkpoint/test_resume.py
 
-.PHONY: demo base test test-all lowest newest lint docs clean
+.PHONY: demo base test test-all lowest newest packages lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -31,6 +31,10 @@ lowest: $(VENV)/bin/python
 newest: $(VENV)/bin/python
 	$(PIP) --upgrade pytest --editable .
 	$(BIN)/python -m pytest $(SELECTION)
+
+packages: $(VENV)/bin/python
+	$(PIP) build
+	.ci/packages $(BIN)/python
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check .

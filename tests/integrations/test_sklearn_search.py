@@ -26,6 +26,7 @@ OPTIONS = {"cv": 2, "random_state": 0, "error_score": "raise"}
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [
         CrossEntropySearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, n_iter=2, **OPTIONS),
