@@ -68,10 +68,12 @@ def optimize(
         ``fun(x, *args)`` with a read-only candidate `x` of shape ``(d,)``; or an object with `start`,
         `maximize` and a vectorised call, which brings these with it. Where it has an `optimum`, the run has
         converged when a score is at least that good.
-    start : family, array_like of shape (d,), or None
-        The first distribution (``r.family`` of an earlier run continues it), a point to start about, or
-        None with `bounds`: the box's Gaussian.
-    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+    start : family, array_like of shape (d,) or (k, d), Space, or None
+        The first distribution (``r.family`` of an earlier run continues it), a point to start about, several
+        points (all are evaluated, the best one starts the search), or None with `bounds`: the box's Gaussian.
+        With a `cem.Space`, or a `cem.Product`, candidates are dicts wherever they appear; starts in a space
+        are dicts too, and come with the space as `bounds`.
+    bounds : sequence of (low, high), scipy.optimize.Bounds or Space, optional
         `fun` is never called outside. Open sides need a `start`.
     args : tuple
         Further arguments of `fun`.
@@ -79,7 +81,7 @@ def optimize(
         Default: the problem's own sense, otherwise False.
     vectorized : bool
         `fun` takes ``X`` of shape ``(n, d)``, one candidate a row, and returns ``(n,)``. (Scipy passes the
-        transpose.) Large batches come in several calls.
+        transpose.) Large batches come in several calls. In a `Space` it takes a dict of arrays ``(n,)``.
     pass_rng : bool
         Call ``fun(x, rng, *args)`` with a `numpy.random.Generator` of the candidate's own (of the
         call's own, if vectorised).
