@@ -63,7 +63,7 @@ def test_the_mean_over_samples_is_the_pools_truth(name):
     assert inclusion.chances.sum() == pytest.approx(1)
     assert inclusion.chances.min() > 0
     rng = np.random.default_rng(3)
-    found = np.array([Correction((corrected(view, inclusion, 60, rng),)).estimate()[0] for _ in range(2000)])
+    found = np.array([Correction((corrected(view, inclusion, 60, rng),)).estimate()[0] for _ in range(700)])
     error = found.std(ddof=1) / np.sqrt(found.size)
     assert abs(found.mean() - truth) < 4 * error + 1e-12
 
