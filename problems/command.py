@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, NoReturn
 
 import numpy as np
@@ -72,6 +73,22 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *
         print("".join(_heading(name, form) for name, form in columns.items()))  # noqa: T201
     for row in rows:
         print("".join(_cell(row.get(name), form) for name, form in columns.items()), flush=True)  # noqa: T201
+
+
+def keep_installed(names: Sequence[str], packages: Mapping[str, str]) -> list[str]:
+    """Return those of the names whose package, where they need one, is installed; print the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of methods that are to be compared.
+    packages : mapping of str to str
+        The package that a method needs.
+    """
+    absent = {name: packages[name] for name in names if name in packages and not find_spec(packages[name])}
+    for name, package in absent.items():
+        print(f"{name} is left out, {package} is not installed: nothing is said about it")  # noqa: T201
+    return [name for name in names if name not in absent]
 
 
 def interrupted(results: Sequence[Any]) -> bool:

@@ -195,3 +195,11 @@ def test_a_table_of_rare_events(capsys):
 def test_numbers_that_json_does_not_know(capsys):
     command.print_json({"a": np.inf, "b": [np.nan, np.float64(1.5)], "c": np.array([1, 2]), "d": (True,)})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": [1, 2], "d": [True]}
+
+
+def test_a_peer_that_is_not_installed_is_named_and_left_out(capsys):
+    kept = command.keep_installed(["ours", "peer", "scipy"], {"peer": "no_such_package", "scipy": "scipy"})
+    assert kept == ["ours", "scipy"]
+    assert capsys.readouterr().out == (
+        "peer is left out, no_such_package is not installed: nothing is said about it\n"
+    )

@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 from collections.abc import Collection, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ import constrained
 import numpy as np
 from costs import LARGE, large, overhead
 from measures import plot, report
-from solvers import SOLVERS, solve
+from solvers import PACKAGES, SOLVERS, solve
 
-from problems.command import carry_out
+from problems.command import carry_out, keep_installed
 
 TUNED = range(11, 16)  # instances that settings were chosen on
 LOOKED_AT = range(51, 54)  # instances that were looked at while they were
@@ -77,7 +78,8 @@ def main() -> None:
     if options.overhead:
         overhead()
     elif options.large:
-        known = checked(parser, options.solvers or LARGE, LARGE)
+        peers = {name: "cma" for name in LARGE if name.startswith("pycma")}
+        known = keep_installed(checked(parser, options.solvers or LARGE, LARGE), peers)
         large(numbers(options.dims or ["100", "1000", "10000"]), known, options.seconds)
     elif options.constrained:
         methods = checked(parser, options.solvers or ["ours"], constrained.METHODS)
@@ -90,7 +92,10 @@ def main() -> None:
             options.within,
         )
     else:
-        options.solvers = checked(parser, options.solvers or SOLVERS, SOLVERS)
+        known = checked(parser, options.solvers or SOLVERS, SOLVERS)
+        if find_spec("cocoex") is None:
+            parser.error("the functions of BBOB need coco-experiment: pip install cemkit[bench]")
+        options.solvers = keep_installed(known, PACKAGES)
         options.multiple = options.multiple or 1000
         bbob(parser, options)
 
@@ -128,7 +133,8 @@ def bbob(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         results[name] = rows
         mean = np.mean(clock) if clock else 0.0
         print(f"{name}: {time.perf_counter() - began:.0f} s, {mean:.1f} µs an evaluation", flush=True)
-    report(np.array(problems), results, options)
+    if results:
+        report(np.array(problems), results, options)
     if options.plot:
         plot(np.array(problems), results, options.multiple, options.plot)
 

@@ -177,6 +177,9 @@ SOLVERS: dict[str, Callable[[Recorder, int], None]] = {
 }
 
 
+PACKAGES = {"pycma": "cma", "control": "cma", "cmaes": "cmaes"}  # that solvers need
+
+
 def solve(name: str, function: int, instance: int, d: int, options: argparse.Namespace) -> tuple[Any, float]:
     """Give the hits of one run and its microseconds an evaluation."""
     f = Recorder(function, instance, d, options.multiple * d, options)

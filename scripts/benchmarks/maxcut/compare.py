@@ -36,7 +36,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="graph files, or folders of them")
-    parser.add_argument("--seconds", type=float, default=10, help="a run (10)")
+    parser.add_argument("--max-time", "--seconds", dest="seconds", type=float, default=10, help="a run (10)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS), metavar="NAME")
     parser.add_argument(

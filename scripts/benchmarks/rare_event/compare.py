@@ -27,7 +27,7 @@ from trials import HEADING, Timed, Trial, row, summarise, trial
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import resolve_inputs
-from problems.command import carry_out
+from problems.command import carry_out, keep_installed
 from problems.rare_event import RareEventProblem, suite
 
 MOST_CALLS = 300_000
@@ -176,15 +176,30 @@ def within(patience: float, name: str, problem: RareEventProblem, seed: int, tar
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or nothing for all")
-    parser.add_argument("--repetitions", type=int, default=10, help="runs of each method on each case")
+    parser.add_argument(
+        "--runs",
+        "--repetitions",
+        dest="repetitions",
+        type=int,
+        default=10,
+        help="runs of each method on each case",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the first run")
-    parser.add_argument("--error", type=float, default=0.05, help="coefficient of variation to reach")
+    parser.add_argument(
+        "--target-cv",
+        "--error",
+        dest="error",
+        type=float,
+        default=0.05,
+        help="coefficient of variation to reach",
+    )
     parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], choices=[OURS, *PEERS])
     parser.add_argument("--patience", type=float, default=60, help="seconds that a peer's run may take")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
     given = parser.parse_args()
+    given.methods = keep_installed(given.methods, dict.fromkeys(PEERS, "openturns"))
     began = time.monotonic()
     cases = chosen(given.cases, tuning.problems() if given.tuning else suite())
     runs = read(given.log)
@@ -287,7 +302,8 @@ def overview(gains: dict[str, float], runs: Runs) -> None:
     ahead = np.array(list(gains.values()))
     print(
         f"\nefficiency (relative mean squared error times calls) over the best peer's: ahead in "
-        f"{(ahead > 1).sum()} of {len(ahead)} cases, median {np.median(ahead):.1f} times; "
+        f"{(ahead > 1).sum()} of {len(ahead)} cases (in {np.isinf(ahead).sum()} no peer came through), "
+        f"median {np.median(ahead):.1f} times; "
         f"behind in {', '.join(name for name, value in gains.items() if value <= 1) or 'none'}"
     )
 
