@@ -263,6 +263,7 @@ def optimize(
         present=present,
         improve=asked.improve,
         recombine=asked.recombine,
+        pieces=asked.pieces,
         constraints=checks,
         optimum=None if noisy else _optimum(problem),
         space=discrete_space(family, domain) if steady else None,

@@ -103,13 +103,13 @@ class Draw:
 class Rows:
     """Request: score these candidates, shape ``(n, d)``.
 
-    An improvement, where there is one, is applied to them with `effort`; with `recombine` it is the problem's
-    recombination, and they are parents.
+    An improvement, where there is one, is applied to them with `effort`. With `parents` it is the problem's
+    recombination: the first ``parents[0]`` rows have children, the next ``parents[1]``, and so on.
     """
 
     x: Array
     effort: int = 1
-    recombine: bool = False
+    parents: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from numbers import Integral
+from typing import TypeVar
 
 import joblib
 import numpy as np
@@ -20,6 +22,8 @@ from cem.evaluation.transport import choose_source
 from cem.families.base import Array, Floats, Mask
 
 VECTORISED_NUMBERS = 2**18
+T = TypeVar("T")
+S = TypeVar("S")
 LEAST_BY_JOBLIB = 0.02  # seconds of work below which a task of joblib's is not worth its dispatch
 
 
@@ -46,6 +50,7 @@ class Evaluator:
         self.objective = objective
         self.processes: ProcessPool | None = None
         self._joblib: JoblibPool | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._n_jobs, self._timeout = n_jobs, timeout
         self._workers = 1 if n_jobs == 1 else joblib.effective_n_jobs(n_jobs)
         self._backend = configured_backend(n_jobs)
@@ -63,6 +68,8 @@ class Evaluator:
         for pool in (self.processes, self._joblib):
             if pool is not None:
                 pool.close()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
 
     @property
     def _own_processes(self) -> bool:
@@ -105,6 +112,13 @@ class Evaluator:
         if self._timeout is None and (self._workers == 1 or in_one_call):
             return self._score_here(x, batch, out, done, deadline, parts)
         return self._score_there(x, batch, out, done, deadline, parts, recipe)
+
+    def side_by_side(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Apply a function that lets others run meanwhile: in as many threads as there are workers."""
+        if self._workers == 1:
+            return [function(item) for item in items]
+        self._threads = self._threads or ThreadPoolExecutor(self._workers)
+        return list(self._threads.map(function, items))
 
     def _score_here(
         self,

@@ -113,8 +113,17 @@ class Asked:
     @property
     def recombine(self) -> Callable[..., Any] | None:
         """The problem's own recombination, where its own improvement is used."""
-        own = self.problem_searches and self.improve == getattr(self.problem, "improve", None)
+        own = self.problem_searches and self._improves_itself
         return getattr(self.problem, "recombine", None) if own else None
+
+    @property
+    def pieces(self) -> int:
+        """Into how many parts the problem lets a batch be cut to be improved."""
+        return int(getattr(self.problem, "pieces", 1)) if self._improves_itself else 1
+
+    @property
+    def _improves_itself(self) -> bool:
+        return self.improve is not None and self.improve == getattr(self.problem, "improve", None)
 
     @property
     def strings(self) -> StringSpace | None:
@@ -245,7 +254,7 @@ def _problem_plan(asked: Asked) -> Plan:
     stage = getattr(problem, "stage", "sampling")
     crossing = None
     if asked.recombine is not None:
-        crossing = EliteCrossing(symmetric=bool(getattr(problem, "symmetric", False)))
+        crossing = EliteCrossing(bool(getattr(problem, "symmetric", False)), asked.pieces)
     return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage, crossing)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import numpy as np
+
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import (
@@ -81,11 +83,10 @@ def _crossed(
 
     Where recombination gains nothing, the run goes on by `update`, which is taught the elites.
     """
-    rule, state = ArchiveSettled(REFUSED), crossing.init(start)
+    rule, state = ArchiveSettled(max(1, REFUSED // crossing.children)), crossing.init(start)
     while not (why := rule.reason(state)) and not crossing.hopeless(state):
-        parents = crossing.parents(state)
-        if len(parents):
-            batch = yield Rows(parents, effort, recombine=True)
+        if parents := crossing.parents(state):
+            batch = yield Rows(np.concatenate(parents), effort, tuple(map(len, parents)))
         else:
             batch = yield Draw(start, n, domain, effort)
         state = advance(crossing, state, batch, rule)

@@ -166,12 +166,17 @@ class Driver:
         number = self._batches
         self._batches += 1
         if isinstance(request, Rows):
-            return self._evaluate(number, request.x, request.effort, recombine=request.recombine)
+            return self._evaluate(number, request.x, request.effort, request.parents)
         recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
-        return self._evaluate(number, recipe.population(), request.effort, recipe)
+        return self._evaluate(number, recipe.population(), request.effort, recipe=recipe)
 
     def _evaluate(
-        self, number: int, x: Array, effort: int, recipe: Recipe | None = None, recombine: bool = False
+        self,
+        number: int,
+        x: Array,
+        effort: int,
+        parents: tuple[int, ...] = (),
+        recipe: Recipe | None = None,
     ) -> Batch:
         """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
         shown = self.setting.present(x)
@@ -181,7 +186,7 @@ class Driver:
         rows = x[:admitted]
         shown = rows if shown is x else shown[:admitted]
         scored = self.scorer.score(entry, rows, shown, number, recipe, lookup)
-        batch = self._keep(scored, number, effort, entry, recombine)
+        batch = self._keep(scored, number, effort, entry, parents)
         if (end := self._judge(scored, batch, admitted, len(x), drawn=recipe is not None)) is not None:
             raise end
         return batch
@@ -206,7 +211,9 @@ class Driver:
             raise Ended(Status.TIME_LIMIT, self._over)
         return n
 
-    def _keep(self, scored: Scored, number: int, effort: int, entry: Entry, recombine: bool) -> Batch:
+    def _keep(
+        self, scored: Scored, number: int, effort: int, entry: Entry, parents: tuple[int, ...]
+    ) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
         constraints, excess = self.setting.constraints, None
@@ -221,7 +228,7 @@ class Driver:
         evaluated = (shown, values) if scored.called.all() else (shown[scored.called], values[scored.called])
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
-                entry.improved = self.scorer.improve(shown, values, number, effort, recombine)
+                entry.improved = self.scorer.improve(shown, values, number, effort, parents)
             x, values, extra = entry.improved
             self.nfev += extra
             shown, scores = self.setting.present(x), self.sign * values

@@ -37,6 +37,8 @@ class Setting:
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)``, applied to every batch.
     recombine : callable, optional
         The same of parents, for the batches that are meant to be that: it returns their children.
+    pieces : int
+        Into how many parts a batch is cut to be improved, side by side where there are workers.
     constraints : Constraints, optional
         Asked about every candidate after the objective.
     any_score : bool
@@ -55,6 +57,7 @@ class Setting:
     present: Callable[[Array], Array] = lambda x: x
     improve: Improve | None = None
     recombine: Improve | None = None
+    pieces: int = 1
     constraints: Constraints | None = None
     any_score: bool = False
     optimum: float | None = None
@@ -239,22 +242,43 @@ class Scorer:
             self.journal.save()
 
     def improve(
-        self, shown: Array, values: Floats, number: int, effort: int, recombine: bool = False
+        self, shown: Array, values: Floats, number: int, effort: int, parents: tuple[int, ...] = ()
     ) -> tuple[Array, Floats, int]:
-        """Let a scored batch be improved; return its rows, their scores and the evaluations that took."""
-        rng = self.streams.generator(Purpose.IMPROVE, number)
-        improve = self.setting.recombine if recombine else self.setting.improve
+        """Let a scored batch be improved; return its rows, their scores and the evaluations that took.
+
+        The pieces and their streams are the same for every number of workers.
+        """
+        improve = self.setting.recombine if parents else self.setting.improve
         rows = np.array(shown if self.evaluator.objective.compact else widen(shown))
-        better, scores, extra = improve(rows, values.copy(), rng, effort)  # type: ignore[misc]
-        better, scores = np.asarray(better), unmasked(scores).astype(np.float64)
-        if better.shape[1:] != shown.shape[1:] or scores.shape != (len(better),):
-            name = "recombine" if recombine else "improve"
-            raise ValueError(
-                f"{name} must return (X, scores, extra_evaluations) with X of shape "
-                f"(n, {shown.shape[1]}) and n scores; got shapes {better.shape} and {scores.shape}."
-            )
+        pieces = _cut(len(rows), parents, self.setting.pieces)
+
+        def improved(piece: int) -> tuple[Array, Floats, int]:
+            part, key = pieces[piece], (number, piece) if len(pieces) > 1 else (number,)
+            rng = self.streams.generator(Purpose.IMPROVE, *key)
+            better, scores, extra = improve(rows[part], values[part].copy(), rng, effort)  # type: ignore[misc]
+            better, scores = np.asarray(better), unmasked(scores).astype(np.float64)
+            if better.shape[1:] != shown.shape[1:] or scores.shape != (len(better),):
+                name = "recombine" if parents else "improve"
+                raise ValueError(
+                    f"{name} must return (X, scores, extra_evaluations) with X of shape "
+                    f"(n, {shown.shape[1]}) and n scores; got shapes {better.shape} and {scores.shape}."
+                )
+            return better, scores, int(extra)
+
+        results = self.evaluator.side_by_side(improved, range(len(pieces)))
+        better = np.concatenate([x for x, _, _ in results]) if len(results) > 1 else results[0][0]
         better.flags.writeable = False
-        return better, scores, int(extra)
+        return better, np.concatenate([s for _, s, _ in results]), sum(extra for _, _, extra in results)
+
+
+def _cut(n: int, parents: tuple[int, ...], pieces: int) -> list[slice]:
+    """Return the parts of `n` rows that are improved by themselves."""
+    if parents:
+        ends = [min(n, end) for end in np.cumsum(parents).tolist()]
+    else:
+        pieces = max(1, min(pieces, n))
+        ends = [n * (i + 1) // pieces for i in range(pieces)]
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a]
 
 
 def _residuals(constraints: Constraints, shown: Array) -> tuple[Floats, Failure | None]:

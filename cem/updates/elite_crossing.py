@@ -18,19 +18,22 @@ LEAST = 0.05  # share of children with a gain, from which on it pays
 
 @dataclass(frozen=True, eq=False)
 class EliteCrossing:
-    """Keep the best distinct candidates of the run, and draw parents of the next child among them.
+    """Keep the best distinct candidates of the run, and draw parents of the next children among them.
 
-    Parents are 2, 3, 4, 6, 8 or all of the twelve elites. As long as the archive fills, there are none. A
-    batch of children begins with what recombination made of the parents by itself: it gained where that is
-    better than each of them. The family is the start, fitted to the elites.
+    A child has 2, 3, 4, 6, 8 or all of the twelve elites as parents. As long as the archive fills, there are
+    none. What became of a child begins with what recombination made of its parents by itself: it gained where
+    that is better than each of them. The family is the start, fitted to the elites.
 
     Parameters
     ----------
     symmetric : bool
         Binary candidates and their complements are the same: they count once.
+    children : int
+        How many are made at a time, of parents drawn independently.
     """
 
     symmetric: bool = False
+    children: int = 1
 
     def init(self, start: Family, /) -> State:
         """Return the state before the first batch: an empty archive."""
@@ -41,9 +44,10 @@ class EliteCrossing:
         """Offer the batch to the archive, then draw parents."""
         memory = dict(state.memory)
         x, scores = memory.get("x", batch.x[:0]), memory.get("scores", batch.scores[:0])
-        if len(self.parents(state)):
-            memory["children"] = memory["children"] + 1
-            memory["gains"] = memory["gains"] + bool(np.any(batch.scores[:1] > memory["bar"]))
+        if self.parents(state) and len(batch.scores):
+            firsts = batch.scores[:: max(1, len(batch.scores) // self.children)][: self.children]
+            memory["children"] = memory["children"] + len(firsts)
+            memory["gains"] = memory["gains"] + np.sum(firsts > memory["bars"][: len(firsts)])
         for row, score in zip(batch.x, batch.scores, strict=True):
             if score > -np.inf:
                 x, scores = admit(x, scores, row, float(score), CAPACITY, self.symmetric)
@@ -53,8 +57,10 @@ class EliteCrossing:
             return replace(state, elites=0, memory=memory)
         if len(scores) >= 2 and memory["offered"] >= CAPACITY:
             rng = batch.stream()
-            chosen = rng.choice(len(x), min(int(rng.choice(PARENTS)), len(x)), replace=False)
-            memory["parents"], memory["bar"] = x[chosen], scores[chosen].max()
+            counts = [min(int(rng.choice(PARENTS)), len(x)) for _ in range(self.children)]
+            chosen = [rng.choice(len(x), count, replace=False) for count in counts]
+            memory["parents"], memory["counts"] = np.concatenate(chosen), np.array(counts)
+            memory["bars"] = np.array([scores[each].max() for each in chosen])
         return replace(
             state,
             family=state.family.fit(towards_first(x) if self.symmetric else x),
@@ -64,9 +70,12 @@ class EliteCrossing:
             memory=memory,
         )
 
-    def parents(self, state: State) -> Array:
-        """Return the parents of the next child, shape ``(k, d)``; none while the archive fills."""
-        return state.memory.get("parents", np.empty((0, 0)))
+    def parents(self, state: State) -> list[Array]:
+        """Return the parents, shape ``(k, d)``, of each of the next children, once the archive is full."""
+        if "parents" not in state.memory:
+            return []
+        ends = np.cumsum(state.memory["counts"])[:-1]
+        return [state.memory["x"][each] for each in np.split(state.memory["parents"], ends)]
 
     def hopeless(self, state: State) -> bool:
         """Whether enough children were made and none of them gained."""

@@ -58,6 +58,7 @@ class Knapsack(BinaryProblem):
 
     maximize: ClassVar[bool] = True
     population: ClassVar[int] = MultiKnapsack.population
+    pieces: ClassVar[int] = MultiKnapsack.pieces
     stage: ClassVar[str] = MultiKnapsack.stage
 
     def __post_init__(self) -> None:

@@ -81,6 +81,7 @@ class MultiKnapsack(BinaryProblem):
 
     maximize: ClassVar[bool] = True
     population: ClassVar[int] = 24
+    pieces: ClassVar[int] = 4
     stage: ClassVar[str] = "packing"
 
     def __post_init__(self) -> None:

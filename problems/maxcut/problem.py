@@ -23,6 +23,8 @@ from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.weighted_graph import WeightedGraph
 
+PIECES = 4  # of a batch: 8 or 16 children of one fit were worse than one, see docs/maxcut.md
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MaxCut(WeightedGraph):
@@ -184,8 +186,13 @@ class MaxCut(WeightedGraph):
 
     @property
     def population(self) -> int:
-        """Candidates per iteration: enough to tell what their distribution is sure of."""
-        return max(ROWS_PER_CHILD, self._engine.REPLICAS)
+        """Candidates per iteration: enough in each piece to tell what their distribution is sure of."""
+        return self.pieces * max(ROWS_PER_CHILD, self._engine.REPLICAS)
+
+    @property
+    def pieces(self) -> int:
+        """Into how many parts a batch is cut to be improved, side by side: 4 where candidates are single."""
+        return PIECES if self._engine.REPLICAS == 1 else 1
 
     @property
     def stage(self) -> str:

@@ -85,6 +85,7 @@ class MaxSAT(BinaryProblem):
 
     maximize: ClassVar[bool] = True
     population: ClassVar[int] = 24
+    pieces: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         n = _check_count("n, the number of variables,", self.n)

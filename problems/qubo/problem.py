@@ -289,6 +289,11 @@ class QUBO(BinaryProblem):
         return self._graph.population
 
     @property
+    def pieces(self) -> int:
+        """Into how many parts a batch is cut to be improved, as for the equivalent max-cut problem."""
+        return self._graph.pieces
+
+    @property
     def stage(self) -> str:
         """What the search is called in histories."""
         return self._graph.stage

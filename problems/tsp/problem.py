@@ -72,6 +72,7 @@ class TSP(OrderProblem):
     n: int = field(init=False)
 
     population: ClassVar[int] = 8
+    pieces: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
         n = check_square("distances", self.distances)

@@ -128,7 +128,7 @@ def crossed(gains, end_after=60):
 def test_an_archive_is_filled_and_its_elites_are_recombined():
     requests, _ = crossed(lambda i: True)
     assert all(isinstance(each, Draw) and each.family is WIDE for each in requests[:CAPACITY])
-    assert all(isinstance(each, Rows) and each.recombine for each in requests[CAPACITY:])
+    assert all(isinstance(each, Rows) and each.parents for each in requests[CAPACITY:])
     assert {each.effort for each in requests} == {1}
 
 

@@ -26,8 +26,9 @@ def filled(update, count=CAPACITY, seed=0):
 def test_there_are_no_parents_while_the_archive_fills():
     update = EliteCrossing()
     for count in range(CAPACITY):
-        assert len(update.parents(filled(update, count))) == 0
-    assert len(update.parents(filled(update))) in PARENTS
+        assert update.parents(filled(update, count)) == []
+    (parents,) = update.parents(filled(update))
+    assert len(parents) in PARENTS
 
 
 def test_parents_are_distinct_elites_of_every_number():
@@ -35,13 +36,13 @@ def test_parents_are_distinct_elites_of_every_number():
     counts = set()
     for seed in range(60):
         state = filled(update, seed=seed)
-        parents = update.parents(state)
+        (parents,) = update.parents(state)
         counts.add(len(parents))
         assert len(np.unique(parents, axis=0)) == len(parents)
         elites = {row.tobytes() for row in state.memory["x"]}
         assert all(row.tobytes() in elites for row in parents)
         scores = [state.memory["scores"][(state.memory["x"] == row).all(axis=1).argmax()] for row in parents]
-        assert state.memory["bar"] == max(scores)
+        assert state.memory["bars"] == [max(scores)]
     assert counts == set(PARENTS)
 
 
@@ -49,7 +50,7 @@ def test_a_single_elite_has_no_partner():
     update, state = EliteCrossing(), EliteCrossing().init(START)
     for _ in range(2 * CAPACITY):
         state = update.step(state, batch(np.ones((1, 20), int), [1.0]))
-    assert (state.elites, len(update.parents(state))) == (1, 0)
+    assert (state.elites, update.parents(state)) == (1, [])
 
 
 def test_complements_count_once():
@@ -69,7 +70,7 @@ def test_the_family_is_the_start_fitted_to_the_elites():
 
 def gained(update, state, gain):
     child = batch(np.random.default_rng(state.iteration).integers(2, size=(1, 20)), [0.0])
-    return update.step(state, Batch(child.x, state.memory["bar"] + np.array([gain]), child.stream))
+    return update.step(state, Batch(child.x, state.memory["bars"] + np.array([gain]), child.stream))
 
 
 def test_children_without_a_gain_tell_that_it_is_hopeless():
@@ -98,3 +99,23 @@ def test_candidates_without_a_score_are_left_out():
     state = update.step(update.init(START), batch(np.eye(3, 20, dtype=int), [-np.inf, np.nan, 2]))
     assert state.elites == 1
     assert update.step(update.init(START), batch(np.eye(1, 20, dtype=int), [-np.inf])).elites == 0
+
+
+def test_several_children_at_a_time_have_parents_of_their_own():
+    update = EliteCrossing(children=3)
+    state = filled(update)
+    families = update.parents(state)
+    assert len(families) == 3
+    np.testing.assert_array_equal(
+        state.memory["bars"],
+        [
+            max(state.memory["scores"][(state.memory["x"] == row).all(axis=1).argmax()] for row in each)
+            for each in families
+        ],
+    )
+    x = np.random.default_rng(9).integers(2, size=(6, 20))
+    scores = np.repeat(state.memory["bars"], 2) + np.array(
+        [1, 1, 0, 5, 2, 2]
+    )  # the second gains by its reheats alone
+    after = update.step(state, batch(x, scores))
+    assert (after.memory["children"], after.memory["gains"]) == (3, 2)
