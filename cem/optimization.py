@@ -107,7 +107,9 @@ def optimize(
         everything: until two independent runs find the same best score, or four where others have not.
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
-        every batch. Default: the problem's own, if it has one; False for none.
+        every batch. Default: the problem's own, if it has one; False for none. A problem that has `pieces`
+        lets a batch be improved in so many parts, each with a stream of its own, by as many threads as there
+        are workers; one that has `recombine`, of the same form, makes children of a few elites.
     max_evaluations : int, optional
         Exact. Default, if no other limit is given either: 10,000 a variable.
     max_iterations : int, optional
