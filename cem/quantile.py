@@ -120,7 +120,7 @@ resume, rng
         return estimate
 
     smaller = float(1 - probability if complement else probability)
-    plan = quantile_plan(source.space, smaller, target_cv, complement)
+    plan = quantile_plan(source.space, smaller, target_cv, complement, noisy=pass_rng)
     plan = obey(plan, nan_policy, -np.inf if complement else np.inf, source.present)
     return session.run(objective, plan, budget, setting, report, answer)
 

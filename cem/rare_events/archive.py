@@ -39,6 +39,8 @@ class Archive:
     measured : list of Sample
     pilots : list of Sample
         From parts that a look, a rescue or a scout tries: for fitting only.
+    noisy : bool
+        Whether the score of a row is itself drawn.
     modes : ndarray or None
         Likely hits of a discrete event.
     """
@@ -51,6 +53,7 @@ class Archive:
     measured: list[Sample] = field(default_factory=list)
     pilots: list[Sample] = field(default_factory=list)
     modes: Array | None = None
+    noisy: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -86,6 +89,17 @@ class Archive:
         """Rows that learning took."""
         return sum(len(s.scores) for s in self.learned)
 
+    @property
+    def nominal_draws(self) -> float:
+        """Draws from the nominal distribution, also as the part of a proposal: in the mean, at the least."""
+        every = self.learned + self.pilots + self.measured
+        return float(sum(s.nominal_share * len(s.scores) for s in every))
+
+    @property
+    def patient(self) -> bool:
+        """Whether doubt is worked on until the budget ends."""
+        return self.probability is None and not self.noisy
+
     def recent(self, chain: list[Sample]) -> list[Sample]:
         """Return the opening of a chain and its last few samples."""
         return chain[:OPENING] + chain[OPENING:][-self.settings.window :]
@@ -109,28 +123,30 @@ class Archive:
         stage: str,
         level: float = np.nan,
         awaiting: Callable[[Sample], str] = lambda sample: "",
+        share: float = 0.0,
     ) -> Drawing:
         """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short.
 
         `level` is the score that the proposal aims at, for the history; `awaiting` says of the sample what
-        the run then waits for.
+        the run then waits for. `share` is that of the nominal in the proposal.
         """
         try:
             batch = yield Draw(proposal, n)
         except Ended as ended:
             if ended.batch is not None:
-                self._keep(ended.batch, proposal, into)
+                self._keep(ended.batch, proposal, into, share)
             raise
-        sample = self._keep(batch, proposal, into)
+        sample = self._keep(batch, proposal, into, share)
         state = State(proposal, level=level, elites=int((sample.scores >= self.level).sum()))
         yield Step(state, stage, awaiting=lambda: awaiting(sample))
         return sample
 
-    def _keep(self, batch: Batch, proposal: Family, into: list[Sample]) -> Sample:
+    def _keep(self, batch: Batch, proposal: Family, into: list[Sample], share: float) -> Sample:
         missing = np.isnan(batch.scores)
         scores = np.where(missing, -np.inf, batch.scores)
         log_nominal = np.asarray(self.space.nominal.log_prob(batch.x))
-        sample = Sample(batch.x, scores, proposal, log_nominal, batch.stream, missing)
+        share = 1.0 if proposal is self.space.nominal else share
+        sample = Sample(batch.x, scores, proposal, log_nominal, batch.stream, missing, share)
         into.append(sample)
         return sample
 

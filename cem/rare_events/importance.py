@@ -210,6 +210,7 @@ class Finding:
     `plain`: drawn from the nominal distribution. The improved method hands over the `samples` themselves, and
     the relative standard error that it adds to every interval. `ended`: a failure that ended it.
     `surrogate`: whether a surrogate guided it, or was given up.
+    `nominal_draws`: draws from the nominal in the whole run, also as a part of proposals.
     """
 
     tally: Tally
@@ -221,3 +222,12 @@ class Finding:
     least_error: float = DEFAULT.least_error
     ended: Ended | None = None
     surrogate: bool = False
+    nominal_draws: float = 0.0
+
+    @property
+    def resolution(self) -> float:
+        """The largest probability that a region to which no score leads could have, missed with 5 %.
+
+        Of n draws none falls into a region of probability r with (1 - r)ⁿ; that is .05 at about 3/n.
+        """
+        return float(-np.expm1(np.log(0.05) / self.nominal_draws)) if self.nominal_draws > 0 else 1.0

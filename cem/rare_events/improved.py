@@ -21,7 +21,7 @@ from cem.rare_events.archive import Archive
 from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
 from cem.rare_events.measuring import measure, measure_missing
-from cem.rare_events.multilevel import draw_to_target
+from cem.rare_events.multilevel import MOST_NUMBERS, draw_to_target
 from cem.rare_events.outside import enter
 from cem.rare_events.pool import Pool, Sample, effective
 from cem.rare_events.spaces.paths import PathSpace
@@ -31,47 +31,54 @@ from cem.rare_events.tail import tail_of
 Plan = Generator[Request, Batch, Finding]
 
 
-def probability_plan(space: Space, level: float, target_cv: float) -> Plan:
+def probability_plan(
+    space: Space, level: float, target_cv: float, *, resolution: float | None = None, noisy: bool = False
+) -> Plan:
     """Estimate the probability that a score reaches `level` under the nominal distribution of `space`.
 
     An event that the first draws from the nominal hit often is measured by the nominal itself. A run that is
     cut short before it measures reports those first draws: little, but unbiased.
+
+    `resolution`: nominal draws are taken until a region of this probability would have been seen. `noisy`:
+    the performance has a noise of its own.
 
     References
     ----------
     Papaioannou, Geyer & Straub (2019), "Improved cross entropy-based importance sampling with a flexible
     mixture model", Reliability Engineering & System Safety 191; Hesterberg (1995), Technometrics 37.
     """
-    archive = Archive(space, level)
-    found = yield from _plan(archive, target_cv)
+    archive = Archive(space, level, noisy=noisy)
+    found = yield from _plan(archive, target_cv, resolution)
     return _with_cut_paths(space, found, archive) if isinstance(space, PathSpace) else found
 
 
-def quantile_plan(space: Space, probability: float, target_cv: float, complement: bool = False) -> Plan:
+def quantile_plan(
+    space: Space, probability: float, target_cv: float, complement: bool = False, *, noisy: bool = False
+) -> Plan:
     """Measure the tail of the score about the point that is reached with `probability`.
 
     With `complement`, the mean below that point is measured beside it instead of the one above.
     """
-    return (yield from _plan(Archive(space, np.inf, probability, complement), target_cv))
+    return (yield from _plan(Archive(space, np.inf, probability, complement, noisy=noisy), target_cv))
 
 
-def _plan(archive: Archive, target_cv: float) -> Plan:
+def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -> Plan:
     space, nominal, settings = archive.space, archive.space.nominal, archive.settings
     chains = settings.chains if space.dimension <= settings.most_dimensions_for_chains else 1
     try:
         for _ in range(chains):
             yield from opening(archive)
             if archive.probability is None and _first(archive).log_probability > np.log(settings.frequent):
-                frequent = yield from draw_to_target(
-                    nominal, nominal, archive.level, target_cv, archive.batch
-                )
+                rows = max(archive.batch, draws_to_see(resolution))
+                frequent = yield from draw_to_target(nominal, nominal, archive.level, target_cv, rows)
                 return (
                     frequent
                     if len(frequent.tally.hits)
                     else _plain(archive, frequent.status, frequent.message)
                 )
             yield from learn(archive)
-        if len(archive.hits(archive.learned)) == 0 and archive.probability is None:
+        yield from _resolve(archive, draws_to_see(resolution))
+        if len(archive.hits(archive.learned + archive.pilots)) == 0 and archive.probability is None:
             yield from enter(archive)
         if len(archive.hits(archive.learned + archive.pilots)) == 0:
             message = f"no candidate reached the level in {archive.spent} evaluations"
@@ -99,7 +106,29 @@ def _finding(
     """Return what samples from one proposal say; those from the nominal have no weights to doubt."""
     plain = proposal is archive.space.nominal
     tally = archive.tally(samples)
-    return Finding(tally, proposal, plain, status, message, tuple(samples), archive.settings.least_error)
+    return Finding(
+        tally,
+        proposal,
+        plain,
+        status,
+        message,
+        tuple(samples),
+        archive.settings.least_error,
+        nominal_draws=archive.nominal_draws,
+    )
+
+
+def draws_to_see(resolution: float | None) -> int:
+    """Return how many nominal draws miss a region of this probability with 5 %."""
+    return 0 if resolution is None else int(np.ceil(np.log(0.05) / np.log1p(-resolution)))
+
+
+def _resolve(archive: Archive, draws: int) -> Generator[Request, Batch, None]:
+    """Draw from the nominal until there are so many draws from it: what they hit joins the fits."""
+    most = max(1, MOST_NUMBERS // archive.space.dimension)
+    while (lacking := draws - archive.nominal_draws) > 0:
+        n = min(int(np.ceil(lacking)), most)
+        yield from archive.draw(archive.space.nominal, n, archive.pilots, "resolve", archive.level)
 
 
 def _endless(archive: Archive, samples: list[Sample]) -> str:

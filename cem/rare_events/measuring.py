@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
-from cem.core.loop import Batch, Request
+from cem.core.loop import Batch, Request, Rows
 from cem.families.base import Family, Floats
 from cem.rare_events.archive import Archive, mixture
 from cem.rare_events.importance import Tally, pareto_shape
@@ -44,15 +45,20 @@ Measuring = Generator[Request, Batch, Measurement]
 def measure(archive: Archive, target_cv: float) -> Measuring:
     """Measure with a frozen proposal, again with a better one while in doubt, and look from outside.
 
-    Doubt about a probability is worked on until the budget ends: by `refits` proposals judged early, then by
-    longer and longer measurements. A quantile's may be about a mean that is none, and is left as it is.
+    Doubt is worked on by `refits` proposals judged early, then by longer and longer measurements until the
+    budget ends. Doubt that work need not settle is left as it is: a quantile's may be about a mean that is
+    none, and a performance's own noise is not steered.
     """
     settings, outlook = archive.settings, Outlook()
     yield from _scout(archive)
+    yield from _ask_again(archive)
     repairs, known = list[Family](), list[Family]()
-    attempt, rescues, last = 0, 0, settings.refits
+    attempt, rescues, last, plain = 0, 0, settings.refits, 0.0
     while True:
-        found = yield from _attempt(archive, [*repairs, *known], target_cv, attempt, last)
+        found = yield from _attempt(archive, [*repairs, *known], target_cv, attempt - last, plain)
+        if (more := nominal_wanted(archive, found)) > plain:
+            plain = settings.cushion * more
+            continue
         overlooked, repairs = second_look(archive, found)
         objections = found.doubt or _objections(archive, found, target_cv)
         early = bool(objections) and attempt == 0 and len(found.tally.hits) > 0
@@ -73,20 +79,52 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
                 known, attempt, rescues = _with(known, sight, settings), attempt + 1, 0
                 last = attempt + settings.refits
                 continue
-        if not found.doubt or archive.probability is not None:
-            return found
+        if not found.doubt or not archive.patient:
+            return replace(found, doubt=found.doubt or _own_noise(archive, found))
         attempt += 1
 
 
-def _attempt(archive: Archive, parts: list[Family], target_cv: float, attempt: int, last: int) -> Measuring:
-    """Fit a proposal to all that is known, with further parts, freeze it, and measure."""
+def _attempt(
+    archive: Archive, parts: list[Family], target_cv: float, overtime: int, plain: float
+) -> Measuring:
+    """Fit a proposal to all that is known, with further parts, freeze it, and measure.
+
+    `overtime` is the number of attempts beyond those that are judged early; `plain`, the fewest draws from
+    the nominal.
+    """
     pool = fitting_pool(archive)
     archive.aim(pool)
     extra = _known_modes(archive) + parts + _missing_part(archive, pool)
-    if attempt or archive.complement or _holds_atom(archive, pool):
+    if archive.measured or archive.complement or _holds_atom(archive, pool):
         extra += _excess_part(archive, pool)
-    proposal = final_proposal(archive, pool, extra)
-    return (yield from _measure(archive, proposal, target_cv, attempt - last))
+    frozen = with_nominal(archive, final_proposal(archive, pool, extra), plain)
+    return (yield from _measure(archive, frozen, target_cv, overtime))
+
+
+def nominal_wanted(archive: Archive, found: Measurement) -> float:
+    """Return how many draws from the nominal a measurement lacks that sees what noise alone does.
+
+    No proposal steers the noise: what it does by itself shows in nominal draws only, and is known where the
+    event has some hits among them.
+    """
+    wanted = min(_noise_hits_after(archive, found), archive.settings.most_nominal)
+    own = sum(s.nominal_share * len(s.scores) for s in found.samples)
+    return wanted if archive.noisy and own < wanted else 0.0
+
+
+def _noise_hits_after(archive: Archive, found: Measurement) -> float:
+    return archive.settings.noise_hits * float(np.exp(min(-found.tally.log_probability, 300.0)))
+
+
+def _own_noise(archive: Archive, found: Measurement) -> str:
+    """Say what a noise of the performance's own may do unseen, or nothing."""
+    own = sum(s.nominal_share * len(s.scores) for s in found.samples)
+    if not archive.noisy or own >= _noise_hits_after(archive, found):
+        return ""
+    return (
+        "the performance has a noise of its own, which no proposal steers: what it does alone is known to "
+        f"{3 / max(archive.nominal_draws, 1.0):.2g} only"
+    )
 
 
 def _with(known: list[Family], sight: Sight, settings: Settings) -> list[Family]:
@@ -107,6 +145,17 @@ def _rescue(archive: Archive, found: Measurement, bound: float) -> Looking:
 def _generator(sample: Sample) -> np.random.Generator:
     """Return a generator of its own, apart from the one that fits take."""
     return sample.stream().spawn(1)[0]
+
+
+def _ask_again(archive: Archive) -> Generator[Request, Batch, None]:
+    """Score two known rows once more: where one differs, the performance has a noise of its own."""
+    newest = archive.learned[-1]
+    at = [int(np.argmin(newest.scores)), int(np.argmax(newest.scores))]
+    rows = newest.x[at]
+    rows.flags.writeable = False
+    batch = yield Rows(rows)
+    before, after = newest.scores[at], np.where(np.isnan(batch.scores), -np.inf, batch.scores)
+    archive.noisy = archive.noisy or not np.allclose(before, after, rtol=1e-9, atol=1e-12)
 
 
 def _scout(archive: Archive) -> Generator[Request, Batch, None]:
@@ -143,13 +192,30 @@ def _newest(samples: list[Sample], rows: int) -> list[Sample]:
     return kept[::-1]
 
 
-def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Family:
+class Frozen(NamedTuple):
+    """A final proposal, the share of the nominal distribution in it, and the fewest rows to draw."""
+
+    proposal: Family
+    nominal_share: float
+    least: float = 0.0
+
+
+def final_proposal(archive: Archive, pool: Pool, extra: list[Family]) -> Frozen:
     """Fit to the hits; add an inflated copy, a wide part, the nominal, and `extra` parts."""
     space = archive.space
     fitted = fit(archive, pool, pool.event_weights(archive.level), pool.samples[-1].stream())
     parts = [fitted, space.inflated(fitted), space.wide, space.nominal, *extra]
     share = space.settings.extra_share / max(len(extra), 1)
-    return mixture(parts, [*space.rates, *(share for _ in extra)])
+    rates = [*space.rates, *(share for _ in extra)]
+    return Frozen(mixture(parts, rates), rates[3] / sum(rates))
+
+
+def with_nominal(archive: Archive, frozen: Frozen, draws: float) -> Frozen:
+    """Return half a proposal and half the nominal, of which so many draws come."""
+    if draws <= 0:
+        return frozen
+    mixed = mixture([frozen.proposal, archive.space.nominal], [0.5, 0.5])
+    return Frozen(mixed, 0.5 + 0.5 * frozen.nominal_share, 2 * draws)
 
 
 def _missing_part(archive: Archive, pool: Pool) -> list[Family]:
@@ -194,17 +260,18 @@ def _known_modes(archive: Archive) -> list[Family]:
     return []
 
 
-def _measure(archive: Archive, proposal: Family, target_cv: float, overtime: int) -> Measuring:
+def _measure(archive: Archive, frozen: Frozen, target_cv: float, overtime: int) -> Measuring:
     """Draw a pilot, then as many rows as its variance asks for, and no fewer than learning took.
 
     While `overtime` is negative, a proposal that would need more than learning took, or whose pilot fails the
-    second look, is given up, and so is one that needs very many rows. From then on every measurement goes on
-    to the target, and takes twice the rows of the one before.
+    second look, is given up. From then on every measurement of a probability goes on to the target, and takes
+    twice the rows of the one before.
     """
-    n, spent, settings = archive.batch, archive.spent, archive.settings
+    n, spent, settings, proposal = archive.batch, archive.spent, archive.settings, frozen.proposal
     usual = max(target_cv, settings.usual_cv)
-    last = overtime >= 0
-    most = np.inf if last else settings.most_batches * n * (usual / target_cv) ** 2
+    last = overtime >= 0 or frozen.least > 0
+    patient = overtime >= 0 and archive.patient
+    most = np.inf if patient else settings.most_batches * n * (usual / target_cv) ** 2
     least = spent * 2.0 ** max(overtime, 0)
     samples: list[Sample] = []
     more = n
@@ -216,6 +283,7 @@ def _measure(archive: Archive, proposal: Family, target_cv: float, overtime: int
             "measure",
             archive.level,
             lambda new: archive.tally([*samples, new]).progress(target_cv),
+            frozen.nominal_share,
         )
         samples.append((yield from drawing))
         archive.settle(samples)
@@ -228,11 +296,11 @@ def _measure(archive: Archive, proposal: Family, target_cv: float, overtime: int
             break
         need = settings.cushion * tally.draws * (cv / target_cv) ** 2
         goal = min(max(need, min(least, settings.most_times * need)), most)
-        if overtime > 0:
-            goal = max(goal, least)
-        if tally.draws >= goal or (round_ > 0 and cv <= target_cv and overtime <= 0):
+        goal = max(goal, frozen.least, least if overtime > 0 else 0.0)
+        steady = round_ > 0 and cv <= target_cv and overtime <= 0 and tally.draws >= frozen.least
+        if tally.draws >= goal or steady:
             break
-        if not last and round_ + 1 == settings.most_rounds:
+        if not patient and round_ + 1 >= settings.most_rounds and tally.draws >= frozen.least:
             break
         goal = min(goal, settings.most_growth * tally.draws)
         more = int(np.ceil(goal)) - tally.draws

@@ -61,6 +61,8 @@ def multilevel(
         return replace(first, message=f"{rule.reason(state)}")
     proposal = start if state.iteration == 1 and first.plain else state.family
     found = yield from draw_to_target(proposal, nominal, level, target_cv, n)
+    if first.plain and not found.plain:
+        found = replace(found, nominal_draws=first.tally.draws)
     if len(lost) and first.plain and proposal is not start:
         found = replace(found, tally=_with_first(found, nominal, lost, first.tally.draws))
     return found if len(found.tally.hits) else replace(first, status=found.status, message=found.message)
@@ -105,7 +107,8 @@ def draw_to_target(
             tally = tally.add(ended.batch.x, ended.batch.scores, level, nominal, proposal)
         if ended.status is not Status.EVALUATION_LIMIT or not _enough(tally, target_cv):
             status, message = ended.status, f"{ended} before the target coefficient of variation was reached"
-    return Finding(tally, proposal, nominal is proposal, status, message)
+    plain = nominal is proposal
+    return Finding(tally, proposal, plain, status, message, nominal_draws=tally.draws if plain else 0.0)
 
 
 def _enough(tally: Tally, target_cv: float) -> bool:

@@ -24,7 +24,8 @@ from cem.families.base import Array, Family, Floats, Mask
 class Sample:
     """One batch: rows ``(n, d)``, scores ``(n,)``, whence they came, a stream of its own.
 
-    Scores that are NaN are `missing` ``(n,)``, and count as -inf.
+    Scores that are NaN are `missing` ``(n,)``, and count as -inf. `nominal_share` is the least share that the
+    nominal distribution has in the proposal.
     """
 
     x: Array
@@ -33,6 +34,7 @@ class Sample:
     log_nominal: Floats
     stream: Callable[[], np.random.Generator]
     missing: Mask
+    nominal_share: float = 0.0
     _known: dict[int, tuple[Family, Floats]] = field(default_factory=dict)
 
     def log_density(self, proposal: Family) -> Floats:

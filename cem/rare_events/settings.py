@@ -177,6 +177,12 @@ class Settings:
     path_rows: int = 60
     """Paths of each."""
 
+    # --- the performance's own noise ----------------------------------------------------------------------
+    noise_hits: float = 10.0
+    """Hits expected of the nominal draws from which noise is resolved: an error of a third."""
+    most_nominal: float = 200_000.0
+    """Most nominal draws that are taken for that: a fifth of the default budget."""
+
     # --- which fit: structures and components -------------------------------------------------------------
     directions: bool = True
     """Whether fits beyond `small` dimensions know the score's slope ("the gradient's direction")."""

@@ -1,5 +1,7 @@
 """The look from outside in: modes that wake only near the level."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,6 +11,7 @@ import cem
 from cem.rare_events.archive import Archive
 from cem.rare_events.importance import Tally
 from cem.rare_events.outside import Coverage, weighted_quantile
+from cem.rare_events.settings import DEFAULT
 from cem.rare_events.spaces.moves import some_entries, subsets
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.walk import Walkers
@@ -132,6 +135,82 @@ def test_both_exits_of_a_path_are_found(seed):
         lambda s: np.maximum(s[:, 0] / 28, s[:, 0] / -9), path, 1, vectorized=True, rng=seed
     )
     check(e, exact)
+
+
+def test_rare_noise_is_not_claimed_away():
+    def performance(X, rng):
+        return np.where(rng.random(len(X)) < 1e-4, 9.0, X[:, 0])
+
+    e = cem.estimate_probability(
+        performance, gaussian(3), 4.5, vectorized=True, pass_rng=True, max_evaluations=60_000, rng=1
+    )
+    assert not e.success
+
+
+def test_noise_that_no_draws_resolve_is_said_as_a_number():
+    def performance(X, rng):
+        return X[:, 0] + 0.01 * rng.standard_normal(len(X))
+
+    rare = replace(DEFAULT, most_nominal=2000.0)
+    e = cem.estimate_probability(
+        performance, gaussian(2), 5.0, vectorized=True, pass_rng=True, method=rare, rng=1
+    )
+    assert e.status is cem.Status.UNTRUSTED
+    assert "noise of its own" in e.message
+    assert e.resolution < 3 / 2000
+
+
+def test_small_noise_of_a_common_event_is_claimed():
+    def performance(X, rng):
+        return X[:, 0] + 0.1 * rng.standard_normal(len(X))
+
+    e = cem.estimate_probability(performance, gaussian(2), 3.0, vectorized=True, pass_rng=True, rng=1)
+    check(e, stats.norm.sf(3 / np.sqrt(1.01)))
+
+
+def test_hidden_noise_is_found_by_asking_twice():
+    hidden = RNG(5)
+
+    def performance(X):
+        return X[:, 0] + 0.1 * hidden.standard_normal(len(X))
+
+    few = replace(DEFAULT, most_nominal=2000.0)
+    e = cem.estimate_probability(performance, gaussian(2), 5.0, vectorized=True, method=few, rng=1)
+    assert "noise of its own" in e.message
+
+
+def test_the_resolution_is_three_over_the_nominal_draws():
+    e = cem.estimate_probability(np.sum, gaussian(2), 5.0, rng=1)
+    nominal = 150 * 2 + 0.04 * e.draws
+    assert e.resolution == pytest.approx(1 - 0.05 ** (1 / nominal))
+    assert f"{e.resolution:.2g} unseen" in e.message
+    plain = cem.estimate_probability(np.sum, gaussian(2), 0.0, rng=1)
+    assert plain.resolution == pytest.approx(3 / plain.draws, rel=0.01)
+    assert "unseen" not in plain.message
+
+
+def island(X):
+    """An event at 4.5 in the first input, and a disc behind the other tail that no score leads to."""
+    disc = np.hypot(X[:, 0] + 2.5, X[:, 1]) < 0.2
+    return np.where(disc, 9.0, X[:, 0])
+
+
+def test_a_resolution_that_is_bought_finds_what_nothing_leads_to():
+    exact = stats.norm.sf(4.5) + stats.ncx2.cdf(0.2**2, 2, 2.5**2)
+    e = cem.estimate_probability(island, gaussian(2), 4.5, vectorized=True, resolution=2e-4, rng=1)
+    assert e.resolution <= 2e-4
+    check(e, exact)
+
+
+@pytest.mark.parametrize("resolution", [0, 1, -1e-3, np.nan])
+def test_a_resolution_is_a_probability(resolution):
+    with pytest.raises(ValueError, match="resolution"):
+        cem.estimate_probability(np.sum, gaussian(2), 5.0, resolution=resolution)
+
+
+def test_the_multilevel_method_has_no_resolution_to_sell():
+    with pytest.raises(ValueError, match="improved"):
+        cem.estimate_probability(np.sum, gaussian(2), 5.0, resolution=0.01, method="multilevel")
 
 
 def test_walkers_keep_the_nominal_given_the_event():
