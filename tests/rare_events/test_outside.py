@@ -191,14 +191,17 @@ def test_the_resolution_is_three_over_the_nominal_draws():
 
 def island(X):
     """An event at 4.5 in the first input, and a disc behind the other tail that no score leads to."""
-    disc = np.hypot(X[:, 0] + 2.5, X[:, 1]) < 0.2
+    disc = np.hypot(X[:, 0] + 2.5, X[:, 1]) < 0.06
     return np.where(disc, 9.0, X[:, 0])
 
 
 def test_a_resolution_that_is_bought_finds_what_nothing_leads_to():
-    exact = stats.norm.sf(4.5) + stats.ncx2.cdf(0.2**2, 2, 2.5**2)
-    e = cem.estimate_probability(island, gaussian(2), 4.5, vectorized=True, resolution=2e-4, rng=1)
-    assert e.resolution <= 2e-4
+    exact = stats.norm.sf(4.5) + stats.ncx2.cdf(0.06**2, 2, 2.5**2)
+    unseen = cem.estimate_probability(island, gaussian(2), 4.5, vectorized=True, rng=2)
+    assert unseen.probability < 0.1 * exact
+    assert unseen.resolution > exact
+    e = cem.estimate_probability(island, gaussian(2), 4.5, vectorized=True, resolution=3e-5, rng=2)
+    assert e.resolution <= 3e-5
     check(e, exact)
 
 
