@@ -19,12 +19,13 @@ from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.failures import Failures, gather
 from cem.rare_events.importance import Finding, pareto_shape
 from cem.rare_events.improved import probability_plan
+from cem.rare_events.looked import looked_at
 from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.surrogate.correction import CorrectedTally
 from cem.rare_events.surrogate.plan import FEW_EVALUATIONS, MOST_DIMENSIONS, surrogate_plan
-from cem.rare_events.working_space import Inputs, discrete, resolve_inputs
+from cem.rare_events.working_space import Inputs, discrete, resolve_inputs, space_of_rows
 from cem.running.driver import Driver, Served
 from cem.running.keywords import explain_keywords
 from cem.running.reporting import Progress, raise_failure
@@ -90,11 +91,12 @@ def estimate_probability(
     method : {"auto", "improved", "surrogate", "multilevel"}
         "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
         and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
-        `Categorical` or `MarkovPath`, scipy.stats marginals and `JointInputs`, unless a `family` is given,
-        and "multilevel" otherwise. "surrogate" is for performances that take long: a Gaussian process guides,
-        true evaluations correct it, and a smooth performance takes one or two hundred of them; inputs must
-        be of standard-normal space. "auto" is it where `max_evaluations` is below 3,000, with up to 20
-        inputs and no `pass_rng`. A `cem.rare_events.settings.Settings` is "improved" so set.
+        `Categorical` or `MarkovPath`, scipy.stats marginals, `JointInputs` and families of one's own whose
+        rows are real and not bounded, unless a `family` is given, and "multilevel" otherwise. "surrogate" is
+        for performances that take long: a Gaussian process guides, true evaluations correct it, and a smooth
+        performance takes one or two hundred of them; inputs must be of standard-normal space. "auto" is it
+        where `max_evaluations` is below 3,000, with up to 20 inputs and no `pass_rng` or `resolution`. A
+        `cem.rare_events.settings.Settings` is "improved" so set.
     family : family, optional
         The first proposal of the multilevel method, in the inputs' own space. Default: the nominal.
     target_cv : float
@@ -242,7 +244,13 @@ def _chosen(
             "MarkovPath, scipy.stats marginals or JointInputs, and no family=; "
             '"auto" and "multilevel" take any.'
         )
-    return source, lambda level, target_cv: multilevel(source, level, target_cv, POPULATION)
+    rows = None if method == "auto" and family is None else space_of_rows(source.nominal)
+
+    def plan(level: float, target_cv: float) -> Generator[Request, Batch, Finding]:
+        climbed = multilevel(source, level, target_cv, POPULATION)
+        return climbed if rows is None else looked_at(climbed, rows, level, target_cv, POPULATION)
+
+    return source, plan
 
 
 def _smooth(source: Inputs, inputs: Any) -> bool:

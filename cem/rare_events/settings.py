@@ -83,6 +83,8 @@ class Settings:
     """The same for bits and labels (docs/rare_events.md: dodecahedron 0.06 leans 1.9 % → 1.4 %)."""
     path_rates: tuple[float, ...] = (0.55, 0.25, 0.10, 0.10)
     """The same for paths (tuning cases)."""
+    own_rates: tuple[float, ...] = (0.55, 0.27, 0.08, 0.10)
+    """The same for users' own families, whose tails need not be normal."""
     extra_share: float = 0.15
     """Share of all further parts: modes, repairs (tuning cases)."""
     refits: int = 4
@@ -158,6 +160,8 @@ class Settings:
     """Latest parts found that stay in the final proposal."""
     scaled: tuple[float, ...] = (2.0, 2.5, 3.0, 4.0)
     """Standard deviations of scaled normals among the points outside."""
+    own_scaled: tuple[float, ...] = (1.5, 2.0, 3.0, 5.0)
+    """Factors on the spread of users' own families among the points outside."""
     scaled_rows: tuple[tuple[float, int], ...] = ((12, 40), (30, 60), (float("inf"), 100))
     """Rows of each, up to so many dimensions."""
     most_large: int = 200

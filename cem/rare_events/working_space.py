@@ -24,6 +24,7 @@ from cem.rare_events.marginals import Marginals
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.discrete import BitSpace, LabelSpace
 from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.spaces.own import own_space
 from cem.rare_events.spaces.paths import PathSpace
 from cem.rare_events.spaces.space import Space
 
@@ -115,7 +116,27 @@ def _space(inputs: Any, settings: Settings) -> Space | None:
         return BitSpace(BernoulliMixture([1.0], p[None]), settings)
     if isinstance(inputs, Gaussian | Exponential | Gamma | JointInputs | Marginals):
         return NormalSpace(inputs.dimension, settings)
-    return None
+    return own_space(inputs, settings) if is_family(inputs) else None
+
+
+def space_of_rows(nominal: Any) -> Space | None:
+    """Return the space over the rows that a nominal distribution itself draws; None where none is known."""
+    if isinstance(nominal, MarkovPath) or not is_family(nominal):
+        return None
+    if (
+        isinstance(nominal, Gaussian)
+        and nominal.diagonal
+        and not nominal.mean.any()
+        and (nominal.std == 1).all()
+    ):
+        return NormalSpace(nominal.dimension)
+    if isinstance(nominal, Bernoulli | Categorical | BernoulliMixture):
+        return _space(nominal, DEFAULT)
+    return own_space(nominal)
+
+
+def _is_standard(nominal: Gaussian) -> bool:
+    return not nominal.mean.any() and bool((nominal.std == 1).all())
 
 
 def discrete(inputs: Any) -> bool:

@@ -14,6 +14,7 @@ from cem.rare_events.outside import Coverage, weighted_quantile
 from cem.rare_events.settings import DEFAULT
 from cem.rare_events.spaces.moves import some_entries, subsets
 from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.spaces.own import Stretched, own_space
 from cem.rare_events.walk import Walkers
 
 RNG = np.random.default_rng
@@ -214,6 +215,83 @@ def test_a_resolution_is_a_probability(resolution):
 def test_the_multilevel_method_has_no_resolution_to_sell():
     with pytest.raises(ValueError, match="improved"):
         cem.estimate_probability(np.sum, gaussian(2), 5.0, resolution=0.01, method="multilevel")
+
+
+class Laplace:
+    """Independent Laplace variables, as a user would write them; their `blend` is no mixture."""
+
+    def __init__(self, centre, scale):
+        self.centre, self.scale = np.asarray(centre, float), np.asarray(scale, float)
+        self.dimension = self.centre.size
+
+    def sample(self, n, rng):
+        return rng.laplace(self.centre, self.scale, (n, self.dimension))
+
+    def log_prob(self, x):
+        return (-abs(x - self.centre) / self.scale - np.log(2 * self.scale)).sum(axis=1)
+
+    def fit(self, x, weights=None):
+        centre = np.average(x, axis=0, weights=weights)
+        return Laplace(centre, np.maximum(np.average(abs(x - centre), axis=0, weights=weights), 1e-6))
+
+    def blend(self, other, rate):
+        return Laplace(
+            (1 - rate) * self.centre + rate * other.centre, (1 - rate) * self.scale + rate * other.scale
+        )
+
+    def entropy(self):
+        return float((1 + np.log(2 * self.scale)).sum())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_own_families_of_real_rows(seed):
+    q = 0.5 * np.exp(-13.0)
+    e = cem.estimate_probability(
+        lambda X: X.max(axis=1), Laplace(np.zeros(5), np.ones(5)), 13.0, vectorized=True, rng=seed
+    )
+    check(e, 1 - (1 - q) ** 5)
+
+
+def test_proposals_of_own_families_are_normals_moved_and_scaled():
+    family = Stretched(cem.Gaussian([0.0, 0.0], std=1), np.array([1.0, -2.0]), np.array([3.0, 0.5]))
+    exact = stats.norm([1.0, -2.0], [3.0, 0.5])
+    x = family.sample(500, RNG(1))
+    np.testing.assert_allclose(family.log_prob(x), exact.logpdf(x).sum(axis=1))
+    assert family.entropy() == pytest.approx(float(exact.entropy().sum()))
+    assert family.dimension == 2
+    fitted = family.fit(x)
+    assert fitted.log_prob(x).sum() >= family.log_prob(x).sum()
+
+
+def test_families_with_bounds_or_atoms_have_no_space_of_their_own():
+    assert own_space(cem.Exponential([1.0])) is None
+    assert own_space(cem.Bernoulli([0.5])) is None
+    assert own_space(cem.Gaussian([5.0], std=2)) is not None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_multilevel_method_looks_too(seed):
+    e = cem.estimate_probability(
+        lambda X: X[:, 1] + 10 * (X[:, 0] > 4),
+        gaussian(2),
+        5.0,
+        vectorized=True,
+        method="multilevel",
+        rng=seed,
+    )
+    check(e, chance(lambda u: 10 * (u > 4), 5.0))
+
+
+def test_the_multilevel_method_looks_at_own_families():
+    e = cem.estimate_probability(
+        lambda X: np.maximum(X[:, 0], -X[:, 1] - 0.5),
+        Laplace(np.zeros(2), np.ones(2)),
+        11.0,
+        vectorized=True,
+        method="multilevel",
+        rng=0,
+    )
+    check(e, 1 - (1 - 0.5 * np.exp(-11.0)) * (1 - 0.5 * np.exp(-11.5)))
 
 
 def test_walkers_keep_the_nominal_given_the_event():
