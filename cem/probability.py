@@ -324,7 +324,7 @@ def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: st
     cv = tally.coefficient_of_variation
     status, message = _judged(finding, driver.sign * driver.state.level + 0.0, target_cv)
     if status.success and finding.nominal_draws and finding.resolution > target_cv * probability:
-        message = f"{message}; {about_resolution(finding.resolution)}"
+        message = f"{message}; {finding.about_resolution}"
     hits = tally.hits if len(tally.hits) else np.empty((0, dimension(finding.proposal)))
     return ProbabilityEstimate(
         probability=probability,
@@ -372,11 +372,6 @@ def _failures(
         finding.samples,
         level,
     )
-
-
-def about_resolution(resolution: float) -> str:
-    """Return what may have been missed."""
-    return f"a region to which no score leads could have a probability of {resolution:.2g} unseen"
 
 
 def _judged(finding: Finding, last_level: float, target_cv: float) -> tuple[Status, str]:

@@ -231,3 +231,8 @@ class Finding:
         Of n draws none falls into a region of probability r with (1 - r)ⁿ; that is .05 at about 3/n.
         """
         return float(-np.expm1(np.log(0.05) / self.nominal_draws)) if self.nominal_draws > 0 else 1.0
+
+    @property
+    def about_resolution(self) -> str:
+        """What may have been missed, in words."""
+        return f"a region to which no score leads could have a probability of {self.resolution:.2g} unseen"
