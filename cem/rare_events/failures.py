@@ -336,6 +336,9 @@ def nearest_boundary(
     norms = (x * x).sum(axis=1)
     nearest = float(np.sqrt(norms[failed].min()))
     at = x[failed][int(np.argmin(norms[failed]))]
+    size = float(np.median(np.abs(scores))) or 1.0
+    with np.errstate(over="ignore"):
+        scores, level = np.clip(scores / size, -1e100, 1e100), level / size
     for _ in range(8):
         near = np.argpartition(((x - at) ** 2).sum(axis=1), count - 1)[:count]
         design = np.column_stack([np.ones(count), x[near] - at])

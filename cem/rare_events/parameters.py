@@ -91,6 +91,8 @@ def _free(given: Any, support: tuple[float, float]) -> Iterator[tuple[str, float
 
         return change
 
+    if len(names) != len(shapes):
+        return
     values = [*zip(names, shapes, strict=True), *where.items()]
     for name, value in values:
         if np.ndim(value) or (name == "loc" and discrete):
@@ -110,7 +112,8 @@ def _differences(
     change: Callable[[float], Any], value: float, x: Floats, pull: Floats | None, discrete: bool
 ) -> tuple[Floats, float, float]:
     """Return the derivatives of the log density ``(n,)``, of the mean and of the standard deviation."""
-    h = step_of(value, _moments(change(value))[1])
+    middle = read_distribution(change(value))
+    h = step_of(value, float(middle.isf(0.2) - middle.ppf(0.2)) or 1.0)
     moved = [change(value + s * h) for s in (-1, 1)]
     functions = [read_distribution(each) for each in moved]
     with np.errstate(invalid="ignore"):
@@ -119,5 +122,6 @@ def _differences(
             normals = [quantiles_of(each).to_normal(x) for each in functions]
             score = score + pull * (normals[1] - normals[0]) / (2 * h)
     moments = np.array([_moments(each) for each in moved])
-    slopes = (moments[1] - moments[0]) / (2 * h)
+    with np.errstate(invalid="ignore"):
+        slopes = (moments[1] - moments[0]) / (2 * h)
     return score, float(slopes[0]), float(slopes[1])

@@ -120,16 +120,16 @@ class FarTail:
         outside = log_tail <= self.log_tails[-1]
         x = np.where(outside, self._extrapolated(log_tail), x)
         for _ in range(50):
-            beyond = np.logaddexp(
+            beyond = _log_sum(
                 self.log_tails[k + 1], _log_panels(self.distribution, self.sign, x, self.edges[k + 1])
             )
             gap = beyond - log_tail
             low, high = np.where(gap >= 0, x, low), np.where(gap < 0, x, high)
             with np.errstate(over="ignore", invalid="ignore"):
-                step = gap * np.exp(beyond - self.distribution.log_density(self.sign * x))
-            trial = x + step
-            trial = np.where((trial >= low) & (trial <= high), trial, low + (high - low) / 2)
-            moved, x = np.abs(trial - x), np.where(outside, x, trial)
+                trial = x + gap * np.exp(beyond - self.distribution.log_density(self.sign * x))
+                middle = low + (high - low) / 2
+                trial = np.where((trial >= low) & (trial <= high), trial, middle)
+                moved, x = np.abs(trial - x), np.where(outside, x, trial)
             if (moved <= 4 * np.spacing(np.abs(x)))[~outside].all():
                 break
         return x
@@ -139,7 +139,7 @@ class FarTail:
         k = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, self.edges.size - 2)
         inside = np.minimum(x, self.edges[k + 1])
         part = _log_panels(self.distribution, self.sign, inside, self.edges[k + 1])
-        return np.asarray(np.where(x < self.end, np.logaddexp(self.log_tails[k + 1], part), -np.inf))
+        return np.asarray(np.where(x < self.end, _log_sum(self.log_tails[k + 1], part), -np.inf))
 
     def _extrapolated(self, log_tail: Floats) -> Floats:
         """Return values beyond the last edge by the power of it that the tail falls with there."""
@@ -156,10 +156,17 @@ class FarTail:
         return self.distribution.support[1] if self.sign > 0 else -self.distribution.support[0]
 
 
+def _log_sum(first: Floats, second: Floats) -> Floats:
+    """Return the logarithm of a sum of exponentials; NaN, for rows beyond all panels, passes through."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.logaddexp(first, second))
+
+
 def _log_panels(f: Distribution, sign: float, low: Floats, high: Floats) -> Floats:
     """Return the logarithms of the integrals of the density from `low` to `high`, each ``(n,)``."""
     half = (high - low) / 2
-    values = f.log_density(sign * (low[:, None] + half[:, None] * (NODES + 1)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = f.log_density(sign * (low[:, None] + half[:, None] * (NODES + 1)))
     most = np.max(np.nan_to_num(values, nan=-np.inf, posinf=-np.inf), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = np.exp(values - np.where(np.isfinite(most), most, 0)[:, None]) @ WEIGHTS

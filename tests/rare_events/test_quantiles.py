@@ -160,3 +160,18 @@ def test_a_right_inverse_is_left_as_it_is():
     ):
         x = np.where(u > 0, marginal.isf(ndtr(-np.abs(u))), marginal.ppf(ndtr(-np.abs(u))))
         np.testing.assert_array_equal(at(marginal, u), x)
+
+
+@pytest.mark.parametrize(
+    "name", ["alpha", "foldcauchy", "levy_l", "skewcauchy", "mielke", "rice", "pearson3"]
+)
+def test_every_normal_that_a_double_can_hold_has_a_value(name):
+    shapes = {"alpha": (3.5,), "foldcauchy": (4.7,), "skewcauchy": (0.5,), "mielke": (10, 4), "rice": (0.7,)}
+    marginal = getattr(stats, name)(*shapes.get(name, () if name == "levy_l" else (0.1,)))
+    u = np.sort(np.append(np.random.default_rng(1).standard_normal(200) * 4, [-40.0, -38, 38, 40]))
+    x = at(marginal, u)
+    assert not np.isnan(x).any()
+    assert (x[1:] >= x[:-1]).all()
+    inputs = cem.JointInputs([marginal])
+    core = np.abs(u) < 8
+    np.testing.assert_allclose(inputs.from_normal(inputs.to_normal(x[:, None]))[core, 0], x[core], rtol=1e-6)
