@@ -29,6 +29,7 @@ class Bar:
 
     shown: Any
     limits: Budget
+    waits_for: str = ""
 
     def move(self, nfev: int, nit: int, seconds: float) -> None:
         """Show what was spent: evaluations, iterations, seconds."""
@@ -49,10 +50,12 @@ class Bar:
         self.shown.update(nearest - self.shown.n if self.limits.limited else nfev - self.shown.n)
 
     def tell(self, progress: Progress) -> None:
-        """Show the best score, the level, and what the run waits for, as far as there are such."""
+        """Show the best score, the level, and what the run waits for: what a step said of that last."""
         numbers = (("best", progress.best), ("level", progress.level))
         said = [f"{name} {value:.6g}" for name, value in numbers if math.isfinite(value)]
-        self.shown.set_postfix_str(", ".join([*said, *filter(None, [progress.awaiting()])]), refresh=False)
+        self.waits_for = progress.awaiting() or self.waits_for
+        said += [self.waits_for] if self.waits_for else []
+        self.shown.set_postfix_str(", ".join(said), refresh=False)
 
 
 @contextmanager

@@ -82,6 +82,8 @@ def test_numbers_that_are_none_are_not_shown():
         assert bar.shown.postfix == text
     bar.tell(Progress(None, None, None, 1, np.nan, np.nan, lambda: "run 2"))
     assert bar.shown.postfix == "run 2"
+    bar.tell(Progress(None, None, None, 1, np.nan, 1.0))
+    assert bar.shown.postfix == "best 1, run 2"
 
 
 def test_a_default_limit_is_not_counted_to(capsys):
