@@ -92,7 +92,8 @@ class Stored(ReadOnly):
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters by name."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
-        return {name: np.asarray(value) for name, value in own.items() if value is not None}
+        given = {name: value for name, value in own.items() if value is not None}
+        return {name: v if isinstance(v, np.ndarray) else frozen(v, None) for name, v in given.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:

@@ -109,7 +109,8 @@ class StringSpace:
 
     def every(self, rng: np.random.Generator) -> Array:
         """Return all strings in random order, shape ``(n, d)``."""
-        return rng.permutation(every_row(self.labels))
+        rows = rng.permutation(every_row(self.labels))
+        return rows.astype(np.uint8) if rows.max() < 256 else rows
 
 
 @dataclass

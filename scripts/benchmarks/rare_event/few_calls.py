@@ -5,8 +5,8 @@
     python scripts/benchmarks/rare_event/few_calls.py --suite --only oscillator
 
 All draw until they reach the target coefficient of variation, or the budget. Probabilities are closed forms
-or quadratures; the suite's cases bring their own. When to give a surrogate
-up after a surprise was settled after a look at this table's first form; nothing else was chosen on these cases.
+or quadratures; the suite's cases bring their own. When to give a surrogate up after a surprise was settled
+after a look at this table's first form; nothing else was chosen on these cases.
 """
 
 from __future__ import annotations
