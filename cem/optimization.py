@@ -15,7 +15,8 @@ from cem.core.loop import Update
 from cem.core.streams import Purpose, RngLike
 from cem.evaluation import Objective, checked_args
 from cem.families.base import dimension
-from cem.plans.choice import Asked, plan_for
+from cem.plans.asked import Asked
+from cem.plans.choice import plan_for
 from cem.plans.start import resolve_starts
 from cem.running.answers import answer, report, run_named
 from cem.running.keywords import explain_keywords, meaning
@@ -88,8 +89,8 @@ def optimize(
     method : {"auto", "textbook"}
         "textbook" is ``update=SmoothedFit(0.7), restarts=0, polish=False``. "auto" is the best we know: for
         continuous variables (a box, a point or a Gaussian start) a local stage, then runs of
-        ``PathAdaptation()`` with restarts until enough agree; for others, and where `update`,
-        `elite_fraction` or `improve` is given, one run of that update.
+        ``PathAdaptation()`` and descents from all over the region until nothing better turns up; for others,
+        and where `update`, `elite_fraction` or `improve` is given, one run of that update.
     population : int, optional
         Candidates an iteration (of the first run, where there are restarts). Default: the update's own, with
         `polish` 2.5 times as many; where it has none, ten a variable, between 100 and 1,000, and enough for
@@ -104,14 +105,16 @@ def optimize(
         method. Default: only where "auto" chooses everything.
     restarts : int, optional
         How many more runs there may be, for continuous variables; 0 for none. Default, where "auto" chooses
-        everything: until two independent runs find the same best score, or four where others have not.
+        everything: until a run has ended at the best point and a hundred descents from all over the region
+        have found nothing better (`looks` and `minima` of the result, and its message, say more).
     improve : callable, optional
         ``improve(X, scores, rng, effort) -> (X, scores, extra_evaluations)`` in the user's sign, applied to
         every batch. Default: the problem's own, if it has one; False for none. A problem that has `pieces`
         lets a batch be improved in so many parts, each with a stream of its own, by as many threads as there
         are workers; one that has `recombine`, of the same form, makes children of a few elites.
     max_evaluations : int, optional
-        Exact. Default, if no other limit is given either: 10,000 a variable.
+        Exact. Default, if no other limit is given either: 10,000 a variable; under constraints on more than
+        170 variables fewer, 5e10 divided by their number squared (the log says so), which takes minutes.
     max_iterations : int, optional
     max_time : float, optional
         Seconds.
@@ -132,12 +135,14 @@ def optimize(
         `scores`, shape ``(n,)``, are what was evaluated since the last call. Returning True or raising
         StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
-        The same int gives the same result, bit for bit.
+        The same int gives the same result, bit for bit. One exception: under constraints the local searches
+        are scipy's SLSQP, whose last bits, and so the evaluations that it takes, depend on the number
+        of BLAS threads; with OPENBLAS_NUM_THREADS (or what the BLAS at hand listens to) set, they do not.
     noisy : bool
-        The objective is noisy: candidates are evaluated again as often as their ranking needs it, `x` is the
-        last distribution's mean, `fun` the average of several evaluations there, and
-        `fun_standard_error` says how good it is. Single values, those of `history.best` and of a callback,
-        are lucky ones.
+        The objective is noisy (constraints are exact all the same): populations are large, and grow, `x` is
+        where a model of the last quarter of the evaluations is best, or the last distribution's mean, `fun`
+        the average of several further evaluations there, and `fun_error` its standard error. Single
+        values, those of `history.best` and of a callback, are lucky ones.
     constraints : LinearConstraint, NonlinearConstraint (of scipy.optimize), or a sequence of them
         `x` meets them (equalities within 1e-6) or the status is INFEASIBLE; `maxcv` is its largest
         violation. Their functions are called with one candidate, never outside the bounds. An exception of
@@ -238,6 +243,7 @@ def optimize(
         domain=domain,
         constraints=checks,
         noisy=noisy,
+        random=pass_rng,
         problem=problem,
         improve=_resolve_improve(improve, problem),
         method=method,
@@ -248,6 +254,7 @@ def optimize(
         restarts=restarts,
         tol=tol,
         budget=budget,
+        planned=session.planned(budget),
         rng=session.streams.generator(Purpose.PLAN),
         mixed=None if named is None else named.layout,
         points=points,

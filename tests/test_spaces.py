@@ -115,7 +115,8 @@ def test_callbacks_and_history_know_the_names():
 def test_checkpoints(tmp_path):
     whole = cem.optimize(loss, SPACE, max_evaluations=300, rng=3)
     path = tmp_path / "run.npz"
-    cem.optimize(loss, SPACE, max_evaluations=100, rng=3, checkpoint=path)
+    first = cem.optimize(loss, SPACE, max_evaluations=300, max_iterations=5, rng=3, checkpoint=path)
+    assert first.nfev < 200
     r = cem.optimize(loss, SPACE, max_evaluations=300, rng=3, checkpoint=path, resume=True)
     assert (r.x, r.fun, r.nfev) == (whole.x, whole.fun, whole.nfev)
     other = cem.Space({**SPACE.variables, "depth": cem.Integer(1, 13)})

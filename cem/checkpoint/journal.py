@@ -283,6 +283,9 @@ def check_header(header: Mapping[str, Any]) -> None:
     for name, parts in header["arguments"].items():
         if not (isinstance(parts, list) and len(parts) == 3 and all(isinstance(each, str) for each in parts)):
             raise ValueError(f"{name} of its header must be described by three texts")
+    planned = header.get("planned")
+    if planned is not None and (isinstance(planned, bool) or not isinstance(planned, int) or planned < 1):
+        raise ValueError("planned of its header must be a positive whole number")
     moving = header.get("moving", [])
     if not (isinstance(moving, list) and all(isinstance(each, str) for each in moving)):
         raise ValueError("moving of its header must be a list of names")

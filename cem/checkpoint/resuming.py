@@ -79,6 +79,7 @@ def opened(
         "python": f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])}",
         "arguments": {"version of cem": version, **parts},
         "budget": {name: describe(value).text for name, value in asdict(budget).items()},
+        "planned": budget.max_evaluations,
         "entropy": streams.entropy,
         "prefix": streams.prefix,
     }
@@ -88,7 +89,8 @@ def opened(
         if arguments.get("pass_rng") if arguments.get("vectorized") else arguments.get("noisy"):
             old.doubt = ""  # a score that was drawn says nothing about the next one
         old.other_budget = old.header["budget"] != header["budget"]
-        old.header = {**header, "moving": old.header.get("moving", [])}
+        kept = {"moving": old.header.get("moving", []), "planned": old.header.get("planned")}
+        old.header = {**header, **kept}
     journal.stamp = stamp
     journal.moving = lambda: differences(parts, describe_parts(described)[0], code=True)
     return streams, journal

@@ -59,21 +59,35 @@ class NoFiniteScoreError(ObjectiveError, ValueError):
 
 
 class Estimate(NamedTuple):
-    """What is known of a noisy objective at one point: an average score (maximised) and its error."""
+    """What is known of a noisy objective at one point: an average score (maximised) and its error.
+
+    `residuals`, shape ``(m,)``, are those of the constraints, where there are any.
+    """
 
     x: Array
     score: float
     standard_error: float
+    residuals: Array | None = None
+
+
+class Minimum(NamedTuple):
+    """A local minimum that a search has come to, and its value (minimised; the user's sign in results)."""
+
+    x: Array
+    value: float
 
 
 class Ending(NamedTuple):
     """How a plan ended by itself.
 
     `family` is what its result should give, where that is not the last one sampled; `estimate` is what it
-    returns in place of the best candidate seen.
+    returns in place of the best candidate seen. `looks` is how many descents from elsewhere stand behind
+    what is said, `minima` where they and others ended.
     """
 
     status: Status
     message: str
     family: Family | None = None
     estimate: Estimate | None = None
+    looks: int | None = None
+    minima: tuple[Minimum, ...] = ()

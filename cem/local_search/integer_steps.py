@@ -91,7 +91,7 @@ class HeldSteps:
             neighbours = yield from self._neighbours(point.x, held)
             best = min(neighbours, key=lambda each: each.value, default=point)
             if not best.value < point.value - self.margin:
-                best = yield from self._searched(point)
+                best = yield from self.searched(point)
             if not best.value < point.value - self.margin:
                 best = yield from self._best_searched(neighbours, point)
             if not best.value < point.value - self.margin:
@@ -106,7 +106,7 @@ class HeldSteps:
         for each in sorted(neighbours, key=lambda each: each.value):
             if self._exhausted:
                 break
-            found = yield from self._searched(each)
+            found = yield from self.searched(each)
             if found.value < point.value - self.margin:
                 return found
         return point
@@ -115,7 +115,7 @@ class HeldSteps:
     def _continuous(self) -> Floats:
         return np.asarray(~self.domain.integer & ~self.domain.fixed)
 
-    def _searched(self, point: Point) -> Generator[Request, Batch, Point]:
+    def searched(self, point: Point) -> Generator[Request, Batch, Point]:
         """Minimise over the continuous variables."""
         free = self._continuous
         if not free.any() or not np.isfinite(point.value):

@@ -22,6 +22,7 @@ from cem.local_search.noise_level import NoiseLevel, along_line
 DENSE_UP_TO = 200  # variables
 _LEAST_STEP = 1e-7  # of the span: half of how far a difference goes where the value is 0
 _FIRST_STEP = 0.1  # of the span, in each variable
+_STEEPEST = 1e300  # curvature of a guess: values near the largest float are no reason for an infinite one
 _LINE_POINTS = 7  # six differences, as Moré & Wild (2011) advise
 
 
@@ -134,7 +135,7 @@ class BoxQuasiNewton:
     def _guess(self, fx: float) -> Curvature:
         """Guess, before anything is known, a curvature that changes f by its own size over the region."""
         size = max(abs(fx), self.noise.absolute / _LEAST_STEP**2)
-        return self._isotropic(size / max(float(np.mean(self.span)), 1e-100) ** 2)
+        return self._isotropic(min(size / max(float(np.mean(self.span)), 1e-100) ** 2, _STEEPEST))
 
     def _scaled(self, curvature: float, fx: float) -> Curvature:
         usable = np.isfinite(curvature) and curvature > 0

@@ -25,7 +25,16 @@ def as_values(scores: T) -> T:
 
 
 def values_at(x: Floats) -> Asking:
-    """Evaluate the rows of `x`, shape ``(n, d)``; return ``(n,)`` values, +inf where one is not finite."""
+    """Evaluate the rows of `x`, shape ``(n, d)``; return ``(n,)`` values, +inf where one is not finite.
+
+    Rows that are no points, as steps between scores near the largest float may give, are not evaluated.
+    """
+    points = np.isfinite(x).all(axis=1)
+    if not points.all():
+        values = np.full(len(x), np.inf)
+        if points.any():
+            values[points] = yield from values_at(x[points])
+        return values
     batch = yield Rows(x)
     return np.where(np.isfinite(batch.scores), as_values(batch.scores), np.inf)
 

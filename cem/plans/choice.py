@@ -2,208 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
-import numpy as np
-
-from cem.core.budget import Budget, positive_count
+from cem.core.budget import Budget
 from cem.core.constraints import Constraints
-from cem.core.domain import Domain
 from cem.core.ending import Ending
 from cem.core.loop import Batch, Request, Update
-from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, dimension
 from cem.families.gaussian import GaussianLike
 from cem.families.permutation import Permutation
 from cem.families.product import Product
+from cem.plans.asked import Asked
+from cem.plans.averaging import averaged_run
 from cem.plans.constrained import FeasibleSearch
 from cem.plans.continuous import ContinuousSearch, is_gaussian
+from cem.plans.guard import TWICE, guarded
 from cem.plans.integers import IntegerMargin, integer_runs
 from cem.plans.mixed import MixedSearch
 from cem.plans.mixed_space import MixedAdaptation, MixedSpace
-from cem.plans.noisy import noisy_run
+from cem.plans.noisy import NoisySearch
 from cem.plans.permutations import order_search
 from cem.plans.problem_search import independent_runs
 from cem.plans.several_starts import from_best
 from cem.plans.single import confirmed_run
-from cem.plans.start import resolve_population, resolve_stages, resolve_update
+from cem.plans.start import resolve_population, resolve_update
 from cem.plans.strings import StringSpace, string_search
-from cem.plans.units import Units
 from cem.updates import PathAdaptation, SmoothedFit
 from cem.updates.elite_crossing import EliteCrossing
 
 EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
+# Evaluations times squared variables: local searches under constraints take 7 ns of their own for each
+# (scipy's SLSQP, 600 variables and 200 equalities), so this many take some six minutes.
+OWN_WORK = 5e10
 AGREEING = 3  # runs of a problem's own search
 AGREEING_WITHIN_BUDGET = 6  # where a budget says that more may be spent
+JITTER = 0.1  # of the first spread: how far from its middle noise is looked for
 POLISHED_POPULATION = 2.5  # times the update's own: what a local stage leaves over has many basins
 
+log = logging.getLogger("cem")
+
 Plan: TypeAlias = Generator[Request, Batch, Ending]
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """What was asked of `optimize`, each argument resolved as far as it can be by itself.
-
-    Attributes
-    ----------
-    start : Family
-    domain : Domain or None
-    constraints : Constraints or None
-    noisy : bool
-    problem : object or None
-        A problem object: may bring `update`, `population` and `stage`, which go with its `improve`.
-    improve : callable or None
-    method : {"auto", "textbook"}
-    update, elite_fraction, population, polish, restarts, tol
-        As `optimize` got them.
-    budget : Budget
-    rng : numpy.random.Generator
-        Of a plan's own choices.
-    mixed : MixedSpace, optional
-        What the columns are, where numbers and labels stand side by side.
-    points : ndarray, shape (k, d), optional
-        Starts that are evaluated before the search.
-    about : callable, optional
-        From one of them to the distribution that begins there.
-    """
-
-    start: Family
-    domain: Domain | None
-    constraints: Constraints | None
-    noisy: bool
-    problem: Any
-    improve: Callable[..., Any] | None
-    method: str
-    update: Update | None
-    elite_fraction: float | None
-    population: int | None
-    polish: Any
-    restarts: Any
-    tol: float | None
-    budget: Budget
-    rng: np.random.Generator
-    mixed: MixedSpace | None = None
-    points: Array | None = None
-    about: Callable[[Array], Any] | None = None
-
-    @property
-    def box(self) -> Domain:
-        """The domain, open where there is none."""
-        return Domain.open(dimension(self.start)) if self.domain is None else self.domain
-
-    @property
-    def integers(self) -> bool:
-        """Whether some variables are whole numbers."""
-        return bool(self.box.integer.any())
-
-    @property
-    def update_chosen(self) -> bool:
-        """Whether the user chose how the elites move the distribution."""
-        return self.method == "textbook" or self.update is not None or self.elite_fraction is not None
-
-    @property
-    def problem_searches(self) -> bool:
-        """Whether a problem's own improvement and update do the work."""
-        own = self.improve is not None and getattr(self.problem, "update", None) is not None
-        return own and not self.update_chosen
-
-    @property
-    def recombine(self) -> Callable[..., Any] | None:
-        """The problem's own recombination, where its own improvement is used."""
-        own = self.problem_searches and self._improves_itself
-        return getattr(self.problem, "recombine", None) if own else None
-
-    @property
-    def pieces(self) -> int:
-        """Into how many parts the problem lets a batch be cut to be improved."""
-        return int(getattr(self.problem, "pieces", 1)) if self._improves_itself else 1
-
-    @property
-    def _improves_itself(self) -> bool:
-        return self.improve is not None and self.improve == getattr(self.problem, "improve", None)
-
-    @property
-    def strings(self) -> StringSpace | None:
-        """The space of strings that the plan for them may search, None where another plan serves."""
-        return StringSpace.of(self.start) if self.plan_is_free else None
-
-    @property
-    def orders(self) -> Permutation | None:
-        """The family of orders that the plan for them may search, None where another plan serves."""
-        return self.start if isinstance(self.start, Permutation) and self.plan_is_free else None
-
-    @property
-    def plan_is_free(self) -> bool:
-        """Whether nothing was asked for that a plan of a space's own has no room for."""
-        return self.improve is None and not self.update_chosen and not self.noisy
-
-    @property
-    def width(self) -> int | None:
-        """Candidates that may be evaluated at once, where the user says so."""
-        return None if self.population is None else positive_count("population", self.population)
-
-    @property
-    def most_evaluations(self) -> float:
-        """The budget of evaluations, infinite where there is none."""
-        most = self.budget.max_evaluations
-        return np.inf if most is None else most
-
-    @property
-    def best_known(self) -> bool:
-        """Whether the plan for continuous variables may choose everything."""
-        special = self.constraints is not None or self.noisy or self.integers
-        return is_gaussian(self.start) and self.improve is None and not self.update_chosen and not special
-
-    @property
-    def stages(self) -> tuple[bool, int | None]:
-        """Whether to polish, and how often to restart (None: until runs agree)."""
-        return resolve_stages(self.polish, self.restarts, self.best_known)
-
-    @property
-    def local(self) -> bool:
-        """Whether local methods take part in searches that have them of their own."""
-        return self.polish is not False and self.method != "textbook"
-
-    @property
-    def units(self) -> Units | None:
-        """What the variables are searched in; None where the user's units do as well.
-
-        They do for the textbook's update, which is the same in all units; `improve`, and updates that are
-        not of this package, see rows as they are.
-        """
-        if self.mixed is not None:
-            adapted = not self.update_chosen or isinstance(self.update, PathAdaptation)
-            return Units.of_mixed(cast(Product, self.start), self.mixed) if adapted else None
-        if not isinstance(self.start, GaussianLike) or self.improve is not None:
-            return None
-        if self.update_chosen and not isinstance(self.update, PathAdaptation):
-            foreign = self.update is not None and not isinstance(self.update, SmoothedFit)
-            if foreign or self.stages == (False, 0):
-                return None
-        return Units.of(self.start, self.box)
-
-    @property
-    def stopping(self) -> Stopping:
-        """When the elites agree."""
-        return Stopping() if self.tol is None else Stopping(self.tol)
-
-    @property
-    def learner(self) -> tuple[Update, int]:
-        """How the elites move the distribution, and the candidates per iteration."""
-        remembers = is_gaussian(self.start) and (self.noisy or self.integers) and self.constraints is None
-        update: Update
-        if self.mixed is not None and (not self.update_chosen or isinstance(self.update, PathAdaptation)):
-            update = MixedAdaptation(self.mixed, cast(PathAdaptation, self.update or PathAdaptation()))
-        elif remembers and not self.update_chosen:
-            update = PathAdaptation()
-        else:
-            update = resolve_update(self.update, self.elite_fraction)
-        most = None if self.update_chosen else self.budget.max_evaluations
-        n = resolve_population(self.population, self.start, update, most)
-        return (IntegerMargin(update, self.box) if self.integers and self.mixed is None else update), n
 
 
 class Chosen(NamedTuple):
@@ -225,13 +67,14 @@ def plan_for(asked: Asked) -> Chosen:
     _check(asked)
     budget = asked.budget
     if not budget.limited and not asked.problem_searches:
-        budget = replace(budget, max_evaluations=EVALUATIONS_PER_VARIABLE * dimension(asked.start))
+        budget = replace(budget, max_evaluations=_default_evaluations(asked))
     asked = replace(asked, budget=budget)
     make = next(make for suits, make in PLANS if suits(asked))
     if (units := asked.units) is None:
         return Chosen(_started(make, asked), budget, asked.box.present)
     start, domain = units.scaled(asked.start), asked.domain and units.own
-    own = replace(asked, start=start, domain=domain, mixed=asked.mixed and units.of_space(asked.mixed))
+    own = replace(asked, start=start, domain=domain, present=units.present)
+    own = replace(own, mixed=asked.mixed and units.of_space(asked.mixed))
     if asked.points is not None and (about := asked.about) is not None:
         size = units.size
         own = replace(own, points=asked.points / size, about=lambda x: units.scaled(about(x * size)))
@@ -242,7 +85,26 @@ def _started(make: Callable[[Asked], Plan], asked: Asked) -> Plan:
     """Return a plan, after its starts have been evaluated where there are several."""
     if asked.points is None or (about := asked.about) is None:
         return make(asked)
-    return from_best(asked.points, lambda x: make(replace(asked, start=about(x))), asked.stopping)
+    before = len(asked.points)
+    return from_best(
+        asked.points, lambda x: make(replace(asked, start=about(x), before=before)), asked.stopping
+    )
+
+
+def _default_evaluations(asked: Asked) -> int:
+    """Return the evaluations of a run that nothing limits."""
+    d = dimension(asked.start)
+    usual = EVALUATIONS_PER_VARIABLE * d
+    if asked.constraints is None or not asked.local or usual * d**2 <= OWN_WORK:
+        return usual
+    fewer = int(OWN_WORK / d**2)
+    log.warning(
+        "nothing limits this run: it ends after %d evaluations, since local searches under constraints of %d "
+        "variables take long by themselves; max_evaluations or max_time says otherwise",
+        fewer,
+        d,
+    )
+    return fewer
 
 
 def _problem_plan(asked: Asked) -> Plan:
@@ -274,9 +136,26 @@ def _constrained_plan(asked: Asked) -> Plan:
     return FeasibleSearch(update, asked.start, n, asked.stopping, asked.box, constraints, asked.local).plan()
 
 
-def _noisy_plan(asked: Asked) -> Plan:
+def _noisy_plan(asked: Asked, before: int = 0) -> Plan:
+    most, before = asked.budget.max_evaluations, before + asked.before
+    if is_gaussian(asked.start) and not asked.update_chosen:
+        update: Update = PathAdaptation()
+        update = IntegerMargin(update, asked.box) if asked.integers else update
+        search = (asked.planned, asked.rng, asked.width, asked.constraints, asked.residuals, before)
+        return NoisySearch(update, asked.start, asked.stopping, asked.box, most, *search).plan()
     update, n = asked.learner
-    return noisy_run(update, asked.start, n, asked.stopping, asked.domain, asked.budget.max_evaluations)
+    return averaged_run(update, asked.start, n, asked.stopping, asked.domain, most, asked.constraints, before)
+
+
+def _guarded_plan(asked: Asked) -> Plan:
+    x = asked.start.sample(1, asked.rng)[0]
+    if is_gaussian(asked.start):
+        start = cast(GaussianLike, asked.start)
+        near = start.mean + JITTER * start.std * asked.rng.uniform(-1, 1, start.mean.size)
+        x = asked.box.relaxed.project(near)
+    quiet = next(make for suits, make in PLANS[1:] if suits(asked))
+    left = None if asked.planned is None else max(1, asked.planned - TWICE)
+    return guarded(x, quiet(replace(asked, planned=left)), partial(_noisy_plan, replace(asked, noisy=True)))
 
 
 def _mixed_plan(asked: Asked) -> Plan:
@@ -300,13 +179,14 @@ def _integer_plan(asked: Asked) -> Plan:
     first, later = partial(_single_plan, asked), partial(_single_plan, asked)
     if not asked.update_chosen:
         later = partial(_single_plan, replace(asked, update=SmoothedFit()))
-    return integer_runs(first, later, asked.start, asked.stopping, asked.box, asked.local, asked.rng)
+    noisy = partial(_noisy_plan, replace(asked, noisy=True))
+    local = asked.local
+    return integer_runs(first, later, asked.start, asked.stopping, asked.box, local, asked.rng, noisy)
 
 
 def _continuous_plan(asked: Asked) -> Plan:
     polish, restarts = asked.stages
     update = PathAdaptation() if asked.best_known else asked.learner[0]
-    most = asked.budget.max_evaluations
     n = least = resolve_population(asked.population, asked.start, update)
     if asked.best_known and polish and asked.population is None:
         n = int(POLISHED_POPULATION * least)
@@ -320,7 +200,7 @@ def _continuous_plan(asked: Asked) -> Plan:
         restarts,
         asked.tol,
         asked.rng,
-        most,
+        partial(_noisy_plan, replace(asked, noisy=True)),
     ).plan()
 
 
@@ -330,11 +210,12 @@ def _single_plan(asked: Asked, start: Family | None = None) -> Plan:
 
 
 PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
+    (lambda asked: asked.doubtful, _guarded_plan),
     (lambda asked: asked.problem_searches, _problem_plan),
     (lambda asked: asked.strings is not None, _string_plan),
     (lambda asked: asked.orders is not None, _order_plan),
-    (lambda asked: asked.constraints is not None, _constrained_plan),
     (lambda asked: asked.noisy, _noisy_plan),
+    (lambda asked: asked.constraints is not None, _constrained_plan),
     (lambda asked: asked.mixed is not None and asked.plan_is_free, _mixed_plan),
     (lambda asked: asked.integers and asked.mixed is None, _integer_plan),
     (lambda asked: asked.best_known or asked.stages != (False, 0), _continuous_plan),
@@ -354,8 +235,6 @@ def _check(asked: Asked) -> None:
     if asked.noisy:
         if asked.budget.target is not None:
             raise ValueError("one noisy value does not show that a target is reached; leave target out.")
-        if asked.constraints is not None:
-            raise ValueError("noisy and constraints do not go together.")
         if asked.improve is not None:
             raise ValueError("improve trusts single values: with noisy=True say improve=False.")
     refusals = (

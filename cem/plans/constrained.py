@@ -12,7 +12,7 @@ from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step, Update, advance
 from cem.core.stopping import ROUNDING, Stopping
-from cem.families.base import Array, Family, Floats
+from cem.families.base import Array, Family, Floats, Mask
 from cem.local_search.sequential_quadratic import Local, sequential_quadratic
 
 AGREEING = 30  # local searches at the best score, without a budget
@@ -162,6 +162,18 @@ class FeasibilityFirst:
 
     def step(self, state: State, batch: Batch, /) -> State:
         """Rank by feasibility and score, and let the update learn."""
+        scale, violation, epsilon = self._violations(state, batch)
+        merit = deb_merit(batch.scores, violation, epsilon)
+        after = self.update.step(state, replace(batch, scores=merit))
+        return replace(after, memory={**after.memory, _SCALE: scale, _EPSILON: np.array(epsilon)})
+
+    def within(self, state: State, batch: Batch) -> Mask:
+        """Return which candidates are ranked by their scores, shape ``(n,)``."""
+        _, violation, epsilon = self._violations(state, batch)
+        return np.asarray(violation <= epsilon)
+
+    def _violations(self, state: State, batch: Batch) -> tuple[Floats, Floats, float]:
+        """Return the constraints' units, the violation of each candidate, and ε."""
         if batch.residuals is None:
             raise ValueError("this update takes batches with residuals of constraints.")
         amounts = self.constraints.violations(batch.residuals)
@@ -170,10 +182,7 @@ class FeasibilityFirst:
             self.constraints.excess(batch.residuals) > 0, np.mean(amounts / scale, axis=1), 0.0
         )
         within = float(np.quantile(np.minimum(violation, 1e300), self.share))
-        epsilon = min(float(state.memory.get(_EPSILON, np.inf)), within)
-        merit = deb_merit(batch.scores, violation, epsilon)
-        after = self.update.step(state, replace(batch, scores=merit))
-        return replace(after, memory={**after.memory, _SCALE: scale, _EPSILON: np.array(epsilon)})
+        return scale, violation, min(float(state.memory.get(_EPSILON, np.inf)), within)
 
 
 def deb_merit(scores: Floats, violation: Floats, epsilon: float = 0.0) -> Floats:

@@ -1,13 +1,14 @@
 """The plan for continuous variables: a local stage, sampling runs with restarts, until enough of them agree.
 
-The local stage and the first run begin in the same place and may well end in the same basin; so it takes two
-*sampling* runs, the second of which begins elsewhere or with twice the population; and four once a run has
-ended at a worse score, which shows that there are several basins.
+By default a claim rests on descents from all over the region (`cem.plans.looking`). Without local methods,
+or in more variables than these were measured in, it takes two *sampling* runs, the second of which begins
+elsewhere or with twice the population; and four once a run has ended at a worse score, which shows that there
+are several basins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,9 +26,11 @@ from cem.local_search.local_stage import Polished, local_stage
 from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import LocalResult
 from cem.plans.bipop import Kind, Regimes
+from cem.plans.guard import said_noisy
 from cem.plans.ledger import Ledger
+from cem.plans.looking import LookingSearch
+from cem.plans.looks import MOST_VARIABLES, Looks
 from cem.plans.newton_finish import finished_run
-from cem.plans.noisy import noisy_run
 from cem.plans.single import FLAT, judged, probe
 from cem.updates.path_adaptation import PathAdaptation
 
@@ -70,8 +73,8 @@ class ContinuousSearch:
         Scores within `tol` times the range that was seen agree. None: 1e-12, and runs go on to 1e-15.
     rng : numpy.random.Generator
         Of the choices between runs.
-    most : int or None
-        Evaluations that there are.
+    noisy_plan : callable
+        From the evaluations that were spent to the plan for a noisy objective.
     """
 
     update: Update
@@ -83,7 +86,7 @@ class ContinuousSearch:
     restarts: int | None
     tol: float | None
     rng: np.random.Generator
-    most: int | None = None
+    noisy_plan: Callable[[int], Generator[Request, Batch, Ending]]
 
     box: Domain = field(init=False)
     low: Floats = field(init=False)  # of the region: the part of the box that the start reaches
@@ -104,16 +107,26 @@ class ContinuousSearch:
         self.stopping = Stopping() if self.tol is None else Stopping(self.tol)
 
     def plan(self) -> Generator[Request, Batch, Ending]:
-        """Search until runs agree, restarts are used up, or the budget ends it."""
+        """Search until a claim of convergence stands, restarts are used up, or the budget ends it."""
         try:
             if self.polish:
                 yield from self._polish()
-            ending = yield from self._averaged() if self.noisy else self._sample()
+            if self.noisy:
+                return (yield from said_noisy(self.noisy_plan(self.ledger.spent)))
+            looks = self._looks()
+            ending = yield from self._sample() if looks is None else LookingSearch(self, looks).plan()
         except Ended as ended:
             if ended.batch is not None:
                 self.ledger.add(ended.batch)
             ending = Ending(ended.status, str(ended))
-        return ending if ending.estimate is not None else ending._replace(family=self._family())
+        return ending._replace(family=self.family())
+
+    def _looks(self) -> Looks | None:
+        """Return looks from all over the region; None where local methods or restarts are not to decide."""
+        d = int(np.count_nonzero(self.span))
+        if not self.polish or self.noise is None or self.restarts is not None or not 0 < d <= MOST_VARIABLES:
+            return None
+        return Looks(self.box, self.low, self.span, self.noise, self.ledger, lambda: self.margin, self.rng)
 
     # --- the local stage ----------------------------------------------------------------------------
 
@@ -131,7 +144,7 @@ class ContinuousSearch:
         if stalled and isinstance(local.model, DenseCurvature):
             note = f"follow-up: the local stage stalled at steps of {local.decrease:.2g}"
             begin = self._around(local, local.model)
-            yield from self._run(PathAdaptation(), begin, self.n, "follow-up", note)
+            yield from self.run_once(PathAdaptation(), begin, self.n, "follow-up", note)
 
     def _around(self, local: LocalResult, model: DenseCurvature) -> FactoredGaussian:
         """Return the Gaussian whose covariance is the inverse Hessian, sized by the last decrease."""
@@ -142,17 +155,6 @@ class ContinuousSearch:
         axes = np.minimum(sigma / np.sqrt(values), _WIDEST * float(np.max(self.span)))
         return FactoredGaussian(local.x, vectors * np.maximum(axes, 1e-150))
 
-    def _averaged(self) -> Generator[Request, Batch, Ending]:
-        """Go on as for an objective that was said to be noisy; single values are lucky draws."""
-        start = self.update.init(self.start).family
-        ending = yield from noisy_run(
-            self.update, start, self.least, self.stopping, self.domain, self.most, self.ledger.spent
-        )
-        said = (
-            "the objective is noisy (two evaluations of one candidate differ; noisy=True says so beforehand)"
-        )
-        return ending._replace(message=f"{said}: {ending.message}")
-
     # --- sampling runs ------------------------------------------------------------------------------
 
     def _sample(self) -> Generator[Request, Batch, Ending]:
@@ -162,12 +164,12 @@ class ContinuousSearch:
         while True:
             kind = regimes.next()
             spent = self.ledger.spent
-            begin = self._beginning(kind)
-            run_ = self._run(self.update, begin, kind.n, "sampling", note)
+            begin = self.beginning(kind)
+            run_ = self.run_once(self.update, begin, kind.n, "sampling", note)
             outcome = yield from awaiting_runs(run_, agreed, len(self.bests), self._wanted(agreed))
             regimes.note(kind, self.ledger.spent - spent)
             self.bests.append(outcome.best)
-            agreed = sum(best >= self.ledger.best - self._margin for best in self.bests)
+            agreed = sum(best >= self.ledger.best - self.margin for best in self.bests)
             why = outcome.why
             if convincing(agreed, len(self.bests)):
                 if not self.ledger.varied:
@@ -192,19 +194,20 @@ class ContinuousSearch:
         return _AGREEING if agreed == len(self.bests) else _AGREEING_AMONG_OTHERS
 
     @property
-    def _margin(self) -> float:
+    def margin(self) -> float:
+        """The difference of scores that does not count."""
         return self.stopping.margin(self.ledger.best, self.ledger.climb)
 
-    def _beginning(self, kind: Kind) -> Family:
+    def beginning(self, kind: Kind) -> Family:
         """Start a large run as the first one, a small run anywhere in the region."""
         if kind.large:
             return self.start.stretched(self.start.mean, 1.0)
         mean = self.box.project(self.low + self.span * self.rng.random(self.span.size))
         return self.start.stretched(mean, kind.narrower)
 
-    def _run(
+    def run_once(
         self, update: Update, start: Family, n: int, stage: str, note: str
-    ) -> Generator[Request, Batch, _Run]:
+    ) -> Generator[Request, Batch, SamplingRun]:
         """Make one sampling run, with a Newton finish where the shape of its family allows for one."""
         state = update.init(start)
         rule: Rule = self.stopping
@@ -216,23 +219,23 @@ class ContinuousSearch:
         else:
             steps = _plain_run(update, state, n, rule, self.domain, stage)
         why, last = yield from self.ledger.counted(steps, note)
-        return _Run(last, max(own.best, last.best), why)
+        return SamplingRun(last, max(own.best, last.best), why)
 
-    def _last_word(self, outcome: _Run, n: int) -> Generator[Request, Batch, Ending]:
+    def _last_word(self, outcome: SamplingRun, n: int) -> Generator[Request, Batch, Ending]:
         """Judge without an agreement: a single run by a probe, several as disagreeing."""
-        if len(self.bests) > 1 or outcome.best < self.ledger.best - self._margin:
+        if len(self.bests) > 1 or outcome.best < self.ledger.best - self.margin:
             found = "local stage and sampling run" if len(self.bests) == 1 else f"{len(self.bests)} runs"
             return Ending(Status.COLLAPSED, f"{found} found best scores that differ; allow more restarts")
         gain = yield from self._probed(outcome, n)
         return judged(outcome.why, gain, self.ledger.varied)
 
-    def _probed(self, outcome: _Run, n: int) -> Generator[Request, Batch, float]:
+    def _probed(self, outcome: SamplingRun, n: int) -> Generator[Request, Batch, float]:
         """Look nearer to the start for something better than all that was found; return the gain, or 0."""
         start = self.update.init(self.start).family
         state = replace(outcome.state, best=self.ledger.best, lowest=self.ledger.lowest)
         return (yield from self.ledger.counted(probe(state, start, n, self.stopping, self.domain)))
 
-    def _family(self) -> Family:
+    def family(self) -> Family:
         """Return what the best candidate was drawn from; a narrow start about one of a local stage."""
         family = self.ledger.family
         if family is None:
@@ -243,7 +246,7 @@ class ContinuousSearch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
+class SamplingRun:
     """A sampling run that has ended: its last state, its best score, and why."""
 
     state: State

@@ -16,6 +16,7 @@ from cem.core.stopping import Stopping
 from cem.families.base import Family, Floats, Index, Mask
 from cem.local_search.integer_steps import HeldSteps, Point
 from cem.local_search.requests import as_values, values_at
+from cem.plans.guard import NoisyPlan, said_noisy
 from cem.plans.ledger import Ledger
 
 NARROWER = 0.1  # spread of a further run, of the first one's
@@ -32,6 +33,7 @@ def integer_runs(
     domain: Domain,
     polish: bool,
     rng: np.random.Generator,
+    noisy: NoisyPlan,
 ) -> Generator[Request, Batch, Ending]:
     """Follow ``plan(start)``, then step from integer to integer; where that helps, run again about the best.
 
@@ -39,8 +41,8 @@ def integer_runs(
     ----------
     plan, later : callable
         From a first distribution to a stage, the first one and any further one, which may be another kind of
-        run and so fail in other places. An ending is returned once its run has found the best candidate that
-        was seen, and no neighbouring integer is better.
+        run and so fail in other places. An ending is returned once its run has converged at the best
+        candidate that was seen, and no neighbouring integer is better.
     start : Family
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
     stopping : Stopping
@@ -49,10 +51,12 @@ def integer_runs(
         Whether local methods come first, and look further than one step (`cem.local_search.integer_steps`).
     rng : numpy.random.Generator
         Of the point where local methods begin.
+    noisy : callable
+        The plan to follow where local methods see noise, from the evaluations that were spent.
     """
     ledger, first = Ledger(), start
-    if polish:
-        yield from ledger.counted(_descend(start, stopping, domain, rng))
+    if polish and (yield from ledger.counted(_descend(start, stopping, domain, rng))):
+        return (yield from said_noisy(noisy(ledger.spent)))
     for number in range(MOST_RUNS):
         own = Ledger()
         ending = yield from ledger.counted(own.counted(plan(start) if number == 0 else later(start)))
@@ -62,22 +66,26 @@ def integer_runs(
         moved = yield from _stepped(ledger, stopping, domain)
         if not moved and polish:
             moved = yield from ledger.counted(_held_steps(ledger, first, stopping, domain))
-        if agrees and not moved:
+        if agrees and not moved and (ending.status is Status.CONVERGED or not ledger.varied):
             return ending
         start = first.stretched(ledger.best_x, np.full(ledger.best_x.size, NARROWER))
-    return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs ended beside a better candidate")
+    return Ending(Status.COLLAPSED, f"each of {MOST_RUNS} runs collapsed, or ended beside a better candidate")
 
 
 def _descend(
     start: Any, stopping: Stopping, domain: Domain, rng: np.random.Generator
-) -> Generator[Request, Batch, None]:
-    """Search locally from near the start's mean, which also is what small budgets are best spent on."""
+) -> Generator[Request, Batch, bool]:
+    """Search locally from near the start's mean, which also is what small budgets are best spent on.
+
+    Returns whether the first two evaluations, of one candidate, show noise; nothing is searched then.
+    """
     near = domain.relaxed.project(start.mean + JITTER * start.std * rng.uniform(-1, 1, start.mean.size))
     here = domain.present(near[None])[0]
     first, again = (yield from values_at(np.stack([here, here]))).tolist()
     if first == again and np.isfinite(first):
         steps = HeldSteps(domain, _span(start, domain), stopping.margin(first), FIRST_PER_VARIABLE)
         yield from steps.descended(Point(here, first))
+    return bool(first != again and np.isfinite(first) and np.isfinite(again))
 
 
 def _span(start: Any, domain: Domain) -> Floats:
@@ -90,10 +98,14 @@ def _span(start: Any, domain: Domain) -> Floats:
 def _held_steps(
     ledger: Ledger, start: Any, stopping: Stopping, domain: Domain
 ) -> Generator[Request, Batch, bool]:
-    """Look for better integers several steps away; return whether there were any."""
+    """Look for better numbers: continuous ones, or integers several steps away; tell whether any is."""
     here = domain.present(np.asarray(ledger.best_x)[None])[0]
     steps = HeldSteps(domain, _span(start, domain), stopping.margin(ledger.best, ledger.climb))
-    return (yield from steps.run(Point(here, as_values(ledger.best)))) is not None
+    best = Point(here, as_values(ledger.best))
+    found = yield from steps.searched(best)
+    if found.value < best.value - steps.margin:
+        return True
+    return (yield from steps.run(best)) is not None
 
 
 def _stepped(ledger: Ledger, stopping: Stopping, domain: Domain) -> Generator[Request, Batch, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cem.core.budget import Budget
-from cem.core.ending import Ending, ObjectiveError, Status
+from cem.core.ending import Ending, Minimum, ObjectiveError, Status
 from cem.core.loop import Batch, Ended, Request
 from cem.evaluation import Objective, widen
 from cem.running.driver import Driver, Served
@@ -43,16 +43,25 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
     x, score, status, message = driver.best.x, driver.best.score, ending.status, ending.message
     if ending.estimate is not None:
         x, score = driver.setting.present(ending.estimate.x[None])[0], ending.estimate.score
-        more = {"fun_standard_error": ending.estimate.standard_error} | more
+        error = ending.estimate.standard_error
+        more = {"fun_error": error, "fun_standard_error": error} | more
+    if ending.looks is not None:
+        minima = [
+            Minimum(driver.setting.present(m.x[None])[0], -driver.sign * m.value) for m in ending.minima
+        ]
+        more = {"looks": ending.looks, "minima": minima} | more
     if status is Status.CONVERGED and driver.budget.target is not None:
         status, message = Status.COLLAPSED, f"the target {driver.budget.target} is not reached: {message}"
-    if driver.setting.constraints is not None:
-        more = {"maxcv": driver.best.violation} | more
-        if not driver.best.feasible:
+    if (constraints := driver.setting.constraints) is not None:
+        feasible, violation = driver.best.feasible, driver.best.violation
+        if ending.estimate is not None and (residuals := ending.estimate.residuals) is not None:
+            feasible = constraints.met(residuals)
+            violation = float(constraints.violations(residuals[None]).max(initial=0.0))
+        more = {"maxcv": violation} | more
+        if not feasible:
             status = Status.INFEASIBLE
             message = (
-                f"no feasible candidate was found: x violates the constraints by {driver.best.violation:.3g} "
-                f"({message})"
+                f"no feasible candidate was found: x violates the constraints by {violation:.3g} ({message})"
             )
     fields_ = {
         "x": None if x is None else np.array(widen(x)),

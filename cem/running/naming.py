@@ -81,6 +81,8 @@ def named_result(result: Any, naming: Naming) -> OptimizeResult:
     result.family = naming.as_given(result.family)
     if "population" in result:
         result.population = naming.dicts(np.asarray(result.population))
+    if "minima" in result:
+        result.minima = [each._replace(x=naming.dicts(np.asarray(each.x)[None])[0]) for each in result.minima]
     named: OptimizeResult = result
     return named
 

@@ -11,7 +11,7 @@ from cem.core.plain import plain
 from cem.core.table import html_table
 
 if TYPE_CHECKING:
-    from cem.core.ending import Status
+    from cem.core.ending import Minimum, Status
     from cem.core.history import History
     from cem.families.base import Array, Family, Floats
 
@@ -43,8 +43,15 @@ class OptimizeResult(optimize.OptimizeResult):
         What, given as `rng`, repeats this run.
     maxcv : float
         Largest violation of a constraint at `x`; only where there are constraints.
-    fun_standard_error : float
-        Of the average that `fun` is; only with ``noisy=True``.
+    looks : int
+        Descents from all over the region that stand behind what `message` says of convergence; only for
+        continuous variables, where local methods take part and `restarts` is left open.
+    minima : list of Minimum
+        There too: the distinct local minima (maxima) that the run has come to, each with its `x` and `value`,
+        the best first.
+    fun_error : float
+        Standard error of the average that `fun` is; only with ``noisy=True``, or where noise was seen. Also
+        as `fun_standard_error`.
     """
 
     if TYPE_CHECKING:  # scipy's stubs leave it out, or there are none
@@ -61,6 +68,9 @@ class OptimizeResult(optimize.OptimizeResult):
         elapsed: float
         seed: int | np.random.SeedSequence
         maxcv: float
+        looks: int
+        minima: list[Minimum]
+        fun_error: float
         fun_standard_error: float
         population: Array
         scores: Floats

@@ -81,6 +81,13 @@ class Session:
         streams, journal = opened(conduct.checkpoint, conduct.resume, kind, fun, lasting, budget, conduct.rng)
         return cls(streams, journal, conduct, Budget(*(arguments.get(name) for name in _LIMITS)))
 
+    def planned(self, budget: Budget) -> int | None:
+        """Return the evaluations that sizes are to be chosen for: those of the run's first part."""
+        if self.journal is None:
+            return budget.max_evaluations
+        planned: int | None = self.journal.header["planned"]
+        return planned
+
     def run(
         self,
         objective: Objective,

@@ -93,13 +93,26 @@ def test_a_finished_run_returns_without_an_evaluation(path):
     assert seen == []
 
 
-@pytest.mark.parametrize("use", ["default", "textbook", "constraints", "noisy", "integers"])
+@pytest.mark.parametrize("use", ["default", "textbook"])
 def test_a_larger_budget_goes_on(path, use):
     fun, options = USES[use]
     expected = optimize(fun, **options | {"max_evaluations": 900})
     optimize(fun, checkpoint=path, **options | {"max_evaluations": 333})
     result = optimize(fun, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
     assert_identical(result, expected)
+
+
+@pytest.mark.parametrize("use", ["constraints", "integers", "noisy"])
+def test_a_larger_budget_goes_on_with_the_populations_of_the_first(path, use):
+    fun, options = USES[use]
+    first = optimize(Calls(fun), checkpoint=path, **options | {"max_evaluations": 100})
+    calls = Calls(fun)
+    result = optimize(calls, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
+    estimate = int(100 - first.history.nfev[-1]) if use == "noisy" else 0  # of the first part alone
+    assert result.nfev == 900
+    assert calls.count == 800 + estimate
+    np.testing.assert_array_equal(result.history.nfev[: first.nit], first.history.nfev)
+    np.testing.assert_array_equal(result.history.best[: first.nit - 1], first.history.best[:-1])
 
 
 def test_a_smaller_budget_is_kept(path):

@@ -1,5 +1,8 @@
 """Constraints: how they are read, how candidates are ranked, and what a run returns."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -268,3 +271,56 @@ def test_a_family_start_without_bounds():
     start = cem.Gaussian(np.zeros(2), std=np.ones(2))
     r = cem.optimize(square, start, constraints=LinearConstraint([[1, 2]], 5, 5), max_evaluations=3000, rng=1)
     np.testing.assert_allclose(r.x, [1, 2], atol=1e-5)
+
+
+# --- the same bits ------------------------------------------------------------------------------------
+
+THREADED = """
+import numpy as np
+from scipy.optimize import LinearConstraint, NonlinearConstraint
+import cem
+d = 6
+weights = np.linspace(1, 50, d)
+rows = np.random.default_rng(1).standard_normal((2, d))
+limits = [LinearConstraint(rows, 1, 1), NonlinearConstraint(lambda x: (x**2).sum(), -np.inf, d)]
+r = cem.optimize(lambda x: (weights * (x - 1) ** 2).sum() + np.cos(3 * x).sum(), bounds=[(-5, 5)] * d,
+                 constraints=limits, rng=1, max_evaluations=1500)
+print(float(r.fun).hex(), r.success, r.nfev, *(float(v).hex() for v in r.x))
+"""
+
+
+def with_threads(count):
+    """Return what a run of its own gives with so many BLAS threads: value, success, evaluations, point."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = os.environ | dict.fromkeys(names, str(count))
+    words = subprocess.run(
+        [sys.executable, "-c", THREADED], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    return float.fromhex(words[0]), words[1], words[2], np.array([float.fromhex(each) for each in words[3:]])
+
+
+def test_the_number_of_threads_changes_the_last_digits_alone():
+    one, again, two = with_threads(1), with_threads(1), with_threads(2)
+    assert one[:3] == again[:3]
+    np.testing.assert_array_equal(one[3], again[3])
+    assert two[1] == one[1] == "True"
+    assert two[0] == pytest.approx(one[0], rel=1e-9)  # `SAME` is 1e-6: what the searches agree within
+    np.testing.assert_allclose(two[3], one[3], atol=1e-5)  # a flat minimum: the root of that
+
+
+# --- no limit -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("d", "expected"), [(3, 30_000), (600, 138_888)])
+def test_a_run_that_nothing_limits_ends_within_minutes_and_says_so(d, expected, caplog):
+    asked = []
+
+    def stop(intermediate_result):
+        asked.append(intermediate_result)
+        return True
+
+    equal = LinearConstraint(np.eye(max(1, d // 3), d), 0, 0)
+    with caplog.at_level("WARNING", logger="cem"):
+        cem.optimize(square, bounds=[(-1, 1)] * d, constraints=equal, callback=stop, rng=1)
+    assert len(asked) == 1
+    assert (f"ends after {expected} evaluations" in caplog.text) == (d == 600)

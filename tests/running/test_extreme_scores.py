@@ -13,7 +13,7 @@ EXTREMES = [math.inf, -math.inf, math.nan, 1.7e308, -1e308, 0.0, 5e-324, 1e200]
 PLANS = {
     "default": {"bounds": [(-1, 2)] * 2},
     "textbook": {"bounds": [(-1, 2)] * 2, "method": "textbook"},
-    "restarts": {"bounds": [(-1, 2)] * 2, "polish": False},
+    "restarts": {"bounds": [(-1, 2)] * 2, "polish": False, "rng": 2},  # 1: none of the first batch ranks
     "integers": {"bounds": [(-50, 50)] * 2, "integrality": 1},
     "noisy": {"bounds": [(-1, 2)] * 2, "noisy": True},
     "constraints": {"bounds": [(-1, 2)] * 2, "constraints": LinearConstraint([[1, 1]], 0, 1)},
@@ -37,8 +37,7 @@ def test_extreme_scores(plan, maximize):
             lambda x, values=values: among(values, x),
             maximize=maximize,
             max_evaluations=250,
-            rng=1,
-            **PLANS[plan],
+            **{"rng": 1} | PLANS[plan],
         )
         assert r.nfev <= 250
         if plan != "noisy" and r.x is not None and not (plan == "constraints" and r.maxcv != 0):
