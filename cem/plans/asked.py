@@ -171,11 +171,12 @@ class Asked:
         """Whether noise that nobody spoke of is to be looked for before anything else.
 
         Searches with local methods look for it themselves, or else two evaluations tell. The textbook's runs,
-        and those of an update of the user's, trust single values where no generator is passed.
+        and those of an update of the user's, trust single values; so do those over what is discrete, where no
+        generator is passed.
         """
-        if self.noisy or self.improve is not None or self.problem is not None:
+        if self.noisy or self.improve is not None or self.problem is not None or self.update_chosen:
             return False
-        numbers = is_gaussian(self.start) and not self.update_chosen
+        numbers = is_gaussian(self.start)
         if self.constraints is None and (numbers and (self.local if self.integers else self.stages[0])):
             return False
         return self.random or numbers

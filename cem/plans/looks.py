@@ -149,7 +149,8 @@ class Looks:
         if np.isfinite(fx):
             yield from self._descend(x, fx, audit)
         self.since += 1
-        yield Step(None, "look")
+        said = f"{self.since} looks in a row found nothing better, {ENOUGH} must"
+        yield Step(None, "look", awaiting=lambda: said)
 
     def _descend(self, x: Floats, fx: float, audit: bool) -> Generator[Request, Batch, None]:
         method = BoxQuasiNewton(self.box, self.span, PER_VARIABLE * x.size, self.noise)

@@ -58,7 +58,7 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
             feasible = constraints.met(residuals)
             violation = float(constraints.violations(residuals[None]).max(initial=0.0))
         more = {"maxcv": violation} | more
-        if not feasible:
+        if not feasible and x is not None:
             status = Status.INFEASIBLE
             message = (
                 f"no feasible candidate was found: x violates the constraints by {violation:.3g} ({message})"

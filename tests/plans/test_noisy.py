@@ -207,14 +207,13 @@ def test_noise_that_nobody_spoke_of_is_seen_without_local_methods_too(options):
     assert abs(r.fun - (r.x**2).sum()) < 5 * r.fun_error
 
 
-@pytest.mark.parametrize("method", ["auto", "textbook"])
-def test_random_scores_of_strings_are_seen(method):
+def test_random_scores_of_strings_are_seen():
     def fun(X, rng):
         return -X.sum(axis=1) + 0.5 * rng.standard_normal(len(X))
 
     start = cem.Bernoulli(np.full(8, 0.5))
     options = {"vectorized": True, "pass_rng": True, "max_evaluations": 5000, "rng": 1}
-    r = cem.optimize(fun, start, method=method, **options)
+    r = cem.optimize(fun, start, **options)
     assert r.message.startswith("the objective is noisy")
     assert abs(r.fun + r.x.sum()) < 4 * r.fun_error
 

@@ -120,10 +120,18 @@ def test_it_says_what_an_estimate_waits_for(method, capsys):
 
 
 STARTS = {
-    "continuous": {"start": None, "bounds": [(-2, 3)] * 2},
+    "continuous": {"start": None, "bounds": [(-2, 3)] * 2, "polish": False, "restarts": None},
     "strings": {"start": cem.Bernoulli([0.5] * 16)},
     "orders": {"start": cem.Permutation(12)},
 }
+
+
+def test_it_says_how_many_looks_found_nothing_better(monkeypatch):
+    said = []
+    monkeypatch.setattr(Bar, "tell", lambda self, progress: said.append(progress.awaiting()))
+    pytest.importorskip("tqdm")
+    cem.optimize(sphere, bounds=[(-2, 3)] * 2, progress=True, rng=1)
+    assert said[-1] == "100 looks in a row found nothing better, 100 must"
 
 
 @pytest.mark.parametrize("kind", STARTS)
