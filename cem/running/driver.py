@@ -24,6 +24,7 @@ from cem.running.reporting import Progress
 from cem.running.scoring import Scored, Scorer, Setting
 
 log = logging.getLogger("cem")
+_MOST_STAGES = 10  # that one plan runs one after another, each of which may end in its own way
 T = TypeVar("T")
 MOST_REPEATED = 10  # times max_evaluations: draws of a distribution that has nothing new to offer
 
@@ -149,13 +150,15 @@ class Driver:
         return None
 
     def _wind_up(self, plan: Generator[Request, Batch, T], ended: Ended) -> Served[T]:
-        try:
-            with _any_arithmetic():
-                plan.throw(ended)
-        except StopIteration as finished:
-            return Served(finished.value, ended)
-        except Ended:
-            return Served(None, ended)
+        """Tell a plan that there is no more, as often as it has stages that ask for more."""
+        for _ in range(_MOST_STAGES):
+            try:
+                with _any_arithmetic():
+                    plan.throw(ended)
+            except StopIteration as finished:
+                return Served(finished.value, ended)
+            except Ended:
+                return Served(None, ended)
         plan.close()
         return Served(None, ended)
 
