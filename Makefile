@@ -7,8 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The lowest versions that pyproject.toml allows, and what is tried with them and with the newest.
 LOWEST = $(shell $(PYTHON) -c "import tomllib; print(*(each.replace('>=', '==') for each in \
 	tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")
-SELECTION := tests/core tests/families tests/optimization tests/problems/test_maxcut_search.py \
-	tests/rare_events/test_quantile.py tests/checkpoint/test_resume.py
+SELECTION := tests/core tests/families/test_family_protocol.py tests/families/test_bernoulli_tree.py \
+	tests/optimization tests/plans/test_strings.py tests/problems/test_maxcut_search.py \
+	tests/rare_events/test_quantiles.py tests/evaluation/test_joblib_insides.py
 
 .PHONY: demo base test test-all lowest newest packages lint docs clean
 
