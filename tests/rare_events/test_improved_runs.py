@@ -140,7 +140,7 @@ def test_max_evaluations_is_exact(budget):
         counted.append(len(X))
         return totals(X)
 
-    e = estimate(performance, PAIR, 12.0, target_cv=0.01, max_evaluations=budget)
+    e = estimate(performance, PAIR, 12.0, method="improved", target_cv=0.01, max_evaluations=budget)
     low, high = e.confidence_interval()
     assert sum(counted) == e.nfev == budget
     assert e.status is cem.Status.EVALUATION_LIMIT

@@ -21,7 +21,6 @@ BAD = {
     "no inputs": ({"inputs": None}, ValueError, "inputs"),
     "inputs a number": ({"inputs": 3}, TypeError, "inputs must be .*got int"),
     "inputs empty": ({"inputs": []}, TypeError, "non-empty list"),
-    "inputs bare scipy": ({"inputs": stats.norm()}, TypeError, "list"),
     "inputs not frozen": ({"inputs": [stats.norm]}, TypeError, r"inputs\[0\] is not a frozen"),
     "inputs a class": ({"inputs": cem.Exponential}, TypeError, "class|call"),
     "tail": ({"tail": "left"}, ValueError, "tail must be .*'left'"),
