@@ -78,7 +78,7 @@ BAD = {
     "probability": ({"probability": 0}, ValueError, "probability lies"),
     "tail": ({"tail": "left"}, ValueError, "tail"),
     "target": ({"target_cv": 2}, ValueError, "target_cv"),
-    "inputs": ({"inputs": cem.GaussianMixture([1.0], [[0.0]], [[1.0]])}, ValueError, "quantiles need"),
+    "inputs": ({"inputs": cem.Permutation(3)}, ValueError, "quantiles need"),
     "performance": ({"performance": 3}, TypeError, "callable"),
     "args": ({"args": "abc"}, TypeError, "args must be a tuple"),
 }
