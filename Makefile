@@ -20,10 +20,10 @@ base: $(VENV)/installed
 	$(BIN)/python tests/base_install.py
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: $(VENV)/tested
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 lowest: $(VENV)/bin/python
 	$(PIP) $(LOWEST) pytest --editable .

@@ -25,6 +25,9 @@ class Stopping:
         Scores agree within ``tol`` times the range of scores that the run has seen, or within rounding.
     patience : int
         Iterations for which they must agree, so that a plateau met by chance is not an end.
+    target : float, optional
+        A score that is wanted, in either sense: where the distance to it is less than the range that was
+        seen, it counts in its place.
 
     Raises
     ------
@@ -34,6 +37,7 @@ class Stopping:
 
     tol: float = TOLERANCE
     patience: int = 5
+    target: float | None = None
 
     def __post_init__(self) -> None:
         if not real_number("tol", self.tol) >= 0:
@@ -41,7 +45,10 @@ class Stopping:
 
     def margin(self, best: float, climb: float = 0.0) -> float:
         """Return the difference of scores that does not count, at a best score after a climb of `climb`."""
-        return max(self.tol * climb, ROUNDING * abs(best)) if np.isfinite(best) else 0.0
+        if not np.isfinite(best):
+            return 0.0
+        span = climb if self.target is None else min(climb, abs(abs(best) - abs(self.target)))
+        return max(self.tol * span, ROUNDING * abs(best))
 
     def note(self, before: State, after: State, /) -> State:
         """Count the iterations in a row in which the elites agree."""

@@ -12,7 +12,7 @@ from cem.core.budget import Budget, positive_count
 from cem.core.constraints import Constraints
 from cem.core.domain import Domain
 from cem.core.loop import Update
-from cem.core.stopping import Stopping
+from cem.core.stopping import TOLERANCE, Stopping
 from cem.families.base import Array, Family, Floats, dimension
 from cem.families.gaussian import GaussianLike
 from cem.families.permutation import Permutation
@@ -202,7 +202,7 @@ class Asked:
     @property
     def stopping(self) -> Stopping:
         """When the elites agree."""
-        return Stopping() if self.tol is None else Stopping(self.tol)
+        return Stopping(TOLERANCE if self.tol is None else self.tol, target=self.budget.target)
 
     @property
     def learner(self) -> tuple[Update, int]:

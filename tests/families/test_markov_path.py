@@ -145,6 +145,7 @@ def assert_right(runs, exact):
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_an_estimate_is_right(name):
     runs = [cem.estimate_probability(CASES[name], target_cv=0.1, rng=seed) for seed in range(2)]
     assert all(e.success for e in runs)

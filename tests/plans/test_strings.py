@@ -176,6 +176,7 @@ def test_scores_in_other_units_give_the_same_search():
     assert scaled.fun == 2.0**-40 * plain.fun
 
 
+@pytest.mark.slow
 def test_two_thousand_positions():
     n = 2000
     best = np.random.default_rng(0).integers(0, 2, n)

@@ -170,6 +170,7 @@ def test_masked_entries_are_refused():
 
 
 @pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-165, 1e-100, 1e100, 1e154, 1e300])
+@pytest.mark.slow
 def test_weights_of_any_size_are_searched(scale):
     graph = MaxCut.from_edges(6, list(itertools.combinations(range(6), 2)), np.full(15, scale))
     assert cem.optimize(graph, rng=1).fun == pytest.approx(9 * scale, rel=1e-9, abs=5 * 5e-324)

@@ -99,6 +99,7 @@ def test_with_a_normal(marginal):
     assert solved(marginal, stats.norm(3, 2), 0.5) == pytest.approx(0.5 / share, rel=2e-6)
 
 
+@pytest.mark.slow
 def test_wide_discrete_inputs_with_a_normal():
     """A geometric of long mean is an exponential; a Zipf's tails are zeta functions."""
     wide, limit = (solved(m, stats.norm(), 0.5) for m in (stats.geom(1e-6), stats.expon()))

@@ -125,6 +125,7 @@ LONG = {"dice", "gaussian, 80-D", "gaussian, correlated", "marginals", "steps"} 
     ("performance", "inputs", "level", "exact"),
     [pytest.param(*case, id=name) for name, case in CASES.items() if name not in LONG],
 )
+@pytest.mark.slow
 def test_right_on_average(performance, inputs, level, exact):
     runs = estimates(5, performance, inputs, level)
     assert sum(e.success for e in runs) >= 4

@@ -128,6 +128,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("performance", "inputs", "level", "exact"), CASES.values(), ids=CASES)
+@pytest.mark.slow
 def test_right_on_average(performance, inputs, level, exact):
     runs = estimates(60, performance, inputs, level, vectorized=True, max_evaluations=40_000)
     assert np.mean([e.success for e in runs]) >= 0.9
