@@ -206,7 +206,7 @@ def _chosen(
     pass_rng: bool,
     resolution: float | None,
 ) -> tuple[Inputs, Plan]:
-    """Give where to sample, and the plan of the method: ``plan(level, target_cv)``.
+    """Return where to sample, and the plan of the method: ``plan(level, target_cv)``.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def _smooth(source: Inputs, inputs: Any) -> bool:
 
 
 def is_problem(value: object) -> bool:
-    """Tell whether an object brings performance, inputs, level and tail."""
+    """Whether an object brings performance, inputs, level and tail."""
     return all(hasattr(value, name) for name in ("performance", "inputs", "level", "tail"))
 
 

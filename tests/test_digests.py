@@ -36,7 +36,7 @@ SHORT = digests.selected(None, short=True)
 
 @pytest.fixture(scope="module")
 def once():
-    """Give each short case's result, run when it is first asked for."""
+    """Return each short case's result, run when it is first asked for."""
     results = {}
 
     def outcome(name):

@@ -77,7 +77,7 @@ class History:
             self.best_candidates.append(candidate)
 
     def copy(self) -> History:
-        """Give a history that later iterations do not change."""
+        """Return a history that later iterations do not change."""
         return History(self._rows, self.best_candidates)
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class History:
         return np.array([getattr(row, name) for row in self._rows])
 
     def to_arrays(self) -> dict[str, Array]:
-        """Give the columns by name."""
+        """Return the columns by name."""
         return {name: getattr(self, name) for name in Row._fields}
 
     @classmethod
@@ -104,7 +104,7 @@ class History:
         return cls(Row(*values) for values in zip(*columns, strict=True))
 
     def to_frame(self) -> pd.DataFrame:
-        """Give a pandas DataFrame, one row an iteration, indexed from 1.
+        """Return a pandas DataFrame, one row an iteration, indexed from 1.
 
         Where variables have names, the columns ``x.<name>`` hold the best candidate so far.
 

@@ -11,12 +11,12 @@ Scores = NDArray[np.float64]
 
 
 def elite_count(n: int, fraction: float) -> int:
-    """Give ``max(1, ceil(fraction * n))``, guarded against the rounding of the product."""
+    """Return ``max(1, ceil(fraction * n))``, guarded against the rounding of the product."""
     return max(1, math.ceil(fraction * n - 1e-9 * max(1.0, fraction * n)))
 
 
 def best_rows(scores: Scores, k: int) -> NDArray[np.intp]:
-    """Give the indices of exactly `k` best scores in order of arrival; ties go to who came first.
+    """Return the indices of exactly `k` best scores in order of arrival; ties go to who came first.
 
     NaN ranks last.
     """
@@ -35,7 +35,7 @@ def best_rows(scores: Scores, k: int) -> NDArray[np.intp]:
 
 
 def elite_rows(scores: Scores, fraction: float) -> NDArray[np.intp]:
-    """Give the indices of the elites: the best `fraction` of the scores, less those that are not numbers.
+    """Return the indices of the elites: the best `fraction` of the scores, less those that are not numbers.
 
     Scores of NaN or -inf never teach; where nothing else is there, no row is an elite.
     """
@@ -45,7 +45,7 @@ def elite_rows(scores: Scores, fraction: float) -> NDArray[np.intp]:
 
 
 def elite_level(scores: Scores, fraction: float) -> float:
-    """Give the level γ: the score of the worst elite, ``max(1, ceil(fraction * n))``-th from the top."""
+    """Return the level γ: the score of the worst elite, ``max(1, ceil(fraction * n))``-th from the top."""
     ranked = np.fmax(scores, -np.inf)  # NaN becomes -inf
     n = ranked.size
     k = elite_count(n, fraction)

@@ -81,6 +81,10 @@ class FactoredGaussian(GaussianLike):
         np.matmul(rng.standard_normal(out.shape), self.factor.T, out=out)
         out += self.mean
 
+    def whiten(self, x: Array, /) -> Floats:
+        """Return the standard normal deviates that the rows of `x` are made of, shape ``(n, d)``."""
+        return self.plain.whiten(x)
+
     def log_prob(self, x: Array, /) -> Floats:
         """Log density of each row in nats, shape ``(n,)``."""
         return self.plain.log_prob(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -25,11 +26,11 @@ from cem.families.base import (
 LOG_2PI = float(np.log(2 * np.pi))
 
 
-class GaussianLike(Stored):
+class GaussianLike(Stored, ABC):
     """A normal distribution, however its covariance is given: what moves one of them moves them all.
 
-    A subclass has `mean` and `std`, each of shape ``(d,)`` (`std` is marginal), and the methods that raise
-    `NotImplementedError` here.
+    A subclass has `mean` and `std`, each of shape ``(d,)`` (`std` is marginal), and the
+    abstract methods.
     """
 
     mean: Any
@@ -43,30 +44,30 @@ class GaussianLike(Stored):
         return int(self.mean.size)
 
     @property
+    @abstractmethod
     def plain(self) -> Gaussian:
         """The same distribution as a `Gaussian`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def log_volume(self) -> float:
         """Half the logarithm of the covariance's determinant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fill(self, out: Floats, rng: np.random.Generator, /) -> None:
         """Draw ``len(out)`` candidates into `out`, a contiguous array of shape ``(n, d)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def whiten(self, x: Array, /) -> Floats:
         """Return the standard normal deviates that the rows of `x` are made of, shape ``(n, d)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blend(self, other: Self, rate: float, /) -> Self:
         """Return the Gaussian between this one and `other`, parameter by parameter."""
-        raise NotImplementedError
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Floats:
         """Draw `n` candidates, shape ``(n, d)``."""
@@ -85,9 +86,9 @@ class GaussianLike(Stored):
         """Differential entropy in nats, ``d/2 (1 + log 2π) + log |Σ| / 2``."""
         return float(0.5 * self.dimension * (1 + LOG_2PI) + self.log_volume)
 
+    @abstractmethod
     def stretched(self, mean: ArrayLike, factor: ArrayLike) -> GaussianLike:
         """Return it about another `mean`, with each spread times its `factor`, a scalar or ``(d,)``."""
-        raise NotImplementedError
 
     def widened(self, floor: GaussianLike, /) -> Gaussian:
         """Return the same mean with a covariance that nowhere falls below that of `floor`.

@@ -24,6 +24,42 @@ from cem.families.base import (
     is_family,
     minimum_rows,
 )
+from cem.families.bernoulli import Bernoulli
+from cem.families.bernoulli_mixture import BernoulliMixture
+from cem.families.bernoulli_tree import BernoulliTree
+from cem.families.categorical import Categorical
+from cem.families.categorical_mixture import CategoricalMixture
+from cem.families.exponential import Exponential
+from cem.families.factored_gaussian import FactoredGaussian
+from cem.families.gamma import Gamma
+from cem.families.gaussian import Gaussian
+from cem.families.gaussian_mixture import GaussianMixture
+from cem.families.linkage_tree import LinkageTree
+from cem.families.low_rank_gaussian import LowRankGaussian
+from cem.families.markov_path import MarkovPath
+from cem.families.permutation import Permutation
+from cem.families.von_mises_fisher_nakagami import VonMisesFisherNakagami
+
+_STORABLE: Mapping[str, Any] = {
+    each.__name__: each
+    for each in (
+        Bernoulli,
+        BernoulliMixture,
+        BernoulliTree,
+        Categorical,
+        CategoricalMixture,
+        Exponential,
+        FactoredGaussian,
+        Gamma,
+        Gaussian,
+        GaussianMixture,
+        LinkageTree,
+        LowRankGaussian,
+        MarkovPath,
+        Permutation,
+        VonMisesFisherNakagami,
+    )
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -211,8 +247,7 @@ class Product(ReadOnly):
         ValueError
             If an array is missing, or a part is of a class that the package does not have.
         """
-        from cem import families
-
+        kinds = {**_STORABLE, cls.__name__: cls}
         parts, columns = {}, {}
         for k in range(len({key.partition("/")[0] for key in arrays})):
             try:
@@ -220,11 +255,11 @@ class Product(ReadOnly):
                 columns[name] = arrays[f"{k}/columns"]
             except KeyError as error:
                 raise ValueError(f"a Product cannot be made of these arrays: {error} is missing") from None
-            if kind not in families.__all__ or kind == "Family":
+            if kind not in kinds:
                 raise ValueError(f"a Product holds a {kind}, which is not part of cem")
             start = f"{k}/parameters/"
             own = {key[len(start) :]: each for key, each in arrays.items() if key.startswith(start)}
-            parts[name] = getattr(families, kind).from_arrays(own)
+            parts[name] = kinds[kind].from_arrays(own)
         if not parts:
             raise ValueError("a Product cannot be made of no arrays")
         return cls.over(columns, **parts)

@@ -27,7 +27,7 @@ from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import LocalResult
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import said_noisy
-from cem.plans.ledger import Ledger
+from cem.plans.ledger import Ledger, SamplingRun
 from cem.plans.looking import LookingSearch
 from cem.plans.looks import MOST_VARIABLES, Looks
 from cem.plans.newton_finish import finished_run
@@ -243,15 +243,6 @@ class ContinuousSearch:
                 return self.start.stretched(self.start.mean, 1.0)
             family = self.start.stretched(self.ledger.best_x, _JITTER)
         return family.plain if isinstance(family, FactoredGaussian) else family
-
-
-@dataclass(frozen=True, eq=False)
-class SamplingRun:
-    """A sampling run that has ended: its last state, its best score, and why."""
-
-    state: State
-    best: float
-    why: str
 
 
 def _plain_run(

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from cem.core.loop import Batch, Draw, Request, Step
+from cem.core.loop import Batch, Draw, Request, State, Step
 from cem.families.base import Array, Family
 
 T = TypeVar("T")
@@ -75,3 +75,12 @@ class Ledger:
         if batch.best > self.best:
             self.best, self.family = batch.best, family
             self.best_x = np.array(batch.x[int(np.nanargmax(batch.scores))])
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingRun:
+    """A sampling run that has ended: its last state, its best score, and why."""
+
+    state: State
+    best: float
+    why: str

@@ -4,24 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from cem.core.ending import Ending, Minimum, Status
-from cem.core.loop import Batch, Ended, Request
+from cem.core.loop import Batch, Ended, Request, Update
+from cem.families.base import Family
+from cem.families.gaussian import GaussianLike
 from cem.local_search.requests import as_values
-from cem.plans.bipop import Regimes
+from cem.plans.bipop import Kind, Regimes
+from cem.plans.ledger import Ledger, SamplingRun
 from cem.plans.looks import Looks
 from cem.plans.single import FLAT
-
-if TYPE_CHECKING:
-    from cem.plans.continuous import ContinuousSearch
 
 SHARE = 0.2  # of the evaluations that go into looks where many minima make them tell little
 FLAT_AFTER = 20  # looks, where every score was the same
 AGREEING = 4  # sampling runs that ended at the best, where many basins are left unseen
 NARROW = 0.1  # of the first spread: a run about something better that a look has found
+
+
+class Runs(Protocol):
+    """What makes the sampling runs: a search with its start, its ledger and its restarts.
+
+    Attributes
+    ----------
+    update : Update
+        Of its runs.
+    start : GaussianLike
+    n, least : int
+        Population of the first run, and of a small one.
+    rng : numpy.random.Generator
+        Of the choices between runs.
+    ledger : Ledger
+    bests : list of float
+        Best score of each run so far.
+    """
+
+    update: Update
+    start: GaussianLike
+    n: int
+    least: int
+    rng: np.random.Generator
+    ledger: Ledger
+    bests: list[float]
+
+    @property
+    def margin(self) -> float:
+        """The difference of scores that does not count."""
+        ...
+
+    def beginning(self, kind: Kind) -> Family:
+        """Return the start of a run of this kind."""
+        ...
+
+    def run_once(
+        self, update: Update, start: Family, n: int, stage: str, note: str
+    ) -> Generator[Request, Batch, SamplingRun]:
+        """Make one run."""
+        ...
 
 
 @dataclass(eq=False)
@@ -34,11 +75,11 @@ class LookingSearch:
 
     Parameters
     ----------
-    search : ContinuousSearch
+    search : Runs
     looks : Looks
     """
 
-    search: ContinuousSearch
+    search: Runs
     looks: Looks
     regimes: Regimes = field(init=False)
     confirmed: bool = field(init=False, default=False)  # a sampling run has ended at the best
@@ -127,10 +168,10 @@ class LookingSearch:
         begin = search.start.stretched(np.asarray(search.ledger.best_x), NARROW)
         yield from self._run(begin, search.least, "about a better point that a look has found")
 
-    def _run(self, begin: object, n: int, note: str) -> Generator[Request, Batch, None]:
+    def _run(self, begin: Family, n: int, note: str) -> Generator[Request, Batch, None]:
         search, before = self.search, self.search.ledger.best
         known = search.ledger.best_x is not None
-        outcome = yield from search.run_once(search.update, begin, n, "sampling", note)  # type: ignore[arg-type]
+        outcome = yield from search.run_once(search.update, begin, n, "sampling", note)
         search.bests.append(outcome.best)
         self.why = outcome.why
         best = search.ledger.best

@@ -23,7 +23,7 @@ _BEGIN: dict[str, Callable[[GaussianLike], State]] = {
     "separable": separable_adaptation.begin,
     "low-rank": low_rank_adaptation.begin,
 }
-_MOVE: dict[type[Family], Move] = {  # by what `begin` made
+_MOVE: dict[type[Any], Move] = {  # by what `begin` made
     FactoredGaussian: full_adaptation.move,
     Gaussian: separable_adaptation.move,
     LowRankGaussian: low_rank_adaptation.move,

@@ -68,7 +68,7 @@ def outcome(result: Any) -> Outcome:
 
 
 def numbers(result: Any) -> Iterator[tuple[str, Any]]:
-    """Give all that a result says in numbers, but for times; its English may change."""
+    """Return all that a result says in numbers, but for times; its English may change."""
     if isinstance(result, np.ndarray | float | int):
         yield "value", bits(result)
         return

@@ -167,7 +167,7 @@ USES = (
 
 
 def facts(result: Any) -> bytes:
-    """Give all that must not change, as bytes: everything but times."""
+    """Return all that must not change, as bytes: everything but times."""
     history = {
         name: values.tobytes() for name, values in result.history.to_arrays().items() if name != "seconds"
     }
@@ -202,7 +202,7 @@ def child(use: Use, path: Path, answer: Path) -> int:
 
 
 def kept(path: Path, kind: str) -> tuple[int, int]:
-    """Give how many scores the file holds, and the size of the largest batch."""
+    """Return how many scores the file holds, and the size of the largest batch."""
     if not path.exists():
         return 0, 0
     entries = Journal.read(path, kind).entries

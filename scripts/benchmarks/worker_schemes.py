@@ -73,12 +73,12 @@ class Search:
 
     @property
     def collapsed(self) -> bool:
-        """Tell whether nothing can change any more."""
+        """Whether nothing can change any more."""
         return bool(self.state.family.std.max() < 1e-6)  # type: ignore[attr-defined]
 
 
 def served(free: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give when each job ends if it goes, in order, to the worker that is free first; `free` is updated."""
+    """Return when each job ends if it goes, in order, to the worker that is free first; `free` is updated."""
     if len(seconds) <= len(free):
         ends = free[: len(seconds)] + seconds
         free[: len(seconds)] = ends

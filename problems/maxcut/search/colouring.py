@@ -11,7 +11,7 @@ MANY = 32  # mean degree from which whole arrays of neighbours are faster than o
 
 
 def greedy_colouring(indptr: NDArray[Any], indices: NDArray[Any]) -> NDArray[np.int64]:
-    """Give each vertex, those of high degree first, the least colour that no neighbour has."""
+    """Colour each vertex, those of high degree first, with the least colour that no neighbour has."""
     order = np.argsort(-np.diff(indptr), kind="stable").tolist()
     colours = _by_arrays if len(indices) >= MANY * len(order) else _by_sets
     return colours(indptr.tolist(), indices, order)

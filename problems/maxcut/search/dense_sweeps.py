@@ -113,7 +113,7 @@ def prepare(graph: CutGraph, colour: NDArray[np.int64]) -> Layout:
 
 
 def _grouped(ends: list[int]) -> Iterator[list[int]]:
-    """Give the bounds of each block's colours: as many whole ones as fit into a block, or a single one."""
+    """Return the bounds of each block's colours: as many whole ones as fit into a block, or a single one."""
     bounds = [0]
     for end in ends:
         if len(bounds) > 1 and end - bounds[0] > BLOCK:
@@ -184,7 +184,7 @@ def reheat(
 def _cooled(
     layout: Layout, state: State, sweeps: int, rng: np.random.Generator, hot: float
 ) -> tuple[State, float]:
-    """Give the states after an anneal and a descent, and the work done."""
+    """Return the states after an anneal and a descent, and the work done."""
     spins = np.ascontiguousarray(state.spins.T, dtype=np.float32)
     rows = spins.shape[1]
     widest = max(block.stop - block.start for block in layout.blocks) * rows

@@ -139,7 +139,7 @@ def contract(graph: CutGraph, rows: NDArray[np.int8]) -> Contraction:
 
 
 def _packed(rows: NDArray[np.int8]) -> NDArray[np.uint64]:
-    """Give each vertex one word with its side in row k as bit k."""
+    """Return one word for each vertex, with its side in row k as bit k."""
     words = np.zeros(rows.shape[1], np.uint64)
     for k, row in enumerate(rows):
         words |= (row > 0).astype(np.uint64) << np.uint64(k)

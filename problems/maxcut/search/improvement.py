@@ -44,7 +44,7 @@ class ReheatChoice:
         return cls(np.zeros(kinds), np.zeros(kinds))
 
     def choose(self, rng: np.random.Generator) -> int:
-        """Give the number of a kind."""
+        """Return the number of a kind."""
         scale = self.work.sum() / len(self.work)
         if scale == 0:
             return int(rng.integers(len(self.work)))
@@ -105,7 +105,7 @@ def improve(
 
 
 def anneal_sweeps(engine: Engine, graph: CutGraph, effort: int) -> int:
-    """Give the sweeps of an anneal: 2000, twice as many for each further effort, less on large graphs.
+    """Return the sweeps of an anneal: 2000, twice as many for each further effort, less on large graphs.
 
     Above 200,000 edges the first effort takes the same work whatever their number, so that a first call is
     short; later ones take a small part of the time that the run has taken already.

@@ -29,7 +29,7 @@ class Run(NamedTuple):
     success: bool
 
     def solved(self, problem: ConstrainedProblem, within: float) -> bool:
-        """Tell whether it is feasible and, relatively, as near to the optimum as asked for."""
+        """Whether it is feasible and, relatively, as near to the optimum as asked for."""
         return self.violation <= 1e-6 and abs(self.error) <= within * max(1.0, abs(problem.optimum))
 
 

@@ -181,7 +181,7 @@ PACKAGES = {"pycma": "cma", "control": "cma", "cmaes": "cmaes"}  # that solvers 
 
 
 def solve(name: str, function: int, instance: int, d: int, options: argparse.Namespace) -> tuple[Any, float]:
-    """Give the hits of one run and its microseconds an evaluation."""
+    """Return the hits of one run and its microseconds an evaluation."""
     f = Recorder(function, instance, d, options.multiple * d, options)
     start = time.perf_counter()
     with warnings.catch_warnings():

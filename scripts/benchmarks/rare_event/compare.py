@@ -57,7 +57,7 @@ class Counted:
 
 
 def from_normal(problem: RareEventProblem) -> Callable[[Any], Any]:
-    """Give the map from standard normal rows to a case's inputs."""
+    """Return the map from standard normal rows to a case's inputs."""
     if isinstance(problem.inputs, cem.Bernoulli):
         edges = -ndtri(problem.inputs.p)
         return lambda u: (u > edges).astype(np.int64)
@@ -145,7 +145,7 @@ def peer_trial(name: str, problem: RareEventProblem, seed: int, target_cv: float
 
 
 def failed(problem: RareEventProblem, seed: int, message: str, took: float, calls: int = 1) -> Trial:
-    """Give the trial of a run that came to nothing: an estimate of 0."""
+    """Return the trial of a run that came to nothing: an estimate of 0."""
     return Trial(
         problem.name, seed, 0.0, np.nan, 0.0, 0.0, max(calls, 1), False, "failed", message, took, took
     )
@@ -221,7 +221,7 @@ def main() -> None:
 
 
 def hopeless(runs: Runs, method: str, case: str) -> bool:
-    """Tell whether a peer has run out of time or failed twice on a case, never having come through."""
+    """Whether a peer has run out of time or failed twice on a case, never having come through."""
     own = [t for (by, name, _), t in runs.items() if (by, name) == (method, case)]
     if method == OURS or any(t.status != "failed" for t in own):
         return False
@@ -309,7 +309,7 @@ def overview(gains: dict[str, float], runs: Runs) -> None:
 
 
 def gain(by: dict[str, list[Trial]]) -> float:
-    """Give our efficiency over the best of those peers that never failed; infinite where there is none."""
+    """Return our efficiency over the best of those peers that never failed; infinite where there is none."""
     whole = [t for name, t in by.items() if name != OURS and all(one.status != "failed" for one in t)]
     best = min((summarise(t).normal_rmse for t in whole), default=np.inf)
     return float(best / max(summarise(by[OURS]).normal_rmse, 1e-12)) ** 2

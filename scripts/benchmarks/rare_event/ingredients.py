@@ -38,7 +38,7 @@ def by_score(scores: Any, level: float, log_weights: Any) -> Any:
 
 
 def without_part(which: int, settings: Settings = DEFAULT) -> Settings:
-    """Give the share of one part of the final mixtures to the fit."""
+    """Return the share of one part of the final mixtures to the fit."""
 
     def moved(rates: tuple[float, ...]) -> tuple[float, ...]:
         out = list(rates)
