@@ -28,6 +28,7 @@ print(estimate)
 # The levels, the answer beside the exact value, the weights that it rests on, and what a failure looks like.
 
 fig, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+fig.suptitle("A long way over the bridge: levels and estimate, weights, and edges given a failure")
 estimate.plot(ax=axes[0], reference=1.34246e-5)
 cem.plotting.weights(estimate, ax=axes[1])
 x, w = estimate.failure_samples()

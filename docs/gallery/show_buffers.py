@@ -56,6 +56,7 @@ a, b = sorted(r.x)
 print(f"found {(a, b - a, 8 - b)}; best of all by long runs {best}")
 
 fig, ax = plt.subplots(layout="constrained")
+ax.set_title("Throughput of every sharing of the buffers, and of the one found")
 values = np.array(sorted(exact.values()))
 ax.plot(values, ".", color="0.6", label="all 45 sharings")
 ax.axhline(exact[(a, b - a, 8 - b)], color="#D55E00", label="found")

@@ -44,6 +44,7 @@ print(r.x.round(2), r.fun, r.message)
 angles = []
 steps(r.x, angles)
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
+fig.suptitle("The policies improve, and the angle of the pole under the last one")
 r.plot(ax=axes[0])
 axes[0].set_ylabel("steps")
 axes[1].plot(np.degrees(angles), color="#0072B2")

@@ -27,6 +27,7 @@ centre = r.x.reshape(3, 2)
 print(r.fun, r.status.name)
 
 fig, ax = plt.subplots(layout="constrained")
+ax.set_title("Three clusters and their centres")
 own = ((points[:, None] - centre) ** 2).sum(axis=2).argmin(axis=1)
 for k, (colour, marker) in enumerate((("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"))):
     ax.scatter(*points[own == k].T, color=colour, marker=marker, s=12)

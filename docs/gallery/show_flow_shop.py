@@ -38,6 +38,7 @@ fig, ax = plt.subplots(figsize=(9, 3), layout="constrained")
 begin = schedule(r.x)
 for k, job in enumerate(r.x):
     ax.barh(range(5), times[job], left=begin[k], color=plt.cm.tab20(job), edgecolor="white")
+ax.set_title("Gantt chart: twelve jobs on five machines")
 ax.invert_yaxis()
 ax.set_xlabel("time")
 ax.set_ylabel("machine")

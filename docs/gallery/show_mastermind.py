@@ -38,5 +38,6 @@ assert (default.x == hidden).all()
 # %%
 # How sure the textbook's distribution is of each peg, iteration by iteration.
 
-cem.plotting.distribution(textbook)
+ax = cem.plotting.distribution(textbook)
+ax.set_title("What is believed of the code, iteration by iteration")
 plt.show()

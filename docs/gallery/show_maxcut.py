@@ -32,5 +32,6 @@ for i, j in edges:
     cut = side[i] != side[j]
     ax.plot(*place[[i, j]].T, color="0.3" if cut else "0.8", ls="-" if cut else "--", lw=1, zorder=1)
 ax.scatter(*place.T, c=np.where(side == 1, "#0072B2", "#D55E00"), s=40, zorder=2)
+ax.set_title("A planar graph cut in two: cut edges dark, the others dashed")
 ax.set_axis_off()
 plt.show()

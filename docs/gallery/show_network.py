@@ -1,9 +1,9 @@
 """
-A network's reliability, and the cheapest network that keeps it
-===============================================================
+A network's reliability
+=======================
 
-Nine routers in a square lattice; each line fails with probability 0.05. First: how often are opposite corners
-cut off from one another? Then: which lines may be spared?
+Nine routers in a square lattice; each line fails with probability 0.01. How often are opposite corners cut
+off from one another? With twelve lines all 4096 states can be added up.
 """
 
 import matplotlib.pyplot as plt
@@ -28,30 +28,24 @@ def connected(works):
     return reached[:, 8].astype(float)
 
 
-fails = cem.Bernoulli([0.05] * len(lines))
+fails = cem.Bernoulli([0.01] * len(lines))
 e = cem.estimate_probability(lambda x: 1 - connected(1 - x), fails, level=1, vectorized=True, rng=1)
-print(f"the corners are cut off with probability {e.probability:.2e}, 95 % in {e.confidence_interval()}")
+states = (np.arange(4096)[:, None] >> np.arange(12)) & 1
+exact = np.exp(fails.log_prob(states)) @ (1 - connected(1 - states))
+print(f"exact {exact:.4e}, estimated {e.probability:.4e}, 95 % in {e.confidence_interval()}, {e.nfev} calls")
 
 # %%
-# With one random set of failures for all candidates, the cheapest set of lines that keeps
-# the corners connected in 97 % of them.
+# Who is to blame: how often each line is down, given that the corners are cut off. The ends of the diagonal
+# hang on two lines each, and nearly all failures are those of one of the two pairs.
 
-cost = np.random.default_rng(0).integers(1, 6, len(lines))
-breaks = fails.sample(300, np.random.default_rng(1))
-
-
-def price(keep):
-    up = connected(keep * (1 - breaks)).mean()
-    return cost @ keep + 1000 * max(0.97 - up, 0)
-
-
-r = cem.optimize(price, cem.Bernoulli([0.5] * len(lines)), max_evaluations=600, rng=1)
-print(f"{r.x.sum()} of {len(lines)} lines for {r.fun:.0f} instead of {cost.sum()}")
-
-fig, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+x, weights = e.failure_samples()
+blame = weights @ x
+fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
+ax.set_title("How often each line is down when the corners are cut off", fontsize="medium")
 place = np.stack(np.divmod(np.arange(9), 3), axis=1)
-for (i, j), kept in zip(lines, r.x, strict=True):
-    ax.plot(*place[[i, j]].T, color="#0072B2" if kept else "0.85", lw=3 if kept else 1, zorder=1)
-ax.scatter(*place.T, s=80, color="0.2", zorder=2)
+for (i, j), share in zip(lines, blame, strict=True):
+    ax.plot(*place[[i, j]].T, color=plt.cm.cividis_r(share), lw=1 + 10 * share, zorder=1)
+    ax.annotate(f"{share:.2f}", place[[i, j]].mean(axis=0), ha="center")
+ax.scatter(*place.T, s=80, color=["#D55E00" if k in (0, 8) else "0.2" for k in range(9)], zorder=2)
 ax.set_axis_off()
 plt.show()

@@ -26,6 +26,7 @@ print(r.fun, r.message)
 # The tour, and how it was found.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+fig.suptitle("The tour through 25 places, and how it was found")
 tour = np.append(r.x, r.x[0])
 axes[0].plot(*place[tour].T, "o-", color="#0072B2")
 axes[0].set_aspect("equal")
