@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
+from cem.clock import look_at_clock
 from cem.core.domain import Domain
 from cem.core.streams import Purpose, Streams
 from cem.families.base import Array, Family, dimension
@@ -55,6 +56,7 @@ def draw(
     if domain is None and _fills(family):
         population = np.empty((n, d), dtype=family.dtype)
         for b, first in enumerate(range(0, n, rows)):
+            look_at_clock()
             family.fill(population[first : first + rows], stream(b))
     else:
         blocks = (
@@ -134,6 +136,7 @@ def _stack(blocks: Iterator[Array], n: int) -> Array:
     population[: len(first)] = first
     filled = len(first)
     for block in blocks:
+        look_at_clock()
         population[filled : filled + len(block)] = block
         filled += len(block)
     return population

@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.special import entr
 
+from cem.clock import look_at_clock
 from cem.families.base import (
     Array,
     Floats,
@@ -24,6 +25,8 @@ from cem.families.base import (
     frozen,
     parameter_vector,
 )
+
+PAIRS = 2**18  # of variables, whose information is computed at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -263,6 +266,15 @@ def _checked_edges(edges: ArrayLike, d: int) -> Index:
 
 def _mutual_information(p: Floats, q: Floats, both: Floats) -> Floats:
     """Return the mutual information in nats of two binary variables from P(1), P(1) and P(both 1)."""
+    out = np.empty(len(both))
+    for first in range(0, len(both), PAIRS):
+        look_at_clock()
+        part = slice(first, first + PAIRS)
+        out[part] = _information(p[part], q[part], both[part])
+    return out
+
+
+def _information(p: Floats, q: Floats, both: Floats) -> Floats:
     cells = np.stack([both, p - both, q - both, 1 - p - q + both])
     own = entr(p) + entr(1 - p) + entr(q) + entr(1 - q)
     return np.asarray(own - entr(np.maximum(cells, 0)).sum(axis=0))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
+from cem.clock import look_at_clock
 from cem.families.base import (
     Array,
     Floats,
@@ -170,6 +171,7 @@ def maximize_likelihood(
     """
     before = -np.inf
     for _ in range(rounds):
+        look_at_clock()
         r, total = share_out(mixture.joint(rows), weights)
         mixture = refit(rows, np.asfortranarray(r), r.sum(axis=0))  # it is read component by component
         now = float(weights @ total)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from cem.clock import look_at_clock
 from cem.families.base import Array, Floats, Index, ReadOnly, check_rate, check_rows, fit_weights
 
 KINDS = ("transition", "position")
@@ -102,6 +103,7 @@ class Permutation(ReadOnly):
         rows = np.arange(n)
         previous = np.full(n, d)
         for k in range(d):
+            look_at_clock()
             m = d - k
             context = previous if self.kind == "transition" else np.full(n, k)
             chances = np.cumsum(table.take((context * d)[:, None] + left[:, :m]), axis=1)
@@ -223,6 +225,7 @@ def _most_likely(counts: Floats, orders: Index, contexts: Index, w: Floats) -> F
     for _ in range(MOST_STEPS):
         shares = np.zeros(table.size)
         for first in range(0, len(orders), step):
+            look_at_clock()
             part = slice(first, first + step)
             cells = contexts[part][:, place] * d + orders[part][:, item]
             total = np.add.reduceat(table.ravel()[cells], starts, axis=1)

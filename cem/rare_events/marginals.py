@@ -16,6 +16,8 @@ from cem.rare_events.steps import DiscreteQuantiles
 
 Quantiles = ContinuousQuantiles | DiscreteQuantiles
 
+CELLS = 2**16  # numbers mapped at once: some tenths of a second for slow quantile functions
+
 
 @dataclass(frozen=True, eq=False)
 class Marginals:
@@ -52,7 +54,10 @@ class Marginals:
         for j, quantiles in enumerate(self.quantiles):
             alike.setdefault(id(quantiles), []).append(j)
         for columns in alike.values():
-            out[:, columns] = self.quantiles[columns[0]](u[:, columns])
+            step = max(1, CELLS // len(columns))
+            for first in range(0, len(u), step):
+                part = slice(first, first + step)
+                out[part, columns] = self.quantiles[columns[0]](u[part, columns])
         out.flags.writeable = False
         return out
 

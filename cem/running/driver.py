@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from cem.checkpoint.entries import Entry
+from cem.clock import clock
 from cem.core.budget import Budget
 from cem.core.ending import NoFiniteScoreError, Status
 from cem.core.history import History, Row, summary
@@ -69,6 +71,7 @@ class Driver:
     _values: list[Floats] = field(default_factory=list)
     _evaluated: list[tuple[Array, Floats]] = field(default_factory=list)
     _awaiting: Callable[[], str] = str
+    _late: Ended | None = None  # raised in the midst of a computation
 
     def __post_init__(self) -> None:
         self.state = State(self.setting.start)
@@ -126,17 +129,26 @@ class Driver:
         answer: Any = None
         while True:
             try:
-                with _any_arithmetic():
+                with _any_arithmetic(), self._clock():
                     request = plan.send(answer)
             except StopIteration as finished:
-                ended = self._complete()
-                return Served(None if ended else finished.value, ended)
-            except KeyboardInterrupt as interrupt:
-                return Served(None, as_ended(interrupt))
+                ended = None if self._late else self._complete()
+                return Served(None if ended else finished.value, ended or self._late)
+            except (Ended, KeyboardInterrupt) as end:
+                return Served(None, as_ended(end))
             try:
                 answer = self._answer(request)
             except (Ended, KeyboardInterrupt) as end:
                 return self._wind_up(plan, as_ended(end))
+
+    def _clock(self) -> AbstractContextManager[None]:
+        """Let what is computed meanwhile look at the clock, until that has ended the run."""
+        return clock(self._look)
+
+    def _look(self) -> None:
+        if self._late is None and self.elapsed >= self.budget.seconds:
+            self._late = Ended(Status.TIME_LIMIT, self._over)
+            raise self._late
 
     def _complete(self) -> Ended | None:
         """See a discrete space whole where most of it is known; return what that ended with."""
@@ -171,7 +183,9 @@ class Driver:
         if isinstance(request, Rows):
             return self._evaluate(number, request.x, request.effort, request.parents)
         recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
-        return self._evaluate(number, recipe.population(), request.effort, recipe=recipe)
+        with self._clock():
+            population = recipe.population()
+        return self._evaluate(number, population, request.effort, recipe=recipe)
 
     def _evaluate(
         self,
@@ -182,7 +196,8 @@ class Driver:
         recipe: Recipe | None = None,
     ) -> Batch:
         """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
-        shown = self.setting.present(x)
+        with self._clock():
+            shown = self.setting.present(x)
         lookup = self.scorer.look_up(shown)
         admitted = self._admit(len(x), lookup)
         entry = self.scorer.entry(number, x)
@@ -229,9 +244,11 @@ class Driver:
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
         evaluated = (shown, values) if scored.called.all() else (shown[scored.called], values[scored.called])
+        whole = scored.complete
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
-                entry.improved = self.scorer.improve(shown, values, number, effort, parents)
+                entry.improved, in_time = self.scorer.improve(shown, values, number, effort, parents)
+                whole = whole and in_time
             x, values, extra = entry.improved
             self.nfev += extra
             shown, scores = self.setting.present(x), self.sign * values
@@ -239,10 +256,10 @@ class Driver:
             evaluated = shown, values
         if self.watched and len(evaluated[1]):
             self._evaluated.append(evaluated)
+        if not whole:
+            entry.residuals = entry.improved = None
         if not self.replaying:
             self.scorer.save(entry)
-        if not scored.complete:
-            entry.residuals = entry.improved = None
 
         def stream() -> np.random.Generator:
             return self.streams.generator(Purpose.UPDATE, number)

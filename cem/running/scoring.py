@@ -18,6 +18,7 @@ from cem.evaluation import Evaluator, Failure, widen
 from cem.families.base import Array, Family, Floats, Index, Mask, unmasked
 from cem.running.memo import Lookup, Memo, Space
 
+WIND_UP = 0.1  # of a time limit: how much longer constraints are asked about what was scored in time
 Improve = Callable[..., tuple[Array, Floats, int]]
 
 
@@ -158,12 +159,14 @@ class Scorer:
         shown = _selected(shown, counted) if mapped else x
         if len(x) != known:
             entry.residuals = entry.improved = None
-        broken, constraints = None, self.setting.constraints
+        broken, whole, constraints = None, True, self.setting.constraints
         if constraints is not None and not (constraints.known and entry.residuals is not None):
-            entry.residuals, broken = _residuals(constraints, shown)
+            deadline = self._began + (1 + WIND_UP) * self.seconds
+            entry.residuals, broken = _residuals(constraints, shown, deadline)
             asked = len(entry.residuals)
+            whole = asked == len(x)
             x, shown, values, called = x[:asked], shown[:asked], values[:asked], called[:asked]
-        return Scored(x, shown, values, called, broken or failure, interrupted, broken is None)
+        return Scored(x, shown, values, called, broken or failure, interrupted, whole)
 
     def _call(
         self, entry: Entry, shown: Array, number: int, recipe: Recipe | None, lookup: Lookup | None
@@ -243,17 +246,21 @@ class Scorer:
 
     def improve(
         self, shown: Array, values: Floats, number: int, effort: int, parents: tuple[int, ...] = ()
-    ) -> tuple[Array, Floats, int]:
+    ) -> tuple[tuple[Array, Floats, int], bool]:
         """Let a scored batch be improved; return its rows, their scores and the evaluations that took.
 
-        The pieces and their streams are the same for every number of workers.
+        The pieces and their streams are the same for every number of workers. Pieces that are begun when the
+        time is over stay as they are; whether none was comes last.
         """
         improve = self.setting.recombine if parents else self.setting.improve
         rows = np.array(shown if self.evaluator.objective.compact else widen(shown))
-        pieces = _cut(len(rows), parents, self.setting.pieces)
+        pieces, late = _cut(len(rows), parents, self.setting.pieces), list[int]()
 
         def improved(piece: int) -> tuple[Array, Floats, int]:
             part, key = pieces[piece], (number, piece) if len(pieces) > 1 else (number,)
+            if self.elapsed >= self.seconds:
+                late.append(piece)
+                return rows[part], values[part], 0
             rng = self.streams.generator(Purpose.IMPROVE, *key)
             better, scores, extra = improve(rows[part], values[part].copy(), rng, effort)  # type: ignore[misc]
             better, scores = np.asarray(better), unmasked(scores).astype(np.float64)
@@ -268,7 +275,8 @@ class Scorer:
         results = self.evaluator.side_by_side(improved, range(len(pieces)))
         better = np.concatenate([x for x, _, _ in results]) if len(results) > 1 else results[0][0]
         better.flags.writeable = False
-        return better, np.concatenate([s for _, s, _ in results]), sum(extra for _, _, extra in results)
+        scores = np.concatenate([s for _, s, _ in results])
+        return (better, scores, sum(extra for _, _, extra in results)), not late
 
 
 def _cut(n: int, parents: tuple[int, ...], pieces: int) -> list[slice]:
@@ -281,11 +289,18 @@ def _cut(n: int, parents: tuple[int, ...], pieces: int) -> list[slice]:
     return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a]
 
 
-def _residuals(constraints: Constraints, shown: Array) -> tuple[Floats, Failure | None]:
-    """Ask the constraints about rows; return the residuals of those before the first failure, and that."""
+def _residuals(
+    constraints: Constraints, shown: Array, deadline: float = np.inf
+) -> tuple[Floats, Failure | None]:
+    """Ask the constraints about rows; return the residuals of those before the first failure, and that.
+
+    At `deadline` (``time.monotonic``) it ends too, though not before the first row.
+    """
     rows: list[Floats] = []
     failure = None
     for row in widen(shown):
+        if rows and time.monotonic() >= deadline:
+            break
         try:
             rows.append(constraints.residuals(row[None])[0])
         except Exception as error:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import ndtri_exp
 
+from cem.clock import look_at_clock
 from cem.families.base import Array, Family, Floats
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.rare_events.settings import DEFAULT, Settings
@@ -67,6 +68,7 @@ class NormalSpace:
             return None
 
         def normal_equations(v: Floats) -> Floats:
+            look_at_clock()
             along = x @ v
             return np.asarray(x.T @ (along - along.mean()) + self.settings.ridge * len(x) * v)
 

@@ -23,6 +23,7 @@ from typing import Self
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
 
+from cem.clock import look_at_clock
 from cem.families.base import Floats
 from cem.families.gaussian import LOG_2PI
 
@@ -57,6 +58,7 @@ def negative_log_posterior(theta: Floats, x: Floats, y: Floats) -> tuple[float, 
     """
     n, d = x.shape
     linear, quadratic, matern, noise = np.exp(2 * theta[:SCALES])
+    look_at_clock()
     z = x / np.exp(theta[SCALES:])
     inner = z @ z.T
     r = _scaled_distances(inner, np.diag(inner), np.diag(inner))
@@ -161,6 +163,7 @@ class GaussianProcess:
         alpha = cho_solve((self.factor, True), self.y)
         mean, variance = np.empty(len(u)), np.empty(len(u))
         for first in range(0, len(u), chunk):
+            look_at_clock()
             rows = slice(first, first + chunk)
             across = self.cross_covariance(u[rows])
             mean[rows] = across @ alpha
