@@ -126,7 +126,7 @@ class ContinuousSearch:
         d = int(np.count_nonzero(self.span))
         if not self.polish or self.noise is None or self.restarts is not None or not 0 < d <= MOST_VARIABLES:
             return None
-        return Looks(self.box, self.low, self.span, self.noise, self.ledger, lambda: self.margin, self.rng)
+        return Looks(self.box, self.low, self.span, self.noise, self.ledger, self.rng)
 
     # --- the local stage ----------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from cem.plans.single import FLAT
 
 SHARE = 0.2  # of the evaluations that go into looks where many minima make them tell little
 FLAT_AFTER = 20  # looks, where every score was the same
+AT_ONCE = 16  # looks side by side
+BESIDE_RUNS = 4  # where they take turns with runs
 AGREEING = 4  # sampling runs that ended at the best, where many basins are left unseen
 NARROW = 0.1  # of the first spread: a run about something better that a look has found
 
@@ -136,7 +138,7 @@ class LookingSearch:
         at_once = looks.promising and not looks.enough
         if at_once or self.debt <= 0:
             before, spent = ledger.best, ledger.spent
-            yield from ledger.counted(looks.look())
+            yield from ledger.counted(looks.some(AT_ONCE if at_once else BESIDE_RUNS))
             if not at_once:
                 self.debt += (ledger.spent - spent) * (1 if self.by_look else (1 - SHARE) / SHARE)
             if ledger.best > before + self.search.margin:

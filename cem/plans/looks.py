@@ -13,13 +13,14 @@ can know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.ending import Minimum
+from cem.core.lockstep import in_step
 from cem.core.loop import Batch, Request, Step
 from cem.core.stopping import ROUNDING
 from cem.families.base import Floats
@@ -58,9 +59,7 @@ class Looks:
         The region.
     noise : NoiseLevel
     ledger : Ledger
-        Of the whole search: a look is better if it beats its best.
-    margin : callable
-        Returns the difference of scores that does not count.
+        Of the whole search.
     rng : numpy.random.Generator
 
     Attributes
@@ -76,7 +75,6 @@ class Looks:
     span: Floats
     noise: NoiseLevel
     ledger: Ledger
-    margin: Callable[[], float]
     rng: np.random.Generator
 
     minima: list[Minimum] = field(init=False, default_factory=list)
@@ -140,7 +138,12 @@ class Looks:
         """Count anew, after something better was found."""
         self.since = 0
 
-    def look(self) -> Generator[Request, Batch, None]:
+    def some(self, most: int) -> Generator[Request, Batch, None]:
+        """Make the next looks, up to `most` of them side by side; first those that tell where looks lead."""
+        first = FIRST_AUDITS if self.count < FIRST_AUDITS else ENOUGH
+        yield from in_step([self._look() for _ in range(min(most, first, max(ENOUGH - self.since, 1)))])
+
+    def _look(self) -> Generator[Request, Batch, None]:
         """Descend from the next point of the region, as far as it takes to know where that leads."""
         audit = self.count < FIRST_AUDITS or (self.count + 1) % AUDITED == 0
         self.count += 1
@@ -165,7 +168,7 @@ class Looks:
                 at, value = np.asarray(here.best_x), as_values(here.best)
                 if value < fx:
                     passed.append((at, value))
-                tested = not audit and iterations in TESTED_AFTER and not self._better(here)
+                tested = not audit and iterations in TESTED_AFTER
                 if tested and (yield from self._in_known_basin(at, value)):
                     self.passed.extend(passed[-KEPT:])
                     steps.close()
@@ -178,7 +181,7 @@ class Looks:
             except StopIteration as finished:
                 request, converged = None, finished.value.converged
         at, value = np.asarray(here.best_x), as_values(here.best)
-        cut = not audit and not converged and not self._better(here)
+        cut = not audit and not converged
         if cut and (yield from self._in_known_basin(at, value, among_passed=False)):
             return
         new = self.settle(at, value)
@@ -186,9 +189,6 @@ class Looks:
             self.audits.append(new)
         if converged:
             self.passed.extend(passed[-KEPT:])
-
-    def _better(self, here: Ledger) -> bool:
-        return here.best > self.ledger.best + self.margin()
 
     def _in_known_basin(
         self, x: Floats, value: float, among_passed: bool = True
