@@ -25,6 +25,7 @@ class BinaryProblem(FrozenProblem):
     """
 
     compact: ClassVar[bool] = True
+    row_type: ClassVar[type] = np.uint8
     symmetric: ClassVar[bool] = False
     """Whether `x` and ``1 - x`` are the same candidate; the first variable then starts as 1."""
 
@@ -60,31 +61,6 @@ class BinaryProblem(FrozenProblem):
             If the shape is another, or they hold anything but 0 and 1.
         """
         return self._evaluate(check_rows(X, self.n))
-
-    def improve(
-        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
-    ) -> tuple[NDArray[np.uint8], Floats, int]:
-        """Improve a batch of candidates, as the class's notes say.
-
-        Parameters
-        ----------
-        X : ndarray of 0 and 1, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-            1 or more; each further one makes the search longer.
-
-        Returns
-        -------
-        X : ndarray of 0 and 1, shape (k, n)
-            As good or better; fewer where the class says so.
-        scores : ndarray, shape (k,)
-        extra_evaluations : int
-        """
-        if len(X) == 0:
-            return X.astype(np.uint8), scores, 0
-        better, extra = self._improve(X, rng, effort)
-        return better, self(better), extra
 
     def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
         raise NotImplementedError

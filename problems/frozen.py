@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cem.families.base import Array, Floats
+
 Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
 class FrozenProblem:
     """The base of frozen dataclasses with the fields `n`, `optimum` and `name`.
 
-    Cached properties are left out of pickles and are prepared anew.
+    A subclass evaluates rows when it is called and improves them in `_improve`. Cached properties are left
+    out of pickles and are prepared anew.
     """
 
     n: int
@@ -21,6 +24,42 @@ class FrozenProblem:
     name: str
 
     maximize: ClassVar[bool]
+    row_type: ClassVar[type]
+    """What improved rows are made of."""
+    fewest: ClassVar[int] = 1
+    """Variables that the search needs; with fewer, candidates stay as they are."""
+
+    def improve(
+        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
+    ) -> tuple[Array, Floats, int]:
+        """Improve a batch of candidates, as the class's notes say.
+
+        Parameters
+        ----------
+        X : ndarray of int, shape (N, n)
+        scores : ndarray, shape (N,)
+        rng : numpy.random.Generator
+        effort : int
+            1 or more; each further one makes the search longer.
+
+        Returns
+        -------
+        X : ndarray of int, shape (k, n)
+            As good or better; fewer where the class says so.
+        scores : ndarray, shape (k,)
+        extra_evaluations : int
+        """
+        if len(X) == 0 or self.n < self.fewest:
+            return X.astype(self.row_type), scores, 0
+        better, extra = self._improve(X, rng, effort)
+        return better, self(better), extra
+
+    def __call__(self, X: Any) -> Floats:
+        """Evaluate candidates, shape (N, n)."""
+        raise NotImplementedError
+
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[Array, int]:
+        raise NotImplementedError
 
     def _keep(self, **values: Any) -> None:
         """Set checked fields of the frozen instance: arrays become read-only, `optimum` a float."""

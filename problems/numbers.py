@@ -78,6 +78,21 @@ def check_finite_sum(what: str, *parts: Floats) -> None:
         raise ValueError(f"the magnitudes of {what} add up to more than 1.8e308; divide them all by a power")
 
 
+def check_finite(name: str, numbers: Floats, least: float = -math.inf) -> None:
+    """Check that numbers are finite and not below 0, where that is the least.
+
+    Raises
+    ------
+    ValueError
+        Naming the first that is not.
+    """
+    good = np.isfinite(numbers) & (numbers >= least)
+    if not good.all():
+        place = tuple(np.argwhere(~good)[0].tolist())
+        said = "is not finite" if least < 0 else "must be finite and not negative"
+        raise ValueError(f"{_entry(name, place)} = {numbers[place]} {said}")
+
+
 def refuse_masked(name: str, values: Any) -> None:
     """Refuse masked entries, which have no value.
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
+from cem.updates import EliteArchive
 from problems.frozen import FrozenProblem
 from problems.numbers import refuse_masked
 
@@ -16,10 +17,14 @@ from problems.numbers import refuse_masked
 class OrderProblem(FrozenProblem):
     """A problem object over permutations of ``0 … n-1``: the base of frozen dataclasses.
 
-    A subclass has the fields `n`, `optimum` and `name`, and evaluates rows in `_evaluate`.
+    A subclass has the fields `n`, `optimum` and `name`, says in `stage` what histories call its search,
+    evaluates rows in `_evaluate`, improves them in `_improve` and draws one in `_draw`.
     """
 
     maximize: ClassVar[bool] = False
+    row_type: ClassVar[type] = np.int64
+    population: ClassVar[int] = 8
+    pieces: ClassVar[int] = 8
     kind: ClassVar[str] = "transition"
     """Whether neighbours ("transition") or places ("position") matter, see `cem.Permutation`."""
 
@@ -27,6 +32,11 @@ class OrderProblem(FrozenProblem):
     def start(self) -> Permutation:
         """All orders alike."""
         return Permutation(self.n, self.kind)
+
+    @property
+    def update(self) -> EliteArchive:
+        """How improved orders are recombined: fits to a few elites, of neighbours or of places."""
+        return EliteArchive(kinds=(self.start,))
 
     def __call__(self, X: ArrayLike) -> Floats:
         """Evaluate candidates.
@@ -49,7 +59,32 @@ class OrderProblem(FrozenProblem):
         """
         return self._evaluate(check_orders(X, self.n))
 
+    def plot(self, x: ArrayLike, *, ax: Any = None) -> Any:
+        """Draw a candidate.
+
+        Parameters
+        ----------
+        x : array_like of int, shape (n,)
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is no order, or the problem has nothing to draw it by.
+        ImportError
+            If matplotlib is not installed.
+        """
+        (order,) = check_orders(np.asarray(x)[None], self.n)
+        return self._draw(order, f"{float(self(order[None])[0]):,.10g}", ax)
+
     def _evaluate(self, rows: Index) -> Floats:
+        raise NotImplementedError
+
+    def _draw(self, order: Index, value: str, ax: Any) -> Any:
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Pictures of answers: a cut, a tour, a schedule (matplotlib, imported where one is drawn)."""
+"""Pictures of answers: a cut, a tour, a schedule, an assignment (matplotlib, imported where one is drawn)."""
 
 from __future__ import annotations
 
@@ -129,6 +129,52 @@ def draw_schedule(starts: Floats, times: Floats, order: Index, title: str, ax: A
     ax.set_xlabel("time")
     ax.set_title(title)
     return ax
+
+
+def draw_assignment(distances: Floats, flows: Floats, x: Index, title: str, ax: Axes | None) -> Axes:
+    """Draw facilities at their places, and a line between two for what flows, the wider the more.
+
+    Parameters
+    ----------
+    distances, flows : ndarray, shape (n, n)
+        Symmetric.
+    x : ndarray, shape (n,)
+        The place of each facility.
+    title : str
+    ax : matplotlib Axes, optional
+    """
+    ax = new_axes(ax)
+    from matplotlib.collections import LineCollection
+
+    at = scaled_apart(distances)[x]
+    pairs = np.argwhere(np.triu(flows, 1) != 0)
+    amounts = abs(flows[pairs[:, 0], pairs[:, 1]])
+    lines: Any = at[pairs]
+    widths = 4 * amounts / amounts.max() if len(pairs) else amounts
+    ax.add_collection(LineCollection(lines, colors=COLOURS[0], linewidths=widths, alpha=0.4, zorder=1))
+    ax.scatter(at[:, 0], at[:, 1], color=COLOURS[1], s=18, zorder=2)
+    if len(at) <= MOST_NAMED:
+        for facility, place in enumerate(at.tolist()):
+            ax.annotate(str(facility), place, textcoords="offset points", xytext=(4, 4), fontsize="small")
+    _without_scales(ax, title)
+    ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def scaled_apart(distances: Floats) -> Floats:
+    """Return points in the plane, shape ``(n, 2)``, whose distances are about those of a matrix.
+
+    References
+    ----------
+    Torgerson (1952), "Multidimensional scaling: I. Theory and method", Psychometrika 17.
+    """
+    squares = distances**2
+    centred = squares - squares.mean(axis=0) - squares.mean(axis=1)[:, None] + squares.mean()
+    values, vectors = np.linalg.eigh(-centred / 2)
+    points = np.zeros((len(distances), 2))
+    top = min(2, len(distances))
+    points[:, :top] = (vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1][:, :top]
+    return points
 
 
 def _without_scales(ax: Axes, title: str) -> None:

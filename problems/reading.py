@@ -9,7 +9,8 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from problems.numbers import EXACT
@@ -36,6 +37,15 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
         except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
             raise OSError(f"{path}: the file is damaged: {fault}") from None
     return content.decode("utf-8-sig", errors="replace").splitlines()
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Put a file's name before what is wrong with its numbers."""
+    try:
+        yield
+    except ValueError as fault:
+        raise ValueError(f"{path}: {fault}") from None
 
 
 def stem(path: Path) -> str:

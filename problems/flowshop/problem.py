@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.families.base import Floats, Index
+from cem.families.base import Array, Floats, Index
+from problems.flowshop import insertion
 from problems.frozen import Seed
-from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
+from problems.numbers import check_finite, check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_orders
-from problems.reading import Words, read_lines, stem
+from problems.reading import Words, naming, read_lines, stem
 
 MOST_TIMES = 2**24  # of a random instance
+_KICKS = {True: 5.0, False: 0.25}  # per job and effort; compiled, they take a fiftieth of the time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +44,12 @@ class FlowShop(OrderProblem):
     ValueError
         If the shape does not fit, or a time is negative, not finite, or whole and too large for exact sums.
 
+    Notes
+    -----
+    The search improves each candidate by insertion and by kicks, as `problems.flowshop.insertion` says: 5 per
+    job for each effort where numba is there, one per 4 jobs where it is not. Each kick counts as an
+    evaluation.
+
     Examples
     --------
     >>> problem = FlowShop([[3, 1], [1, 3]])
@@ -55,15 +63,14 @@ class FlowShop(OrderProblem):
     n: int = field(init=False)
 
     kind: ClassVar[str] = "position"
+    fewest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         shape = np.shape(self.times)
         if len(shape) != 2 or 0 in shape:
             raise ValueError(f"times must be a matrix, one row per machine, got shape {shape}")
         times, whole = read_numbers("times", self.times)
-        if not (good := np.isfinite(times) & (times >= 0)).all():
-            i, j = np.argwhere(~good)[0]
-            raise ValueError(f"times[{i}, {j}] = {times[i, j]} must be finite and not negative")
+        check_finite("times", times, least=0)
         check_finite_sum("the times", times)
         if whole:
             check_whole_sum("the times", times)
@@ -124,10 +131,8 @@ class FlowShop(OrderProblem):
                 words.finish(f"{machines} rows of {n} times")
             place += machines + 1
         times = [values[i * n : (i + 1) * n] for i in range(machines)]
-        try:
+        with naming(path):
             return cls(times, optimum, name or f"{stem(Path(path))}-{number}")
-        except ValueError as fault:
-            raise ValueError(f"{path}: {fault}") from None
 
     @classmethod
     def random(cls, n: int, machines: int, *, rng: Seed = None) -> FlowShop:
@@ -179,30 +184,12 @@ class FlowShop(OrderProblem):
                 ready = free[machine] = starts[machine, job] + self.times[machine, job]
         return starts
 
-    def plot(self, x: ArrayLike, *, ax: Any = None) -> Any:
-        """Draw a schedule as a Gantt chart: a row a machine, a bar a job.
-
-        Parameters
-        ----------
-        x : array_like of int, shape (n,)
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `x` is no order.
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, order: Index, value: str, ax: Any) -> Any:
+        """Draw a schedule as a Gantt chart: a row a machine, a bar a job."""
         from problems.pictures import draw_schedule
 
-        starts, (order,) = self.schedule(x), check_orders(np.asarray(x)[None], self.n)
-        title = f"{self.name}: makespan {float((starts + self.times).max()):,.10g}"
-        return draw_schedule(starts[:, order], self.times[:, order], order, title, ax)
+        starts = self.schedule(order)[:, order]
+        return draw_schedule(starts, self.times[:, order], order, f"{self.name}: makespan {value}", ax)
 
     def _evaluate(self, rows: Index) -> Floats:
         done = np.zeros((len(self.times), len(rows)))  # when each machine is free again
@@ -212,6 +199,34 @@ class FlowShop(OrderProblem):
                 before = np.maximum(before, done[machine]) + times[jobs]
                 done[machine] = before
         return np.asarray(done[-1])
+
+    # --- the search ---------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> str:
+        """What the search is called in histories, with what runs it."""
+        return "insertion (numba)" if insertion.COMPILED else "insertion (Python)"
+
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[Index, int]:
+        machines, n = self.times.shape
+        kicks = max(1, round(_KICKS[insertion.COMPILED] * n * effort))
+        whole = bool((self.times == np.floor(self.times)).all())
+        eps = 0.0 if whole else 1e-12 * float(self.times.sum())
+        temperature = insertion.HEAT * float(self.times.mean())
+        better = X.astype(np.int64)
+        for row in better:
+            given: list[Any] = [row.copy(), self.times.T.copy(), rng.integers(1, insertion.MODULUS, 1)]
+            work: list[Any] = [np.zeros(size, np.int64) for size in (n, n, n, insertion.TAKEN_OUT)]
+            work += [np.zeros((n + 1, machines + 1)) for _ in range(2)]
+            if not insertion.COMPILED:
+                given, work = ([each.tolist() for each in arrays] for arrays in (given, work))
+            order, times, seed = given
+            best, kept, jobs, taken, head, tail = work
+            insertion.improve_order(
+                order, best, kept, times, head, tail, jobs, taken, kicks, temperature, eps, seed
+            )
+            row[:] = best
+        return better, len(X) * kicks
 
 
 def _is_of_numbers(line: str) -> bool:

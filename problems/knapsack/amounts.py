@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cem.families.base import Floats
-from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
+from problems.numbers import check_finite, check_finite_sum, check_whole_sum, read_numbers
 from problems.reading import Words, read_lines
 
 
@@ -24,10 +24,7 @@ def check_amounts(name: str, values: Any, dimensions: int) -> Floats:
         kinds = ("a number", "a vector", "a matrix")
         raise ValueError(f"{name} must be {kinds[dimensions]}, got shape {np.shape(values)}")
     amounts, whole = read_numbers(name, values)
-    if not np.all(good := np.isfinite(amounts) & (amounts >= 0)):
-        place = np.unravel_index(int(np.argmin(good)), amounts.shape)
-        where = f"{name}[{', '.join(str(k) for k in place)}]" if place else name
-        raise ValueError(f"{where} = {amounts[place]} must be finite and not negative")
+    check_finite(name, amounts, least=0)
     check_finite_sum(name, amounts)
     if whole:
         for row in np.atleast_2d(amounts):  # each capacity is used up by itself

@@ -15,6 +15,7 @@ from cem.families import Bernoulli
 from cem.families.base import Array, Floats, Mask
 from problems.binary import BinaryProblem
 from problems.knapsack.amounts import check_amounts, read_problem
+from problems.reading import naming
 
 _ROUNDS = 30  # of unpacking a few items and packing anew, with effort 1
 _MOST_UNPACKED = 4
@@ -125,10 +126,8 @@ class MultiKnapsack(BinaryProblem):
         """
         values, weights, capacities, optimum = read_problem(Path(path), number)
         name = f"{Path(path).name.removesuffix('.gz').removesuffix('.txt')}-{number}"
-        try:
+        with naming(path):
             return cls(values, weights, capacities, optimum or None, name)
-        except ValueError as fault:
-            raise ValueError(f"{path}: {fault}") from None
 
     # --- the problem --------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from problems.frozen import Seed
 from problems.maxsat.formula import Formula
 from problems.maxsat.reader import read_formula
 from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
-from problems.reading import stem
+from problems.reading import naming, stem
 
 _BLOCK_ENTRIES = 2**22  # of candidates times clauses, evaluated at once
 _STEPS = 2  # a variable
@@ -122,10 +122,8 @@ class MaxSAT(BinaryProblem):
             If it holds no formula; the message names the file and the line.
         """
         n, clauses, weights, hard = read_formula(Path(path))
-        try:
+        with naming(path):
             return cls(n, clauses, weights, optimum, name or stem(Path(path)), hard)
-        except ValueError as fault:
-            raise ValueError(f"{path}: {fault}") from None
 
     @classmethod
     def random(cls, n: int, m: int, k: int = 3, *, rng: Seed = None) -> MaxSAT:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cem.families.base import Floats, Index
+from cem.families.base import Array, Floats, Index
 from problems.frozen import Seed
-from problems.numbers import EXACT, check_finite_sum, check_whole_sum, read_numbers
+from problems.numbers import EXACT, check_finite, check_finite_sum, check_whole_sum, read_numbers
 from problems.orders import OrderProblem, check_square
-from problems.reading import Words, read_lines, stem
+from problems.qap import tabu
+from problems.reading import Words, naming, read_lines, stem
 
 MOST_FACILITIES = 4096  # of a random instance
+_PLANTED_FLOW = 10
+_STEPS = 10  # per facility and effort
 _BLOCK_ENTRIES = 2**20  # of permuted matrices, evaluated at once
 
 
@@ -41,6 +46,11 @@ class QAP(OrderProblem):
     ValueError
         If a shape does not fit, or a number is not finite, or whole and too large for exact sums.
 
+    Notes
+    -----
+    The search improves each candidate by tabu search, as `problems.qap.tabu` says: 10 steps per facility for
+    each effort, compiled where numba is there. Each step counts as an evaluation.
+
     References
     ----------
     Koopmans & Beckmann (1957), "Assignment problems and the location of economic activities", Econometrica
@@ -60,6 +70,9 @@ class QAP(OrderProblem):
     n: int = field(init=False)
 
     kind: ClassVar[str] = "position"
+    fewest: ClassVar[int] = 2
+    population: ClassVar[int] = 16
+    pieces: ClassVar[int] = 2  # small ones take as long as one row
 
     def __post_init__(self) -> None:
         n, m = check_square("flows", self.flows), check_square("distances", self.distances)
@@ -68,9 +81,7 @@ class QAP(OrderProblem):
         flows, whole_flows = read_numbers("flows", self.flows)
         distances, whole_distances = read_numbers("distances", self.distances)
         for name, matrix in (("flows", flows), ("distances", distances)):
-            if not (good := np.isfinite(matrix)).all():
-                i, j = np.argwhere(~good)[0]
-                raise ValueError(f"{name}[{i}, {j}] = {matrix[i, j]} is not finite")
+            check_finite(name, matrix)
         ascending = [np.sort(abs(matrix), axis=None) for matrix in (flows, distances)]
         with np.errstate(over="ignore"):
             most = ascending[0] * ascending[1]  # no assignment has a larger sum
@@ -114,15 +125,59 @@ class QAP(OrderProblem):
         first, second = (words.numbers(n * n, f"the {which} matrix") for which in ("first", "second"))
         words.finish("two matrices")
         rows = range(0, n * n, n)
-        try:
+        with naming(path):
             return cls(
                 [first[k : k + n] for k in rows],
                 [second[k : k + n] for k in rows],
                 optimum,
                 name or stem(Path(path)),
             )
-        except ValueError as fault:
-            raise ValueError(f"{path}: {fault}") from None
+
+    @classmethod
+    def planted(cls, rows: int, columns: int, *, rng: Seed = None) -> QAP:
+        """Draw an instance of known optimum: facilities to the places of a grid, under Manhattan distances.
+
+        All pairs of facilities begin with one flow. Then some of the flow between two is led over a third
+        that lies between them on the grid, again and again: that leaves the planted assignment what it costs
+        and makes no other cheaper.
+
+        Parameters
+        ----------
+        rows, columns : int
+            Of the grid; 1 to 4096 places in all.
+        rng : None, int, SeedSequence or Generator
+            The randomness.
+
+        Raises
+        ------
+        ValueError
+            If there are too few or too many.
+
+        References
+        ----------
+        Palubeckis (1999), "Generating hard test instances with known optimal solution for the rectilinear
+        quadratic assignment problem", Journal of Global Optimization 15.
+        """
+        n = rows * columns
+        if rows < 1 or columns < 1 or n > MOST_FACILITIES:
+            raise ValueError(
+                f"rows and columns must be 1 or more, and rows * columns at most {MOST_FACILITIES}; "
+                f"got {rows}, {columns}"
+            )
+        generator = np.random.default_rng(rng)
+        row, column = np.divmod(np.arange(n), columns)
+        distances = abs(np.subtract.outer(row, row)) + abs(np.subtract.outer(column, column))
+        flows = np.where(np.eye(n, dtype=bool), 0, _PLANTED_FLOW)
+        for i, j in generator.permutation(np.argwhere(np.triu(distances) > 1)):
+            between = np.flatnonzero(distances[i] + distances[j] == distances[i, j])
+            k = generator.choice(between[(between != i) & (between != j)])
+            led = generator.integers(0, flows[i, j], endpoint=True)
+            for a, b, more in ((i, j, -led), (i, k, led), (k, j, led)):
+                flows[a, b] += more
+                flows[b, a] += more
+        order = generator.permutation(n)
+        optimum = _PLANTED_FLOW * int(distances.sum())
+        return cls(flows[np.ix_(order, order)], distances, optimum, name=f"planted-{rows}x{columns}")
 
     @classmethod
     def random(cls, n: int, *, rng: Seed = None) -> QAP:
@@ -158,3 +213,29 @@ class QAP(OrderProblem):
             placed = self.distances[x[:, :, None], x[:, None, :]]
             values[first : first + step] = np.einsum("ij,kij->k", self.flows, placed)
         return values
+
+    def _draw(self, order: Index, value: str, ax: Any) -> Any:
+        """Draw facilities at their places, laid out by the distances, and what flows between them."""
+        from problems.pictures import draw_assignment
+
+        flows, distances = (matrix + matrix.T for matrix in (self.flows, self.distances))
+        return draw_assignment(distances, flows, order, f"{self.name}: an assignment of {value}", ax)
+
+    # --- the search ---------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> str:
+        """What the search is called in histories, with what runs it."""
+        return "tabu search (numba)" if self._search is not tabu.search else "tabu search (numpy)"
+
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[Index, int]:
+        steps = _STEPS * self.n * effort
+        return self._search(self.flows, self.distances, X.astype(np.int64), steps, rng), len(X) * steps
+
+    @cached_property
+    def _search(self) -> Callable[..., Index]:
+        try:
+            from problems.qap import compiled_tabu
+        except ImportError:
+            return tabu.search
+        return compiled_tabu.search

@@ -12,27 +12,17 @@ Systems 5 (the double bridge).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-F = TypeVar("F", bound=Callable[..., Any])
+from problems.compilation import COMPILED, compiled
 
-try:
-    from numba import njit
-
-    COMPILED = True
-except ImportError:
-    COMPILED = False
+__all__ = ["COMPILED", "LONGEST_MOVED", "LONGEST_SWAPPED", "descend", "improve_tour", "reverse", "shift"]
 
 LONGEST_MOVED = 3  # cities that Or-opt moves at once
 LONGEST_SWAPPED = 50  # cities of either part that a kick swaps
 
 
-def _compile(function: F) -> F:
-    return cast(F, njit(cache=True, nogil=True)(function)) if COMPILED else function
-
-
-@_compile
+@compiled
 def reverse(tour: Any, place: Any, i: int, count: int) -> None:
     """Reverse `count` cities from place `i` on, or the rest of the tour, which is the same cycle."""
     n = len(tour)
@@ -45,7 +35,7 @@ def reverse(tour: Any, place: Any, i: int, count: int) -> None:
         place[tour[b]] = b
 
 
-@_compile
+@compiled
 def shift(tour: Any, place: Any, i: int, count: int, u: int, turned: bool, spare: Any) -> None:
     """Move `count` cities from place `i` on between city `u` and its successor, turned round or not."""
     n = len(tour)
@@ -72,7 +62,7 @@ def shift(tour: Any, place: Any, i: int, count: int, u: int, turned: bool, spare
         place[city] = at
 
 
-@_compile
+@compiled
 def try_two_opt(tour: Any, place: Any, d: Any, near: Any, a: int, eps: float, touched: Any) -> float:
     """Make the first 2-opt move at city `a` that pays; return its gain, 0 for none."""
     n = len(tour)
@@ -95,7 +85,7 @@ def try_two_opt(tour: Any, place: Any, d: Any, near: Any, a: int, eps: float, to
     return 0.0
 
 
-@_compile
+@compiled
 def try_or_opt(
     tour: Any, place: Any, d: Any, near_to: Any, near_from: Any, symmetric: bool, a: int, eps: float,
     touched: Any, spare: Any,
@@ -132,7 +122,7 @@ def try_or_opt(
     return 0.0
 
 
-@_compile
+@compiled
 def descend(
     tour: Any, place: Any, d: Any, near_to: Any, near_from: Any, symmetric: bool, eps: float,
     queue: Any, queued: Any, waiting: int, touched: Any, spare: Any,
@@ -165,7 +155,7 @@ def descend(
     return gained
 
 
-@_compile
+@compiled
 def improve_tour(
     tour: Any, best: Any, place: Any, d: Any, near_to: Any, near_from: Any, symmetric: bool, eps: float,
     chances: Any, queue: Any, queued: Any, touched: Any, spare: Any,

@@ -9,22 +9,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
-from cem.updates import EliteArchive
 from problems.frozen import Seed
-from problems.numbers import check_finite_sum, check_whole_sum, read_numbers
-from problems.orders import OrderProblem, check_orders, check_square
-from problems.reading import stem
+from problems.numbers import check_finite, check_finite_sum, check_whole_sum, read_numbers
+from problems.orders import OrderProblem, check_square
+from problems.reading import naming, stem
 from problems.tsp import moves
 from problems.tsp.distances import euclidean
 from problems.tsp.reader import MOST_CITIES, read_instance
 
 _NEIGHBOURS = 10
 _KICKS = {True: 20.0, False: 1.0}  # per city and effort; compiled, they take a fiftieth of the time
-_LEAST = 8  # cities that moves need room for
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,17 +67,14 @@ class TSP(OrderProblem):
     points: Any = None
     n: int = field(init=False)
 
-    population: ClassVar[int] = 8
-    pieces: ClassVar[int] = 8
+    fewest: ClassVar[int] = 8  # cities that moves need room for
 
     def __post_init__(self) -> None:
         n = check_square("distances", self.distances)
         given, whole = read_numbers("distances", self.distances)
         distances = given.copy()
         np.fill_diagonal(distances, 0.0)
-        if not (good := np.isfinite(distances) & (distances >= 0)).all():
-            i, j = np.argwhere(~good)[0]
-            raise ValueError(f"distances[{i}, {j}] = {distances[i, j]} must be finite and not negative")
+        check_finite("distances", distances, least=0)
         longest = distances.max(axis=1)  # no tour is longer than their sum
         check_finite_sum("distances", longest)
         if whole:
@@ -123,10 +116,8 @@ class TSP(OrderProblem):
         """
         read = read_instance(path)
         own = read.name.removesuffix(".tsp") or stem(Path(path))
-        try:
+        with naming(path):
             return cls(read.distances, optimum, name or own, read.points)
-        except ValueError as fault:
-            raise ValueError(f"{path}: {fault}") from None
 
     @classmethod
     def random(cls, n: int, *, rng: Seed = None) -> TSP:
@@ -159,31 +150,13 @@ class TSP(OrderProblem):
         """Whether all distances are the same in both directions."""
         return self._tables[3]
 
-    def plot(self, x: ArrayLike, *, ax: Any = None) -> Any:
-        """Draw a tour through the cities' points.
-
-        Parameters
-        ----------
-        x : array_like of int, shape (n,)
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `x` is no order, or the cities have no points.
-        ImportError
-            If matplotlib is not installed.
-        """
-        from problems.pictures import draw_tour
-
-        rows = check_orders(np.asarray(x)[None], self.n)
+    def _draw(self, order: Index, value: str, ax: Any) -> Any:
+        """Draw a tour through the cities' points."""
         if self.points is None:
             raise ValueError("a picture of a tour needs the cities' points, and this problem has none")
-        return draw_tour(self.points, rows[0], f"{self.name}: a tour of {float(self(rows)[0]):,.10g}", ax)
+        from problems.pictures import draw_tour
+
+        return draw_tour(self.points, order, f"{self.name}: a tour of {value}", ax)
 
     def _evaluate(self, rows: Index) -> Floats:
         return np.asarray(self.distances[rows, np.roll(rows, -1, axis=1)].sum(axis=1))
@@ -195,34 +168,9 @@ class TSP(OrderProblem):
         """What the search is called in histories, with what runs it."""
         return "2-opt (numba)" if moves.COMPILED else "2-opt (Python)"
 
-    @property
-    def update(self) -> EliteArchive:
-        """How improved tours are recombined: fits of what follows what."""
-        return EliteArchive(kinds=(Permutation(self.n),))
-
-    def improve(
-        self, X: Array, scores: Floats, rng: np.random.Generator, effort: int
-    ) -> tuple[Index, Floats, int]:
-        """Improve a batch of tours, as the class's notes say.
-
-        Parameters
-        ----------
-        X : ndarray of int, shape (N, n)
-        scores : ndarray, shape (N,)
-        rng : numpy.random.Generator
-        effort : int
-
-        Returns
-        -------
-        X : ndarray of int, shape (N, n)
-            Tours that begin at city 0.
-        scores : ndarray, shape (N,)
-        extra_evaluations : int
-            The kicks.
-        """
+    def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[Index, int]:
+        """Return tours that begin at city 0, and how many kicks they took."""
         n = self.n
-        if n < _LEAST or len(X) == 0:
-            return X.astype(np.int64), scores, 0
         d, near_to, near_from, symmetric, eps = self._tables
         kicks = round(_KICKS[moves.COMPILED] * n * effort)
         better = X.astype(np.int64)
@@ -235,22 +183,11 @@ class TSP(OrderProblem):
                 tour, chances, work = tour.tolist(), chances.tolist(), [each.tolist() for each in work]
             best, place, queue, queued, touched, spare = work
             moves.improve_tour(
-                tour,
-                best,
-                place,
-                d,
-                near_to,
-                near_from,
-                symmetric,
-                eps,
-                chances,
-                queue,
-                queued,
-                touched,
-                spare,
-            )
+                tour, best, place, d, near_to, near_from, symmetric, eps,
+                chances, queue, queued, touched, spare,
+            )  # fmt: skip
             row[:] = np.roll(best, -int(np.argmin(best)))
-        return better, self(better), len(X) * kicks
+        return better, len(X) * kicks
 
     @cached_property
     def _tables(self) -> tuple[Any, Any, Any, bool, float]:

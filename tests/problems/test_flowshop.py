@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cem
-from problems.flowshop import FlowShop
+from problems.flowshop import FlowShop, insertion
 
 TWO = """number of jobs, number of machines, initial seed, upper bound and lower bound :
           3           2   873654221        12        10
@@ -54,6 +54,55 @@ def test_two_machines_are_solved_by_johnsons_rule():
     late = sorted(np.flatnonzero(first > second), key=lambda j: -second[j])
     best = problem([[*early, *late]])[0]
     assert cem.optimize(problem, rng=1, target=best, max_evaluations=20_000).fun == best
+
+
+# --- the search -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=sorted({False, insertion.COMPILED}))
+def compiled(request, monkeypatch):
+    if not request.param and insertion.COMPILED:
+        for name in ("random_below", "best_place", "put_in", "take_out", "descend", "improve_order"):
+            monkeypatch.setattr(insertion, name, getattr(insertion, name).py_func)
+        monkeypatch.setattr(insertion, "COMPILED", False)
+    return request.param
+
+
+@pytest.mark.parametrize("first", [0, 2, 6])
+def test_the_best_place_is_that_of_all_insertions(compiled, first):
+    problem = FlowShop.random(7, 3, rng=first)
+    order = np.random.default_rng(first).permutation(7)
+    job, rest = order[-1], order[:-1]
+    head, tail = np.zeros((8, 4)), np.zeros((8, 4))
+    found = insertion.best_place(order, 6, job, problem.times.T.copy(), head, tail, first)
+    values = problem(np.array([np.insert(rest, place, job) for place in range(7)])).tolist()
+    places = [(first + k) % 7 for k in range(7)]
+    assert found == (min(values), min(places, key=lambda place: values[place]))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_improved_orders_are_orders_that_no_insertion_betters(compiled, whole):
+    times = np.random.default_rng(3).uniform(1, 100, (4, 12))
+    problem = FlowShop(np.round(times) if whole else times)
+    X = problem.start.sample(4, np.random.default_rng(4))
+    better, scores, kicks = problem.improve(X.copy(), problem(X), np.random.default_rng(5), 1)
+    assert kicks == 4 * (60 if compiled else 3)
+    assert np.sort(better, axis=1).tolist() == [list(range(12))] * 4
+    assert (scores < problem(X)).all()
+    for row, score in zip(better, scores, strict=True):
+        near = [np.insert(np.delete(row, i), j, row[i]) for i in range(12) for j in range(12)]
+        assert problem(np.array(near)).min() >= score - 1e-9
+    again, _, _ = problem.improve(X.copy(), problem(X), np.random.default_rng(5), 1)
+    np.testing.assert_array_equal(again, better)
+
+
+def test_one_of_taillards_instances_is_solved():
+    """The first of 20 jobs and 5 machines, by his generator; its optimum is 1278."""
+    seed, times = 873654221, np.empty((5, 20), np.int64)
+    for place in np.ndindex(times.shape):
+        seed = seed * 16807 % (2**31 - 1)
+        times[place] = 1 + seed * 99 // (2**31 - 1)
+    assert cem.optimize(FlowShop(times, optimum=1278), rng=1, max_evaluations=20_000).fun == 1278
 
 
 def test_files_in_taillards_format(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 
 from problems.flowshop import FlowShop
 from problems.maxcut import MaxCut
-from problems.pictures import layout
+from problems.pictures import layout, scaled_apart
+from problems.qap import QAP
 from problems.tsp import TSP
 
 
@@ -102,6 +103,30 @@ def test_schedules_end_when_the_makespan_says():
         ends = problem.schedule(x) + problem.times
         assert ends.max() == problem(x[None])[0]
         assert (np.diff(problem.schedule(x)[:, x], axis=1) >= problem.times[:, x][:, :-1]).all()
+
+
+def test_an_assignment():
+    away = np.array([[0, 0], [3, 0], [3, 1], [0, 1]])
+    distances = np.hypot(*(away[:, None] - away).T)
+    flows = np.zeros((4, 4))
+    flows[0, 1], flows[2, 3] = 1, 4
+    problem = QAP(flows, distances)
+    ax = problem.plot([0, 1, 2, 3])
+    lines, points = ax.collections
+    ends = np.array(lines.get_segments())
+    np.testing.assert_allclose(np.hypot(*(ends[:, 0] - ends[:, 1]).T), [2 * 3, 2 * 3])
+    assert list(lines.get_linewidths()) == [1, 4]
+    assert len(points.get_offsets()) == 4
+    assert f"an assignment of {problem([[0, 1, 2, 3]])[0]:,.10g}" in ax.get_title()
+    assert [text.get_text() for text in ax.texts] == ["0", "1", "2", "3"]
+    assert QAP([[0]], [[0]]).plot([0]).get_title() == "qap: an assignment of 0"
+
+
+def test_places_are_as_far_apart_as_said():
+    points = np.random.default_rng(1).normal(size=(7, 2))
+    distances = np.hypot(*(points[:, None] - points).T)
+    at = scaled_apart(distances)
+    np.testing.assert_allclose(np.hypot(*(at[:, None] - at).T), distances, atol=1e-7)
 
 
 @pytest.mark.parametrize("x", [[0, 0], [0], [[0, 1]]])

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 import cem
-from problems.qap import QAP
+from problems.qap import QAP, tabu
+
+try:
+    from problems.qap import compiled_tabu
+
+    SEARCHES = [tabu.search, compiled_tabu.search]
+except ImportError:
+    SEARCHES = [tabu.search]
 
 
 def by_definition(problem, x):
@@ -52,6 +59,76 @@ def test_a_planted_optimum_is_found():
     assert r.success
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 3)])
+def test_the_planted_optimum_is_the_least(shape):
+    problem = QAP.planted(*shape, rng=1)
+    n = problem.n
+    X = (
+        np.array(list(itertools.permutations(range(n))))
+        if n < 8
+        else problem.start.sample(2000, np.random.default_rng(2))
+    )
+    assert problem(X).min() >= problem.optimum
+    assert (problem.flows >= 0).all()
+    assert cem.optimize(problem, rng=1, max_evaluations=20_000).fun == problem.optimum
+
+
+# --- the search -----------------------------------------------------------------------------------------
+
+
+def best_of_a_walk(problem, x, until):
+    """Make the same steps with every exchange evaluated anew."""
+    n = problem.n
+    x, best = list(x), list(x)
+    barred = {}
+
+    def value(x):
+        return problem([x])[0]
+
+    def exchanged(i, j):
+        y = list(x)
+        y[i], y[j] = x[j], x[i]
+        return y
+
+    for step, (first, second) in enumerate(until.tolist()):
+        found = []
+        for i, j in itertools.combinations(range(n), 2):
+            free = barred.get((i, x[j]), 0) <= step or barred.get((j, x[i]), 0) <= step
+            if free or value(exchanged(i, j)) < value(best):
+                found.append((value(exchanged(i, j)), i, j))
+        if found:
+            _, i, j = min(found)
+            barred[i, x[i]], barred[j, x[j]] = first, second
+            x = exchanged(i, j)
+            best = min(best, x, key=value)
+    return best
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_the_search_takes_the_steps_that_evaluations_tell(search, n):
+    rng = np.random.default_rng(n)
+    problem = QAP(rng.integers(-9, 10, (n, n)), rng.integers(-9, 10, (n, n)))
+    X = problem.start.sample(3, rng)
+    found = search(problem.flows, problem.distances, X, 25, np.random.default_rng(1))
+    until = tabu.last_steps(3, n, 25, np.random.default_rng(1))
+    assert found.tolist() == [best_of_a_walk(problem, x, until[:, :, k]) for k, x in enumerate(X.tolist())]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_improved_assignments_are_orders_and_no_worse(search):
+    rng = np.random.default_rng(1)
+    problem = QAP(rng.normal(size=(30, 30)), rng.normal(size=(30, 30)))
+    object.__setattr__(problem, "_search", search)
+    X = problem.start.sample(4, rng)
+    better, scores, steps = problem.improve(X.copy(), problem(X), np.random.default_rng(2), 1)
+    assert np.sort(better, axis=1).tolist() == [list(range(30))] * 4
+    assert (scores < problem(X)).all()
+    assert steps == 4 * 10 * 30
+    again, _, _ = problem.improve(X.copy(), problem(X), np.random.default_rng(2), 1)
+    np.testing.assert_array_equal(again, better)
+
+
 def test_files_in_qaplibs_format(tmp_path):
     (tmp_path / "small.dat").write_text(" 2\n\n0 3\n1 0\n 0 5 7\n0\n")
     problem = QAP.from_file(tmp_path / "small.dat", optimum=22)
@@ -90,6 +167,7 @@ def test_bad_files_are_named_with_their_line(tmp_path, text, line, message):
         (lambda: QAP([[2**27 + 1]], [[2**27 + 1]]), ValueError, "common factor"),
         (lambda: QAP([[1e200]], [[1e200]]), ValueError, r"1\.8e308"),
         (lambda: QAP.random(0), ValueError, "from 1 to 4096"),
+        (lambda: QAP.planted(0, 3), ValueError, "must be 1 or more"),
         (lambda: QAP.random(3)([[0, 1, 1]]), ValueError, "no order"),
     ],
 )
