@@ -9,6 +9,7 @@ however ill-conditioned the objective.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,61 @@ def steps_inside(domain: Domain, x: Floats, basis: Floats | None, lengths: Float
 def displaced(
     domain: Domain, x: Floats, basis: Floats | None, steps: Floats, which: NDArray[np.intp]
 ) -> Floats:
-    """Return the rows ``x + steps[i] * basis[:, i]`` for each i of `which`, inside the box."""
+    """Return the rows ``x + steps[k] * basis[:, which[k]]``, inside the box."""
     if basis is None:
         rows = np.repeat(x[None], which.size, axis=0)
-        rows[np.arange(which.size), which] += steps[which]
+        rows[np.arange(which.size), which] += steps
     else:
-        rows = x + steps[which, None] * basis.T[which]
+        rows = x + steps[:, None] * basis.T[which]
     return domain.project(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Differences at `x` along the axes of a Hessian model: ``steps[k]`` along the axis ``axes[k]``.
+
+    Central ones have the steps to the other side after them, where there is room.
+    """
+
+    domain: Domain
+    x: Floats
+    basis: Floats | None
+    steps: Floats
+    axes: NDArray[np.intp]
+    one_sided: int  # how many of the steps come first
+
+    @classmethod
+    def along(
+        cls, domain: Domain, x: Floats, model: Curvature, free: Mask, noise: float, central: bool
+    ) -> Differences:
+        """Choose the steps that balance noise and curvature."""
+        basis, curvature = model.directions(free)
+        length = 2 * np.sqrt(noise / curvature)
+        length = np.maximum(length, 1e-14 * float(np.max(np.abs(x))))  # what x itself resolves
+        if central:
+            length = 3 * length  # third derivatives, not curvature, now set the error
+        steps = steps_inside(domain, x, basis, length)
+        axes = np.flatnonzero(steps)
+        back = np.flatnonzero(_fits(domain, x, basis, -steps)) if central else axes[:0]
+        both = np.concatenate([steps[axes], -steps[back]])
+        return cls(domain, x, basis, both, np.concatenate([axes, back]), axes.size)
+
+    def rows(self, part: slice = slice(None)) -> Floats:
+        """Return where to evaluate, a row for each step."""
+        return displaced(self.domain, self.x, self.basis, self.steps[part], self.axes[part])
+
+    def gradient(self, values: Floats, fx: float) -> Floats:
+        """Return the gradient from the values there; 0 along axes without a finite one."""
+        slopes = np.zeros(self.x.size if self.basis is None else self.basis.shape[1])
+        first, k = self.axes[: self.one_sided], self.one_sided
+        with np.errstate(all="ignore"):
+            slopes[first] = (values[:k] - fx) / self.steps[:k]
+            ahead = np.full(slopes.size, np.nan)
+            ahead[first] = values[:k]
+            back = self.axes[k:]
+            slopes[back] = (ahead[back] - values[k:]) / (-2 * self.steps[k:])
+        slopes = np.where(np.isfinite(slopes), slopes, 0.0)
+        return slopes if self.basis is None else np.asarray(self.basis @ slopes)
 
 
 def gradient(
@@ -79,35 +128,11 @@ def gradient(
     ndarray, shape (d,)
         0 along axes on which no finite value or no room was found.
     """
-    basis, curvature = model.directions(free)
-    length = 2 * np.sqrt(noise / curvature)
-    length = np.maximum(length, 1e-14 * float(np.max(np.abs(x))))  # what x itself resolves
-    if central:
-        length = 3 * length  # third derivatives, not curvature, now set the error
-    steps = steps_inside(domain, x, basis, length)
-    values = yield from _values_beside(domain, x, basis, steps, np.flatnonzero(steps))
-    with np.errstate(all="ignore"):
-        slopes = (values - fx) / steps
-    if central:
-        mirrored = -steps
-        room = _fits(domain, x, basis, mirrored)
-        back = yield from _values_beside(domain, x, basis, mirrored, np.flatnonzero(room))
-        with np.errstate(all="ignore"):
-            slopes = np.where(room, (values - back) / (2 * steps), slopes)
-    slopes = np.where(np.isfinite(slopes), slopes, 0.0)
-    return slopes if basis is None else np.asarray(basis @ slopes)
-
-
-def _values_beside(
-    domain: Domain, x: Floats, basis: Floats | None, steps: Floats, which: NDArray[np.intp]
-) -> Generator[Request, Batch, Floats]:
-    """Evaluate beside `x` along the axes `which`; NaN along the others."""
-    values = np.full(steps.size, np.nan)
-    if which.size:
-        values[which] = yield from values_by_blocks(
-            lambda part: displaced(domain, x, basis, steps, which[part]), which.size, x.size
-        )
-    return values
+    there = Differences.along(domain, x, model, free, noise, central)
+    if there.axes.size == 0:
+        return np.zeros(x.size)
+    values = yield from values_by_blocks(there.rows, there.axes.size, x.size)
+    return there.gradient(values, fx)
 
 
 def _fits(domain: Domain, x: Floats, basis: Floats | None, steps: Floats) -> Mask:

@@ -43,7 +43,7 @@ class Polished:
 
 
 def local_stage(
-    domain: Domain, span: Floats, x: Floats, rng: np.random.Generator
+    domain: Domain, span: Floats, x: Floats, rng: np.random.Generator, at_once: int = 1
 ) -> Generator[Request, Batch, Polished]:
     """Minimise from `x`, or find out within a few evaluations that this is not the way.
 
@@ -55,6 +55,8 @@ def local_stage(
     x : ndarray, shape (d,)
         The start; evaluated twice, which shows a noisy objective.
     rng : numpy.random.Generator
+    at_once : int
+        Rows that are best evaluated together.
     """
     fx, again = (yield from values_at(np.stack([x, x]))).tolist()
     if fx != again or not np.isfinite(fx):
@@ -62,7 +64,7 @@ def local_stage(
     noise = from_bits(np.array([fx]))
     noise = replace(noise, absolute=max(noise.absolute, _NOTHING * abs(fx)))
     budget = EVALUATIONS_PER_VARIABLE * x.size
-    method = BoxQuasiNewton(domain, span, budget, noise)
+    method = BoxQuasiNewton(domain, span, budget, noise, at_once)
     first = yield from method.first_descent(x, fx)
     if not first.value < fx:
         return Polished(noise)

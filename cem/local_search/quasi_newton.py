@@ -14,9 +14,10 @@ import numpy as np
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Step
 from cem.families.base import Floats, Mask
+from cem.local_search.ahead import search_ahead
 from cem.local_search.curvature import Curvature, DenseCurvature, LimitedMemoryCurvature
 from cem.local_search.differences import gradient, hessian, hessian_evaluations
-from cem.local_search.line_search import search
+from cem.local_search.line_search import Found, search
 from cem.local_search.noise_level import NoiseLevel, along_line
 
 DENSE_UP_TO = 200  # variables
@@ -75,12 +76,15 @@ class BoxQuasiNewton:
         Evaluations after which no new iteration begins.
     noise : NoiseLevel
         Of the objective's values.
+    at_once : int
+        Rows that are best evaluated together: more than one are worth evaluations that may be in vain.
     """
 
     domain: Domain
     span: Floats
     budget: int
     noise: NoiseLevel
+    at_once: int = 1
 
     def first_descent(self, x: Floats, fx: float) -> Generator[Request, Batch, FirstDescent]:
         """Go down the first gradient: what a method can do before it knows any curvature."""
@@ -157,6 +161,7 @@ class _Descent:
     model: Curvature
     hessian_left: bool = False  # whether to spend on a finite-difference Hessian, once it is affordable
     g: Floats | None = None
+    ahead: Floats | None = None  # the gradient at the point, where the search has brought it along
     spent: int = 0
     decrease: float = 0.0
     central: bool = False  # differences
@@ -185,7 +190,7 @@ class _Descent:
                     return self._result(True)
                 self._distrust(central=True)
                 continue
-            found = yield from search(self.method.domain, self.x, self.fx, step, slope, noise)
+            found = yield from self._search(step, slope, noise)
             self.spent += found.evaluations
             if found.value < self.fx:
                 self._accept(found.x, found.value, g, noise)
@@ -207,11 +212,24 @@ class _Descent:
                     self.before_hessian, self.previous = self.model, None
                     g, self.model = full
                     return g
-        g = yield from gradient(domain, self.x, self.fx, self.model, self.free, noise, self.central)
-        self.spent += d * (2 if self.central else 1)
+        if self.ahead is not None:
+            g = self.ahead
+        else:
+            g = yield from gradient(domain, self.x, self.fx, self.model, self.free, noise, self.central)
+            self.spent += d * (2 if self.central else 1)
         if self.previous is not None:
             self.model = self.model.updated(self.x - self.previous[0], g - self.previous[1])
         return g
+
+    def _search(self, step: Floats, slope: float, noise: float) -> Generator[Request, Batch, Found]:
+        self.ahead = None
+        domain, at_once = self.method.domain, self.method.at_once
+        if at_once == 1:
+            return (yield from search(domain, self.x, self.fx, step, slope, noise))
+        found, self.ahead = yield from search_ahead(
+            domain, self.x, self.fx, step, slope, noise, self.model, self.free, self.central, at_once
+        )
+        return found
 
     def _direction(self, g: Floats) -> tuple[Floats, float]:
         """Return Newton's step and its slope; those of steepest descent where it does not lead down."""
@@ -247,7 +265,7 @@ class _Descent:
 
     def _distrust(self, central: bool) -> None:
         """Have the gradient measured anew."""
-        self.g, self.previous, self.central = None, None, central
+        self.g, self.ahead, self.previous, self.central = None, None, None, central
 
     def _measured_noise(self, noise: float) -> Generator[Request, Batch, float]:
         """Estimate the noise along the steepest axis of the model, in steps as long as its differences."""

@@ -201,6 +201,7 @@ def _continuous_plan(asked: Asked) -> Plan:
         asked.tol,
         asked.rng,
         partial(_noisy_plan, replace(asked, noisy=True)),
+        asked.population or 1,
     ).plan()
 
 

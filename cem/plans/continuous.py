@@ -75,6 +75,8 @@ class ContinuousSearch:
         Of the choices between runs.
     noisy_plan : callable
         From the evaluations that were spent to the plan for a noisy objective.
+    at_once : int
+        Rows that local methods may evaluate together, some of them in vain.
     """
 
     update: Update
@@ -87,6 +89,7 @@ class ContinuousSearch:
     tol: float | None
     rng: np.random.Generator
     noisy_plan: Callable[[int], Generator[Request, Batch, Ending]]
+    at_once: int = 1
 
     box: Domain = field(init=False)
     low: Floats = field(init=False)  # of the region: the part of the box that the start reaches
@@ -134,7 +137,7 @@ class ContinuousSearch:
         """Run the local stage from near the start's mean; go on by sampling where it stalled."""
         jitter = _JITTER * self.span * self.rng.uniform(-1, 1, self.span.size)
         x = self.box.project(self.start.mean + jitter)
-        stage = local_stage(self.box, self.span, x, self.rng)
+        stage = local_stage(self.box, self.span, x, self.rng, self.at_once)
         polished: Polished = yield from self.ledger.counted(stage, "local stage: near the start's mean")
         self.noise, self.noisy = polished.noise, polished.noisy
         local = polished.local
@@ -215,7 +218,10 @@ class ContinuousSearch:
             rule = Exhausted(np.asarray(state.family.std), n, self.tol)  # type: ignore[attr-defined]
         own = Ledger()
         if self.polish and self.noise is not None and "axes" in state.memory:
-            steps = own.counted(finished_run(update, state, n, rule, self.box, self.span, self.noise, stage))
+            finished = finished_run(
+                update, state, n, rule, self.box, self.span, self.noise, stage, self.at_once
+            )
+            steps = own.counted(finished)
         else:
             steps = _plain_run(update, state, n, rule, self.domain, stage)
         why, last = yield from self.ledger.counted(steps, note)

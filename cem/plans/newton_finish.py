@@ -34,6 +34,7 @@ def finished_run(
     span: Floats,
     noise: NoiseLevel,
     stage: str,
+    at_once: int = 1,
 ) -> Generator[Request, Batch, tuple[str, State]]:
     """Run as `cem.core.loop.run` does, trying a Newton method whenever the spread has fallen further.
 
@@ -47,7 +48,7 @@ def finished_run(
         Why the run ended, and its last state.
     """
     ledger = Ledger()
-    method = BoxQuasiNewton(domain, span, _EVALUATIONS_PER_VARIABLE * span.size, noise)
+    method = BoxQuasiNewton(domain, span, _EVALUATIONS_PER_VARIABLE * span.size, noise, at_once)
     least = float(state.memory["sigma"]) / _FIRST_TRY
     while True:
         outcome = yield from ledger.counted(run(update, state, n, Narrowed(rule, least), domain, stage))

@@ -1,0 +1,74 @@
+"""Searching a path where many points may be evaluated at once: several steps, and the gradient at each.
+
+What is evaluated about the points that are not taken is lost; an iteration takes a single round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from cem.core.domain import Domain
+from cem.core.loop import Batch, Request
+from cem.families.base import Floats, Mask
+from cem.local_search.curvature import Curvature
+from cem.local_search.differences import Differences
+from cem.local_search.line_search import Found, search
+from cem.local_search.requests import values_at
+
+STEPS = (1.0, 0.3, 3.0, 0.1)  # of Newton's: in this order, as many as there is room for
+
+
+def search_ahead(
+    domain: Domain,
+    x: Floats,
+    fx: float,
+    step: Floats,
+    slope: float,
+    noise: float,
+    model: Curvature,
+    free: Mask,
+    central: bool,
+    at_once: int,
+) -> Generator[Request, Batch, tuple[Found, Floats | None]]:
+    """Evaluate steps of several lengths with their gradients, in one round if they fit into `at_once` rows.
+
+    Parameters
+    ----------
+    domain : Domain
+    x, fx : ndarray of shape (d,), float
+        The point and its value.
+    step : ndarray, shape (d,)
+    slope : float
+        Of the value along it, negative.
+    noise : float
+        Of the values.
+    model : Curvature
+    free : ndarray of bool, shape (d,)
+        Coordinates that differences are taken along.
+    central : bool
+        Whether these are central.
+    at_once : int
+
+    Returns
+    -------
+    Found
+        What `cem.local_search.line_search.search` finds where none of the steps leads down.
+    ndarray of shape (d,), or None
+        The gradient at the point found, where it is known.
+    """
+    rows = (2 if central else 1) * int(free.sum()) + 1
+    lengths = STEPS[: max(1, at_once // rows)]
+    trials = domain.project(x + np.multiply.outer(lengths, step))
+    beside = [Differences.along(domain, trial, model, free, noise, central) for trial in trials]
+    values = yield from values_at(np.concatenate([trials, *(each.rows() for each in beside)]))
+    at_trials, others = np.split(values, [len(trials)])
+    best = int(np.argmin(at_trials))
+    if not at_trials[best] < fx:
+        shorter = 0.3 * min(lengths)
+        found = yield from search(domain, x, fx, shorter * step, shorter * slope, noise)
+        return found._replace(evaluations=found.evaluations + values.size), None
+    value = float(at_trials[best])
+    about = np.split(others, np.cumsum([each.axes.size for each in beside])[:-1])[best]
+    return Found(trials[best], value, values.size, np.nan), beside[best].gradient(about, value)
