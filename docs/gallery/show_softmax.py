@@ -3,8 +3,8 @@ Softmax regression: three classes, one optimum
 ==============================================
 
 Three overlapping classes of unequal size. The loss is the categorical cross-entropy with class weights,
-convex in the nine numbers that give each class a line. Newton's method, gradient steps of the Lipschitz length, the
-cross-entropy method and scikit-learn, without and with an L1 penalty.
+convex in the nine numbers that give each class a line. Newton's method, gradient steps of the Lipschitz
+length, the cross-entropy method and scikit-learn, without and with an L1 penalty.
 """
 
 import matplotlib.pyplot as plt
