@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,22 +10,20 @@ import numpy as np
 
 from cem.core.budget import Budget, real_number, truth
 from cem.core.ending import Status
-from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args, widen
 from cem.families.base import Family, dimension
+from cem.rare_events.choice import choose_plan, is_smooth
 from cem.rare_events.estimates import ProbabilityEstimate, samples
 from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.failures import Failures, gather
 from cem.rare_events.importance import Finding, pareto_shape
-from cem.rare_events.improved import probability_plan
-from cem.rare_events.looked import looked_at
-from cem.rare_events.multilevel import multilevel
-from cem.rare_events.settings import DEFAULT, Settings
+from cem.rare_events.modes import system_plan, table
+from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.surrogate.correction import CorrectedTally
-from cem.rare_events.surrogate.plan import FEW_EVALUATIONS, MOST_DIMENSIONS, surrogate_plan
-from cem.rare_events.working_space import Inputs, discrete, resolve_inputs, space_of_rows
+from cem.rare_events.systems import HINT, System, read_system
+from cem.rare_events.working_space import Inputs
 from cem.running.driver import Driver, Served
 from cem.running.keywords import explain_keywords
 from cem.running.reporting import Progress, raise_failure
@@ -34,10 +32,8 @@ from cem.running.scoring import Setting
 from cem.running.session import Session
 
 DEFAULT_EVALUATIONS = 1_000_000
-POPULATION = 1000
 LONG = 60.0  # seconds after which a run is told of a method that takes fewer evaluations
 FEWER = 'a smooth performance takes one or two hundred evaluations by method="surrogate"'
-METHODS = ("auto", "improved", "surrogate", "multilevel")
 MOST_SHARE = 0.1
 ASK_FOR_TAIL = (
     "the event counted is performance(x) >= level, which is the rule; for performance(x) <= level give "
@@ -51,9 +47,10 @@ T = TypeVar("T")
 def estimate_probability(
     performance: Any,
     inputs: Any = None,
-    level: float | None = None,
+    level: Any = None,
     *,
     tail: str | None = None,
+    system: str | Callable[..., Any] | None = None,
     method: str | Settings = "auto",
     family: Family | None = None,
     target_cv: float = 0.05,
@@ -76,18 +73,26 @@ def estimate_probability(
 
     Parameters
     ----------
-    performance : callable or problem
+    performance : callable, problem, or list or dict of callables
         ``performance(x, *args)`` of a read-only row of inputs; or an object with `performance`,
-        `inputs`, `level` and `tail`, which brings these with it.
+        `inputs`, `level` and `tail`, which brings these with it; or several limit states, see `system`.
     inputs : family, sequence or dict of frozen scipy.stats distributions, or JointInputs
         What is random; a sequence means independent inputs. Scipy's distributions are sampled by way of
         standard-normal space, and the improved method samples `Gaussian`, `Exponential` and `Gamma` inputs
         so too: the estimate's `family` is then one of that space. A `MarkovPath` is a path of random length,
         and the performance sees the state in which it ended.
-    level : float
-        The event is ``performance(x) >= level``.
+    level : float, or sequence of float
+        The event is ``performance(x) >= level``; of a system, each limit state may have its own.
     tail : {"upper", "lower"}
         "lower": the event is ``performance(x) <= level``. Default "upper", or the problem's own.
+    system : {"series", "parallel"} or callable, optional
+        For several limit states: a list or a dict of callables, which names them, or a performance that
+        returns k numbers (vectorised: shape ``(n, k)``). The system fails where any mode does ("series"),
+        where all do ("parallel"), or where ``system(margins) >= 0``: margins, shape ``(n, k)``, are how far
+        each performance lies beyond its level, at least 0 where its mode has failed, in units of the median
+        distance of the first batch; it returns n numbers whose signs depend on theirs alone, as
+        ``np.minimum`` and ``np.maximum`` of columns do. The estimate's `modes` has each mode's probability
+        and share; levels and scores of its history, and those that a callback sees, are the system's margins.
     method : {"auto", "improved", "surrogate", "multilevel"}
         "improved" works in standard-normal space, on bits, labels or paths; "multilevel" is the textbook's
         and takes any family. "auto" is "improved" for a `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`,
@@ -153,8 +158,6 @@ resume, rng
         _check_not_given(inputs=inputs, level=level, tail=tail)
         performance, inputs, level, tail = problem.performance, problem.inputs, problem.level, problem.tail
         vectorized = bool(getattr(problem, "vectorized", vectorized))
-    if not callable(performance):
-        raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
     forgotten, tail = tail is None, "upper" if tail is None else tail
     if tail not in ("upper", "lower"):
         raise ValueError(f'tail must be "upper" or "lower", got {tail!r}.')
@@ -162,20 +165,26 @@ resume, rng
     check_policy(nan_policy)
     truth("vectorized", vectorized)
     truth("pass_rng", pass_rng)
+    performance, made = read_system(performance, level, tail, system, vectorized)
+    if not callable(performance):
+        raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
     seen = _checked_resolution(resolution)
-    source, plan = _chosen(method, inputs, family, max_evaluations, pass_rng, seen)
-    upper = tail == "upper"
-    threshold = _checked_level(level) if upper else -_checked_level(level)
+    source, plan = choose_plan(method, inputs, family, max_evaluations, pass_rng, seen, made)
+    upper = tail == "upper" or made is not None
+    threshold = 0.0 if made is not None else _checked_level(level) if upper else -_checked_level(level)
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     session = Session.open("probability", whole, arguments, budget)
-    objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
-    setting = Setting(source.proposal, upper, source.present, any_score=True)
-
-    suits = method in ("auto", "improved") and not pass_rng and _smooth(source, inputs)
+    several, hint = made is not None, HINT if made is None else ""
+    objective = Objective(
+        performance, session.streams, checked_args(args), vectorized, pass_rng, several=several, hint=hint
+    )
+    combine = None if made is None else made.combine
+    setting = Setting(source.proposal, upper, source.present, any_score=True, combine=combine)
+    suits = method in ("auto", "improved") and not pass_rng and is_smooth(source, inputs)
 
     def answer(driver: Driver, served: Served[Finding]) -> ProbabilityEstimate:
         finding = found(served)
-        estimate = _estimate(driver, finding, target_cv, nan_policy)
+        estimate = _estimate(driver, finding, target_cv, nan_policy, made)
         estimate = replace(estimate, _failures=_failures(inputs, source, finding, estimate, threshold))
         if suits and not finding.surrogate and estimate.elapsed > LONG:
             estimate = replace(estimate, message=f"{estimate.message}; {FEWER}")
@@ -184,7 +193,11 @@ resume, rng
             return replace(estimate, message=f"{estimate.message}; {ASK_FOR_TAIL}")
         return estimate
 
-    obedient = obey(plan(threshold, target_cv), nan_policy, np.inf, source.present)
+    serving = plan(threshold, target_cv)
+    if made is not None:
+        nominal = source.nominal if source.space is None else source.space.nominal
+        serving = system_plan(serving, made, nominal, source.proposal)
+    obedient = obey(serving, nan_policy, np.inf, source.present)
     return session.run(objective, obedient, budget, setting, report, answer)
 
 
@@ -193,70 +206,6 @@ def found(served: Served[T]) -> T:
     if served.value is None:
         raise KeyboardInterrupt
     return served.value
-
-
-Plan = Callable[[float, float], Generator[Request, Batch, Finding]]
-
-
-def _chosen(
-    method: str | Settings,
-    inputs: Any,
-    family: Family | None,
-    most: int | None,
-    pass_rng: bool,
-    resolution: float | None,
-) -> tuple[Inputs, Plan]:
-    """Return where to sample, and the plan of the method: ``plan(level, target_cv)``.
-
-    Raises
-    ------
-    ValueError
-        For a method that there is not, or that the inputs do not suit.
-    """
-    settings = method if isinstance(method, Settings) else DEFAULT
-    if not isinstance(method, Settings) and method not in METHODS:
-        raise ValueError(
-            f"method must be {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, got {method!r}."
-        )
-    source = resolve_inputs(inputs, family, own=method == "multilevel", settings=settings)
-    space = source.space
-    few = method == "auto" and most is not None and most < FEW_EVALUATIONS
-    few = few and not pass_rng and resolution is None
-    if method == "surrogate" and (pass_rng or resolution or not isinstance(space, NormalSpace)):
-        raise ValueError(
-            'method="surrogate" takes inputs that are Gaussian, Exponential, Gamma, scipy.stats marginals or '
-            'JointInputs, no family=, no resolution= and no pass_rng=True; "auto" takes any.'
-        )
-    if isinstance(space, NormalSpace) and (method == "surrogate" or (few and _smooth(source, inputs))):
-        smooth = space
-        return source, lambda level, target_cv: surrogate_plan(smooth, level, target_cv, most)
-    if space is not None:
-        return source, lambda level, target_cv: probability_plan(
-            space, level, target_cv, resolution=resolution, noisy=pass_rng
-        )
-    if resolution is not None:
-        raise ValueError(
-            "resolution= is of the improved method; beside the multilevel one, sample the inputs yourself."
-        )
-    if method not in ("auto", "multilevel"):
-        raise ValueError(
-            'method="improved" takes inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, '
-            "MarkovPath, scipy.stats marginals or JointInputs, and no family=; "
-            '"auto" and "multilevel" take any.'
-        )
-    rows = None if method == "auto" and family is None else space_of_rows(source.nominal)
-
-    def plan(level: float, target_cv: float) -> Generator[Request, Batch, Finding]:
-        climbed = multilevel(source, level, target_cv, POPULATION)
-        return climbed if rows is None else looked_at(climbed, rows, level, target_cv, POPULATION)
-
-    return source, plan
-
-
-def _smooth(source: Inputs, inputs: Any) -> bool:
-    """Whether the inputs are as continuous and as few as a surrogate likes."""
-    space = source.space
-    return isinstance(space, NormalSpace) and space.dimension <= MOST_DIMENSIONS and not discrete(inputs)
 
 
 def is_problem(value: object) -> bool:
@@ -316,7 +265,12 @@ def report(driver: Driver, progress: Progress) -> OptimizeResult:
     )
 
 
-def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: str) -> ProbabilityEstimate:
+def _estimate(
+    driver: Driver, finding: Finding, target_cv: float, nan_policy: str, system: System | None
+) -> ProbabilityEstimate:
+    known = 1.0
+    if nan_policy == "omit":
+        known = 1 - min(finding.tally.nan_probability, 1 - 1e-12)
     if nan_policy == "omit":
         finding = replace(finding, tally=finding.tally.known(finding.plain))
     tally = finding.tally
@@ -349,6 +303,9 @@ def _estimate(driver: Driver, finding: Finding, target_cv: float, nan_policy: st
         _skewness=tally.skewness,
         nan_probability=tally.nan_probability,
         resolution=finding.resolution,
+        modes=None
+        if system is None or finding.modes is None
+        else table(system.names, finding.modes, 1 / known),
         _least_error=finding.least_error,
         _absolute_error=tally.standard_error,
         _with_missing=tally.with_missing() if tally.missing_log_weights.size else None,

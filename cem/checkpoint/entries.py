@@ -32,6 +32,7 @@ COLUMNS: dict[str, tuple[Any, int]] = {
     "batches": (BATCH, 1),
     "values": (np.float64, 1),
     "done": (np.bool_, 1),
+    "outputs": (np.int64, 1),
     "residuals": (np.float64, 2),
     "improved_values": (np.float64, 1),
     "improved_bits": (np.uint8, 2),
@@ -72,7 +73,7 @@ class Entry:
     ----------
     digest : Digest
         Of the rows.
-    values : ndarray, shape (n,)
+    values : ndarray, shape (n,) or (n, k)
         Scores in the user's sign; only where `done`.
     done : ndarray of bool, shape (n,)
     elapsed : float
@@ -81,6 +82,8 @@ class Entry:
         What the constraints said of the rows done.
     improved : tuple of ndarray (k, d), ndarray (k,) and int, or None
         What an improvement made of the rows done, and its evaluations.
+    outputs : int or None
+        As the batch was asked for (`cem.core.loop.Rows`): k; all batches of a run are, or none.
     """
 
     digest: Digest
@@ -89,16 +92,20 @@ class Entry:
     elapsed: float = 0.0
     residuals: Floats | None = None
     improved: tuple[Array, Floats, int] | None = None
+    outputs: int | None = None
 
     @classmethod
-    def empty(cls, n: int, digest: Digest = NOTHING) -> Entry:
+    def empty(cls, n: int, digest: Digest = NOTHING, outputs: int | None = None) -> Entry:
         """Return an entry for `n` rows of which nothing is known."""
-        return cls(digest, np.full(n, np.nan), np.zeros(n, dtype=np.bool_))
+        values = np.full((n, outputs) if outputs else n, np.nan)
+        return cls(digest, values, np.zeros(n, dtype=np.bool_), outputs=outputs)
 
 
 def pack(entry: Entry) -> dict[str, Array]:
     """Return one entry as arrays whose first axis may be joined with that of others'."""
-    packed: dict[str, Array] = {"values": entry.values, "done": entry.done}
+    packed: dict[str, Array] = {"values": entry.values.ravel(), "done": entry.done}
+    if entry.outputs is not None:
+        packed["outputs"] = np.array([entry.outputs], dtype=np.int64)
     record = np.zeros(1, dtype=BATCH)
     record["hash"] = np.frombuffer(entry.digest.hash, dtype=np.uint8)
     record["total"], record["scale"], record["elapsed"] = (*entry.digest[1:], entry.elapsed)
@@ -137,11 +144,14 @@ def unpack(arrays: Mapping[str, Array]) -> list[Entry]:
     entries = []
     for record in take("batches", len(arrays["batches"])):
         rows, asked, improved, bits = (int(record[name]) for name in ("rows", "asked", "improved", "bits"))
+        outputs = int(take("outputs", 1)[0]) if "outputs" in arrays else None
+        values = take("values", rows * outputs).reshape(rows, outputs) if outputs else take("values", rows)
         entry = Entry(
             Digest(record["hash"].tobytes(), float(record["total"]), float(record["scale"])),
-            take("values", rows).copy(),
+            values.copy(),
             take("done", rows).copy(),
             float(record["elapsed"]),
+            outputs=outputs,
         )
         if asked != UNKNOWN:
             entry.residuals = take("residuals", asked)
@@ -183,6 +193,8 @@ def _check_columns(arrays: Mapping[str, Array]) -> None:
     for name, bound in least.items():
         if (wrong := batches[name] < bound).any():
             raise ValueError(f"{name} of a batch is {batches[name][wrong][0]}")
+    if (arrays.get("outputs", np.zeros(1)) < 0).any():
+        raise ValueError("outputs of a batch is negative")
     if not (np.isfinite(batches["elapsed"]) & (batches["elapsed"] >= 0)).all():
         raise ValueError("elapsed of a batch is no number of seconds")
     if (batches["asked"] > batches["rows"]).any():

@@ -107,8 +107,10 @@ class Journal:
         """Whether what follows batch `number` had been seen already when the file was read."""
         return number < self._kept or (number == self._kept and self.finished)
 
-    def entry(self, number: int, x: Array) -> Entry:
+    def entry(self, number: int, x: Array, outputs: int | None = None) -> Entry:
         """Return the entry of batch `number`, whose rows are `x`: what was kept of them, or a new one.
+
+        `outputs` is how many numbers the objective returns of a row, as in `cem.core.loop.Rows`.
 
         Raises
         ------
@@ -120,11 +122,13 @@ class Journal:
         if number < len(self.entries):
             kept = self.entries[number]
             same = kept.digest.hash == digest.hash
-            if same or (kept.digest.resembles(digest) and len(kept.values) == len(x)):
+            same = same and kept.outputs == outputs
+            alike = kept.digest.resembles(digest) and len(kept.values) == len(x)
+            if same or (alike and kept.outputs == outputs):
                 self._note_inexact(same)
                 return kept
             self._forget(number)
-        entry = Entry.empty(len(x), digest)
+        entry = Entry.empty(len(x), digest, outputs)
         self.entries.append(entry)
         return entry
 
@@ -164,7 +168,7 @@ class Journal:
         known = np.flatnonzero(entry.done)
         if not self.doubt or number >= self._kept or not known.size:
             return
-        scores = np.nan_to_num(entry.values[known], nan=-np.inf)
+        scores = np.nan_to_num(entry.values[known], nan=-np.inf).reshape(len(known), -1).max(axis=1)
         rows = np.unique(known[[scores.argmin(), scores.argmax()]])
         try:
             change = _difference(entry, rows, again)

@@ -69,7 +69,8 @@ class Batch:
     `stream` makes the generator that an update may use at this batch. Where there are constraints, the
     `residuals` of shape ``(n, m)`` are what `Constraints` says of each row, and `excess` of
     shape ``(n,)`` is by how much a row is infeasible. The scores are raw all the same. `shown` are the rows
-    as the objective sees them, of shape ``(n, k)``, read-only: `x` itself where nothing is mapped.
+    as the objective sees them, of shape ``(n, k)``, read-only: `x` itself where nothing is mapped. Where the
+    objective returns several numbers, `margins` of shape ``(n, m)`` are what the scores were made of.
     """
 
     x: Array
@@ -78,6 +79,7 @@ class Batch:
     residuals: Floats | None = None
     excess: Floats | None = None
     shown: Array | None = None
+    margins: Floats | None = None
 
     @cached_property
     def best(self) -> float:
@@ -90,13 +92,14 @@ class Batch:
 class Draw:
     """Request: draw `n` candidates from `family`, inside `domain`, and score them.
 
-    `effort` is how hard an improvement, where there is one, should try.
+    `effort` is how hard an improvement, where there is one, should try. `outputs`: see `Rows`.
     """
 
     family: Family
     n: int
     domain: Domain | None = None
     effort: int = 1
+    outputs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +107,15 @@ class Rows:
     """Request: score these candidates, shape ``(n, d)``.
 
     An improvement, where there is one, is applied to them with `effort`. With `parents` it is the problem's
-    recombination: the first ``parents[0]`` rows have children, the next ``parents[1]``, and so on.
+    recombination: the first ``parents[0]`` rows have children, the next ``parents[1]``, and so on. `outputs`
+    is how many numbers the objective returns of a row, where it returns several; with 0 the score is that
+    number itself.
     """
 
     x: Array
     effort: int = 1
     parents: tuple[int, ...] = ()
+    outputs: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,7 +96,7 @@ class Evaluator:
         x : ndarray, shape (n, d)
         batch : int
             Names the candidates' streams.
-        out : ndarray, shape (n,)
+        out : ndarray, shape (n,) or (n, k)
             Where the scores go.
         done : ndarray of bool, shape (n,)
             Which rows are scored; the others' are set as they come. (Of a vectorised call that is done only
@@ -159,7 +159,7 @@ class Evaluator:
         else:
             chunks = Chunks(parts, self._workers, self._pace, LEAST_BY_JOBLIB)
         end, first_failure = len(x), None
-        with closing(self._results(chunks, x, batch, deadline, recipe)) as results:
+        with closing(self._results(chunks, x, batch, deadline, recipe, out.shape[1:])) as results:
             for arrival in results:
                 if arrival is not None:
                     first, values, failure, seconds = arrival
@@ -181,13 +181,19 @@ class Evaluator:
             yield first_failure
 
     def _results(
-        self, chunks: Chunks, x: Array, batch: int, deadline: float, recipe: Recipe | None
+        self,
+        chunks: Chunks,
+        x: Array,
+        batch: int,
+        deadline: float,
+        recipe: Recipe | None,
+        shape: tuple[int, ...],
     ) -> Generator[Arrival | None, None, None]:
         if not self._own_processes:
             self._joblib = self._joblib or JoblibPool(self.objective, self._n_jobs)
-            return self._joblib.results(chunks, x, batch, deadline)
+            return self._joblib.results(chunks, x, batch, deadline, shape)
         if self.processes is None:
             threads = inner_threads(self._backend) or max(1, joblib.cpu_count() // self._workers)
             self.processes = ProcessPool(self.objective, self._workers, self._timeout, threads)
         source = choose_source(x, recipe, self.objective.vectorized)
-        return self.processes.results(chunks, source, x, batch, deadline)
+        return self.processes.results(chunks, source, x, batch, deadline, shape)

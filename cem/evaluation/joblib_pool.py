@@ -71,12 +71,12 @@ class JoblibPool:
         self._exit = ExitStack()
 
     def results(
-        self, chunks: Chunks, x: Array, batch: int, deadline: float
+        self, chunks: Chunks, x: Array, batch: int, deadline: float, shape: tuple[int, ...] = ()
     ) -> Generator[Arrival | None, None, None]:
-        """Score the rows of `chunks`, in any order."""
+        """Score the rows of `chunks`, in any order; `shape` is that of a row's score."""
         tasks = (
             joblib.delayed(score_chunk)(
-                self._objective, x[part], batch, part.start, deadline - time.monotonic()
+                self._objective, x[part], batch, part.start, deadline - time.monotonic(), shape
             )
             for part in chunks
         )

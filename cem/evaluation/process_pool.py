@@ -58,12 +58,21 @@ class ProcessPool:
         self.sent = self.received = self.mapped = 0
 
     def results(
-        self, chunks: Chunks, source: Source, x: Array, batch: int, deadline: float
+        self,
+        chunks: Chunks,
+        source: Source,
+        x: Array,
+        batch: int,
+        deadline: float,
+        shape: tuple[int, ...] = (),
     ) -> Generator[Arrival | None, None, None]:
-        """Score the rows of `chunks`, in any order; None where a quarter of a second brings nothing."""
+        """Score the rows of `chunks`, in any order; None where a quarter of a second brings nothing.
+
+        `shape` is that of a row's score.
+        """
         parcel = self._packed(source)
         self.mapped += parcel.mapped
-        work = _Work(parcel, x, batch, deadline)
+        work = _Work(parcel, x, batch, deadline, shape)
         try:
             while True:
                 self._hand_out(chunks, work)
@@ -111,7 +120,9 @@ class ProcessPool:
                 task = self._next_task(chunks, work)
                 if task is None:
                     return
-                self.sent += worker.give(task, work.parcel, work.batch, work.deadline - time.monotonic())
+                self.sent += worker.give(
+                    task, work.parcel, work.batch, work.deadline - time.monotonic(), work.shape
+                )
 
     def _next_task(self, chunks: Chunks, work: _Work) -> Task | None:
         """Give rows that nobody has tried first; but where nothing could be scored yet, look into that."""
@@ -224,8 +235,8 @@ class ProcessPool:
 class _Work:
     """A batch under way."""
 
-    def __init__(self, parcel: Parcel, x: Array, batch: int, deadline: float) -> None:
-        self.parcel, self.x, self.batch, self.deadline = parcel, x, batch, deadline
+    def __init__(self, parcel: Parcel, x: Array, batch: int, deadline: float, shape: tuple[int, ...]) -> None:
+        self.parcel, self.x, self.batch, self.deadline, self.shape = parcel, x, batch, deadline, shape
         self.suspects: deque[Suspect] = deque()
 
 

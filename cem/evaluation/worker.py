@@ -77,7 +77,14 @@ def _end() -> Any:
 
 
 def _work(
-    pipe: Connection, objective: Objective, source: Source, batch: int, start: int, stop: int, seconds: float
+    pipe: Connection,
+    objective: Objective,
+    source: Source,
+    batch: int,
+    start: int,
+    stop: int,
+    seconds: float,
+    shape: tuple[int, ...],
 ) -> None:
     """Score rows; send what is done every quarter of a second, and at the end."""
     first, failure = start, None
@@ -86,7 +93,7 @@ def _work(
         while first < end and failure is None and (first == start or seconds > 0):
             began = time.monotonic()
             rest = x[first - end :]
-            out = np.empty(len(rest))
+            out = np.empty((len(rest), *shape))
             done, failure = objective.score(rest, batch, first, out, began + min(seconds, SLICE))
             first += done
             took = time.monotonic() - began

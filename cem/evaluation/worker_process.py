@@ -83,14 +83,14 @@ class WorkerProcess:
         self.ready = False
         return self._send(objective, "objective")
 
-    def give(self, task: Task, source: Parcel, batch: int, seconds: float) -> int:
-        """Be given a task of a batch; return the bytes sent."""
+    def give(self, task: Task, source: Parcel, batch: int, seconds: float, shape: tuple[int, ...]) -> int:
+        """Be given a task of a batch, whose scores have `shape` each; return the bytes sent."""
         sent = 0
         if self._parcel is not source:
             sent = self._send(source, "batch", batch)
             self._parcel = source
         self.task, self.first, self._since = task, task.start, time.monotonic()
-        message = pickle.dumps(("task", task.start, task.stop, seconds))
+        message = pickle.dumps(("task", task.start, task.stop, seconds, shape))
         with contextlib.suppress(OSError):  # it is dead: its pipe will tell
             self.pipe.send_bytes(message)
         return sent + len(message)

@@ -26,7 +26,7 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
     -------
     matplotlib Axes
         Levels against evaluations on the left-hand scale; on the right-hand one the probability (on a log
-        scale) or the quantile with its 95 % interval.
+        scale) or the quantile with its 95 % interval, and of a system the probability of each mode.
 
     Raises
     ------
@@ -50,6 +50,10 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
     if np.isfinite([value, low, high]).all():
         reach = [[max(value - low, 0)], [max(high - value, 0)]]
         right.errorbar([estimate.nfev], [value], reach, fmt="D", ms=4, capsize=4, color=COLOURS[6])
+    if getattr(estimate, "modes", None) is not None:
+        for k, mode in enumerate(estimate.modes):
+            right.plot([estimate.nfev], [mode.probability], "_", ms=12, color=COLOURS[k % len(COLOURS)])
+            right.annotate(mode.name, (estimate.nfev, mode.probability), fontsize="x-small", ha="right")
     if reference is not None:
         right.axhline(reference, color=COLOURS[2], ls="--", lw=1)
     if probable and value > 0:

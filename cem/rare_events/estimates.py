@@ -15,6 +15,7 @@ from cem.core.table import html_table
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.failures import Failures
 from cem.rare_events.importance import Tally
+from cem.rare_events.modes import Modes
 from cem.rare_events.reliability import Reliability
 from cem.rare_events.settings import DEFAULT
 from cem.rare_events.tail import Tail
@@ -72,6 +73,8 @@ class ProbabilityEstimate(Reliability):
     resolution : float
         Largest probability of a region that no score leads to, such as an island among bad designs, that is
         missed with a probability of 5 %: about 3 over the draws from the inputs' own distribution.
+    modes : Modes or None
+        Of a system of several limit states: each one's probability and share, ``modes["buckling"].share``.
     """
 
     probability: float
@@ -95,6 +98,7 @@ class ProbabilityEstimate(Reliability):
     largest_share: float = np.nan
     nan_probability: float = 0.0
     resolution: float = 1.0
+    modes: Modes | None = None
     _skewness: float = 0.0
     _least_error: float = DEFAULT.least_error
     _absolute_error: float = np.inf

@@ -68,7 +68,11 @@ def obey(
 
 
 def _counted(batch: Batch, event: float) -> Batch:
-    return replace(batch, scores=np.where(np.isnan(batch.scores), event, batch.scores))
+    scores = np.where(np.isnan(batch.scores), event, batch.scores)
+    margins = batch.margins
+    if margins is not None:
+        margins = np.where(np.isnan(margins), event, margins)
+    return replace(batch, scores=scores, margins=margins)
 
 
 def _failed(batch: Batch, present: Callable[[Array], Array]) -> Ended:

@@ -210,7 +210,8 @@ class Finding:
     `plain`: drawn from the nominal distribution. The improved method hands over the `samples` themselves, and
     the relative standard error that it adds to every interval. `ended`: a failure that ended it.
     `surrogate`: whether a surrogate guided it, or was given up.
-    `nominal_draws`: draws from the nominal in the whole run, also as a part of proposals.
+    `nominal_draws`: draws from the nominal in the whole run, also as a part of proposals. `modes`: of a
+    system, probability, standard error and share of each mode, shape ``(k, 3)``.
     """
 
     tally: Tally
@@ -223,6 +224,7 @@ class Finding:
     ended: Ended | None = None
     surrogate: bool = False
     nominal_draws: float = 0.0
+    modes: Floats | None = None
 
     @property
     def resolution(self) -> float:

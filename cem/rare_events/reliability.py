@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from cem.core.plain import plain
 from cem.rare_events.failures import DesignPoint, Failures, ProbabilityUnder
 from cem.rare_events.inputs import describe
+from cem.rare_events.modes import Modes
 from cem.rare_events.sensitivities import Sensitivities, aligned
 
 Table = list[tuple[str, ...]]
@@ -32,6 +33,7 @@ class Reliability:
         nfev: int
         success: bool
         message: str
+        modes: Modes | None
         _failures: Failures | None
 
         def confidence_interval(self, confidence_level: float = 0.95) -> Any:
@@ -134,6 +136,8 @@ class Reliability:
             ),
             ("Verdict", f"{'Trusted' if self.success else 'NOT trusted'}: {self.message}"),
         ]
+        if self.modes is not None:
+            sections.append(("Modes", self.modes.cells()))
         failures = self._failures
         if failures is None:
             return sections

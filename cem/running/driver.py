@@ -15,7 +15,7 @@ from cem.clock import clock
 from cem.core.budget import Budget
 from cem.core.ending import NoFiniteScoreError, Status
 from cem.core.history import History, Row, summary
-from cem.core.loop import Batch, Ended, Request, Rows, State, Step, as_ended
+from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, as_ended
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
 from cem.evaluation import Failure, widen
@@ -181,17 +181,17 @@ class Driver:
         number = self._batches
         self._batches += 1
         if isinstance(request, Rows):
-            return self._evaluate(number, request.x, request.effort, request.parents)
+            return self._evaluate(number, request.x, request, request.parents)
         recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
         with self._clock():
             population = recipe.population()
-        return self._evaluate(number, population, request.effort, recipe=recipe)
+        return self._evaluate(number, population, request, recipe=recipe)
 
     def _evaluate(
         self,
         number: int,
         x: Array,
-        effort: int,
+        request: Draw | Rows,
         parents: tuple[int, ...] = (),
         recipe: Recipe | None = None,
     ) -> Batch:
@@ -200,11 +200,11 @@ class Driver:
             shown = self.setting.present(x)
         lookup = self.scorer.look_up(shown)
         admitted = self._admit(len(x), lookup)
-        entry = self.scorer.entry(number, x)
+        entry = self.scorer.entry(number, x, request.outputs)
         rows = x[:admitted]
         shown = rows if shown is x else shown[:admitted]
         scored = self.scorer.score(entry, rows, shown, number, recipe, lookup)
-        batch = self._keep(scored, number, effort, entry, parents)
+        batch = self._keep(scored, number, request, entry, parents)
         if (end := self._judge(scored, batch, admitted, len(x), drawn=recipe is not None)) is not None:
             raise end
         return batch
@@ -230,16 +230,19 @@ class Driver:
         return n
 
     def _keep(
-        self, scored: Scored, number: int, effort: int, entry: Entry, parents: tuple[int, ...]
+        self, scored: Scored, number: int, request: Draw | Rows, entry: Entry, parents: tuple[int, ...]
     ) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
-        constraints, excess = self.setting.constraints, None
+        constraints, excess, margins = self.setting.constraints, None, None
+        if request.outputs and self.setting.combine is not None:
+            values, margins = self.setting.combine(values)
         if constraints is not None and residuals is not None:
             excess = constraints.excess(residuals)
         self.nfev += int(scored.called.sum())
         self._served += len(x)
-        self._values.append(values)
+        if request.outputs != 0:
+            self._values.append(values)
         self._count_nan(values, scored.called, excess)
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
@@ -247,14 +250,14 @@ class Driver:
         whole = scored.complete
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
-                entry.improved, in_time = self.scorer.improve(shown, values, number, effort, parents)
+                entry.improved, in_time = self.scorer.improve(shown, values, number, request.effort, parents)
                 whole = whole and in_time
             x, values, extra = entry.improved
             self.nfev += extra
             shown, scores = self.setting.present(x), self.sign * values
             self.best.consider(shown, scores, residuals, excess)
             evaluated = shown, values
-        if self.watched and len(evaluated[1]):
+        if self.watched and len(evaluated[1]) and request.outputs != 0:
             self._evaluated.append(evaluated)
         if not whole:
             entry.residuals = entry.improved = None
@@ -264,7 +267,7 @@ class Driver:
         def stream() -> np.random.Generator:
             return self.streams.generator(Purpose.UPDATE, number)
 
-        return Batch(x, scores, stream, residuals, excess, shown)
+        return Batch(x, scores, stream, residuals, excess, shown, margins)
 
     def _count_nan(self, values: Floats, called: Mask, excess: Floats | None) -> None:
         """Count the scores that are NaN, but where a candidate is infeasible: there they mean nothing."""

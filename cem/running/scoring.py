@@ -51,6 +51,9 @@ class Setting:
         again.
     describe : callable, optional
         From a row that the objective sees to the dict that the history keeps of it.
+    combine : callable, optional
+        Where the objective returns several numbers: from those of a batch, ``(n, k)``, to its scores ``(n,)``
+        and what they were made of, ``(n, k)``.
     """
 
     start: Family
@@ -64,6 +67,7 @@ class Setting:
     optimum: float | None = None
     space: Space | None = None
     describe: Callable[[Array], Mapping[str, Any]] | None = None
+    combine: Callable[[Floats], tuple[Floats, Floats]] | None = None
 
 
 class Scored(NamedTuple):
@@ -73,7 +77,7 @@ class Scored(NamedTuple):
     ----------
     x, shown : ndarray, shape (n, d)
         The rows that count, as drawn and as the objective sees them.
-    values : ndarray, shape (n,)
+    values : ndarray, shape (n,) or (n, k)
         Their scores, in the user's sign.
     called : ndarray of bool, shape (n,)
         For which of them the objective was called.
@@ -206,20 +210,22 @@ class Scorer:
         residuals, broken = _residuals(constraints, shown[row : row + 1])
         return broken is None and bool(constraints.excess(residuals)[0] > 0)
 
-    def entry(self, number: int, x: Array) -> Entry:
+    def entry(self, number: int, x: Array, outputs: int | None = None) -> Entry:
         """Return where the scores of a batch go, and what is known of them already."""
         if self.journal is None:
-            return Entry.empty(len(x))
-        entry = self.journal.entry(number, x)
-        self.journal.verify(number, entry, lambda rows: self._again(x, rows, number))
+            return Entry.empty(len(x), outputs=outputs)
+        entry = self.journal.entry(number, x, outputs)
+        self.journal.verify(number, entry, lambda rows: self._again(x, rows, number, entry.values.shape))
         self._began = min(self._began, time.monotonic() - entry.elapsed)
         return entry
 
-    def _again(self, x: Array, rows: Index, number: int) -> tuple[Floats, Floats | None]:
+    def _again(
+        self, x: Array, rows: Index, number: int, shape: tuple[int, ...]
+    ) -> tuple[Floats, Floats | None]:
         """Score some rows of a batch that were scored before; return what the constraints say of them too."""
         shown, values, done = (
             self.setting.present(x),
-            np.full(len(x), np.nan),
+            np.full(shape, np.nan),
             np.ones(len(x), dtype=np.bool_),
         )
         done[rows] = False

@@ -8,6 +8,7 @@ from scipy.special import chdtri, ndtri
 from cem.families.base import Floats, Index
 from cem.rare_events.surrogate.gaussian_process import GaussianProcess
 from cem.rare_events.surrogate.proposal import View, systematic
+from cem.rare_events.surrogate.several import JointProcess
 
 LEAST_START, START_PER_INPUT, START_BEYOND = 12, 2, 4  # rows of a start: as many as a trend has terms, twice
 FEW = 12  # inputs up to which this holds; beyond, 1.25 d + 14
@@ -48,7 +49,9 @@ def starting_weights(x: Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * square - np.logaddexp(*logs) + np.log(2)))
 
 
-def border_points(view: View, process: GaussianProcess, n: int, rng: np.random.Generator) -> Floats:
+def border_points(
+    view: View, process: GaussianProcess | JointProcess, n: int, rng: np.random.Generator
+) -> Floats:
     """Return `n` rows of a pool, ``(n, d)``, where the surrogate may misjudge most of the event.
 
     Candidates are drawn in proportion to weight times chance of a wrong side; of them those are chosen, one

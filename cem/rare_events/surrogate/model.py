@@ -106,7 +106,7 @@ class Surrogate:
         """Take in further rows ``(k, d)`` with their scores ``(k,)``, and keep the hyperparameters."""
         known = np.isfinite(scores)
         if known.any():
-            self._process = self._process.extended(x[known], self.scaled(scores[known]) + self._zero)
+            self._process = self._process.extended(x[known], self.scaled(scores[known]) + self.zero)
         self.x, self.scores = np.vstack([self.x, x]), np.append(self.scores, scores)
 
     def fit(self, *, choose: bool = False) -> None:
@@ -153,19 +153,23 @@ class Surrogate:
         return self._process
 
     @property
-    def _zero(self) -> float:
+    def zero(self) -> float:
         """The level, as the process sees it."""
         return -self._centre / self._spread
 
     def scaled(self, scores: Floats) -> Floats:
         """Return scores ``(n,)`` as `predict` predicts them; NaN stays."""
         t = self._transform.apply(self._finite(scores))
-        return np.asarray((t - self._centre) / self._spread - self._zero)
+        return np.asarray((t - self._centre) / self._spread - self.zero)
 
     def predict(self, u: Floats) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of scores at rows ``(m, d)``; the level is 0."""
         mean, deviation = self._process.predict(u)
-        return mean - self._zero, deviation * self.deviation_scale
+        return mean - self.zero, deviation * self.deviation_scale
+
+    def judge(self, mean: Floats, deviation: Floats) -> tuple[Floats, Floats]:
+        """Return by what an event is judged: of one score, its mean and standard deviation themselves."""
+        return mean, deviation
 
     @property
     def deviation_scale(self) -> float:

@@ -34,7 +34,8 @@ from cem.rare_events.surrogate.design import (
     starting_size,
 )
 from cem.rare_events.surrogate.proposal import View
-from cem.rare_events.surrogate.study import Study
+from cem.rare_events.surrogate.study import Study, told
+from cem.rare_events.systems import System
 
 MOST_DIMENSIONS = 20
 """Inputs up to which "auto" chooses a surrogate."""
@@ -83,15 +84,19 @@ class HandOver:
     why: str
 
 
-def surrogate_plan(space: NormalSpace, level: float, target_cv: float, limit: int | None) -> Plan:
+def surrogate_plan(
+    space: NormalSpace, level: float, target_cv: float, limit: int | None, system: System | None = None
+) -> Plan:
     """Estimate the probability that a score reaches `level` in few evaluations, at most `limit`.
+
+    The scores may be those of a `system`, whose level is 0.
 
     References
     ----------
     Dubourg, Sudret & Deheeger (2013), "Metamodel-based importance sampling for structural reliability
     analysis", Probabilistic Engineering Mechanics 33.
     """
-    study = Study(space, level, target_cv, limit)
+    study = Study(space, level, target_cv, limit, system)
     if limit is not None and limit < space.dimension + 3 + LEAST_CORRECTION:
         outcome: Finding | HandOver = HandOver(f"{limit} evaluations are too few for one")
     else:
@@ -113,11 +118,13 @@ def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
     centre = yield from study.evaluate(np.zeros((1, d)), "start")
     size = int(min(starting_size(d), study.left - LEAST_CORRECTION))
     design = starting_points(d, size, study.rng)
-    scores = np.append(centre, (yield from study.evaluate(design, "start")))
-    finite = scores[np.isfinite(scores)]
-    if len(np.unique(finite)) <= max(FEWEST_KNOWN * len(scores), 3):
-        return HandOver("too few of the first scores are different numbers")
-    study.begin(np.vstack([np.zeros((1, d)), design]), scores, design)
+    first = [centre, (yield from study.evaluate(design, "start"))]
+    scores, numbers = (np.concatenate([f(batch) for batch in first]) for f in (lambda b: b.scores, told))
+    for column in numbers.reshape(len(scores), -1).T:
+        finite = column[np.isfinite(column)]
+        if len(np.unique(finite)) <= max(FEWEST_KNOWN * len(scores), 3):
+            return HandOver("too few of the first scores are different numbers")
+    study.begin(np.vstack([np.zeros((1, d)), design]), scores, numbers, design)
     for attempt in range(2):
         last = attempt == 1
         doubt = yield from _enrich(study, attempt)
@@ -207,9 +214,9 @@ def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | 
 def _add_border(study: Study, view: View, step: int, progress: _Progress) -> Generator[Request, Batch, None]:
     rows = border_points(view, study.surrogate.process, step, study.rng)
     mean, deviation = study.surrogate.predict(rows)
-    scores = yield from study.evaluate(rows, "enrich")
-    study.surrogate.remember(mean, deviation, scores)
-    study.surrogate.add(rows, scores)
+    numbers = told((yield from study.evaluate(rows, "enrich")))
+    study.surrogate.remember(mean, deviation, numbers)
+    study.surrogate.add(rows, numbers)
     progress.rounds += 1
     study.surrogate.fit(choose=progress.rounds % (4 if len(study.surrogate.x) < 120 else 12) == 0)
 
@@ -228,12 +235,13 @@ def _look_outside(
     """Look where nothing calls for it; return whether that was the last look needed."""
     surrogate, before = study.surrogate, study.look_again().augmented
     mean, deviation = surrogate.predict(points)
-    scores = yield from study.evaluate(points, "look")
-    off = np.abs(surrogate.surprise(mean, deviation, scores)) > WRONG_BY
-    wrong = bool((((scores >= study.level) != (mean >= 0)) & off & ~np.isnan(scores)).any())
+    batch = yield from study.evaluate(points, "look")
+    scores, expected = batch.scores, surrogate.judge(mean, deviation)[0] >= 0
+    off = np.abs(surrogate.surprise(mean, deviation, told(batch))) > WRONG_BY
+    wrong = bool((((scores >= study.level) != expected) & off & ~np.isnan(scores)).any())
     progress.looks += 1
     progress.clean = not wrong
-    surrogate.add(points, scores)
+    surrogate.add(points, told(batch))
     surrogate.fit(choose=True)
     after = study.look_again()
     moved = abs(np.log(max(after.augmented, 1e-300) / max(before, 1e-300))) >= 0.1
@@ -307,4 +315,5 @@ def _finding(study: Study, status: Status, message: str) -> Finding:
                 max(tally.highest, tally.estimate, 0.0) + 1.96 * max(tally.highest_error, tally.error), 1.0
             )
             message = f"{message}; below {high:.2g} with 95 %"
-    return Finding(tally, proposal, False, status, message, surrogate=True)
+    modes = study.by_mode.found(tally.estimate)
+    return Finding(tally, proposal, False, status, message, surrogate=True, modes=modes)

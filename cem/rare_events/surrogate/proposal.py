@@ -31,6 +31,7 @@ from cem.rare_events.measuring import fitting_pool
 from cem.rare_events.pool import scaled
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.surrogate.model import Surrogate
+from cem.rare_events.surrogate.several import SystemSurrogate
 
 ENOUGH = 150.0  # effective rows of a pool from which a proposal is fitted; fewer, and it is learned anew
 FITTED_ROWS = 1500  # that a fit looks at
@@ -58,12 +59,14 @@ def serve(plan: Generator[Request, Batch, T], score: Score, rng: np.random.Gener
         return found
 
 
-def learn_proposal(surrogate: Surrogate, space: NormalSpace, rng: np.random.Generator) -> Family:
+def learn_proposal(
+    surrogate: Surrogate | SystemSurrogate, space: NormalSpace, rng: np.random.Generator
+) -> Family:
     """Learn where the surrogate may reach the level, by the improved method on the augmented event."""
     d = space.dimension
 
     def possible(u: Floats) -> Floats:
-        mean, deviation = surrogate.predict(u[:, :d])
+        mean, deviation = surrogate.judge(*surrogate.predict(u[:, :d]))
         return np.asarray(mean + deviation * u[:, d])
 
     settings = replace(space.settings, levels=LEVELS)
@@ -167,18 +170,22 @@ class View:
         Of the score predicted; the level is 0.
     possible : ndarray, shape (N,)
         The chance π that a row lies in the event.
+    predicted : pair of ndarray
+        Mean and deviation as the surrogate predicted them: of a system, for each mode, shapes ``(N, k)``.
     """
 
     pool: FreePool
     mean: Floats
     deviation: Floats
     possible: Floats
+    predicted: tuple[Floats, Floats]
 
     @classmethod
-    def of(cls, pool: FreePool, surrogate: Surrogate) -> View:
+    def of(cls, pool: FreePool, surrogate: Surrogate | SystemSurrogate) -> View:
         """Look at a pool."""
-        mean, deviation = surrogate.predict(pool.u)
-        return cls(pool, mean, deviation, ndtr(mean / deviation))
+        predicted = surrogate.predict(pool.u)
+        mean, deviation = surrogate.judge(*predicted)
+        return cls(pool, mean, deviation, ndtr(mean / deviation), predicted)
 
     @property
     def inside(self) -> Mask:

@@ -18,6 +18,7 @@ from cem.rare_events.surrogate.correction import (
     plan_inclusion,
 )
 from cem.rare_events.surrogate.design import starting_weights
+from cem.rare_events.surrogate.mode_corrections import ModeCorrections
 from cem.rare_events.surrogate.model import Surrogate
 from cem.rare_events.surrogate.proposal import (
     ENOUGH,
@@ -28,6 +29,8 @@ from cem.rare_events.surrogate.proposal import (
     refit_proposal,
     systematic,
 )
+from cem.rare_events.surrogate.several import SystemSurrogate
+from cem.rare_events.systems import System
 
 POOL = 5000  # rows through which the surrogate is seen while it is learned
 WORN = 600.0  # effective rows below which a pool is drawn anew; and from a proposal learned anew,
@@ -37,7 +40,7 @@ POOL_SHARE = 0.35  # of the target, that the final pool's own coefficient of var
 WIDE_POOL = 0.1  # share of the final pool that comes from the wide normal
 FEWEST = 8  # rows of a sample that is cut short, from which a variance can be told
 
-Evaluating = Generator[Request, Batch, Floats]
+Evaluating = Generator[Request, Batch, Batch]
 
 
 @dataclass(eq=False)
@@ -50,6 +53,8 @@ class Study:
     level, target_cv : float
     limit : int or None
         Most evaluations.
+    system : System or None
+        Where the scores are those of a system.
     calls : int
         Evaluations so far.
     surrogate : Surrogate
@@ -65,14 +70,17 @@ class Study:
     level: float
     target_cv: float
     limit: int | None
+    system: System | None = None
     calls: int = 0
     rng: np.random.Generator = field(init=False)
-    surrogate: Surrogate = field(init=False)
+    surrogate: Surrogate | SystemSurrogate = field(init=False)
     correction: Correction = field(default_factory=Correction)
+    by_mode: ModeCorrections = field(default_factory=ModeCorrections)
     view: View | None = None
     nowhere: int = 0
     _drawn_at: float = 0.0
     _truth: dict[int, float] = field(default_factory=dict)
+    _margins: dict[int, Floats] = field(default_factory=dict)
 
     @property
     def left(self) -> float:
@@ -88,16 +96,22 @@ class Study:
         proposal = self.space.nominal if self.view is None else self.view.pool.proposal
         hits = int((batch.scores >= self.level).sum())
         yield Step(State(proposal, level=self.level, elites=hits), stage, note)
-        return batch.scores
+        return batch
 
-    def begin(self, x: Floats, scores: Floats, design: Floats) -> None:
-        """Make the surrogate of the first rows, and learn from those of the design how likely NaN is."""
+    def begin(self, x: Floats, scores: Floats, told: Floats, design: Floats) -> None:
+        """Make the surrogate of the first rows, and learn from those of the design how likely NaN is.
+
+        `told` is what the surrogate is of (`told`).
+        """
         lost = np.isnan(scores[-len(design) :])
         if lost.any():
             w = starting_weights(design) * lost
             error = float(w.std()) / np.sqrt(len(w))
             self.correction = Correction((), float(w.mean()), error)
-        self.surrogate = Surrogate(self.level, x, scores)
+        if self.system is None:
+            self.surrogate = Surrogate(self.level, x, told)
+        else:
+            self.surrogate = SystemSurrogate(self.system, x, told)
 
     def look(self) -> View:
         """See the pool through the surrogate, a new one where the old is worn."""
@@ -126,7 +140,7 @@ class Study:
     def settle(self) -> View:
         """Draw the pool that is corrected."""
         old = self.look_again()
-        self._truth = {}
+        self._truth, self._margins = {}, {}
         self.view = new = self._drawn(old, FINAL_POOL, WIDE_POOL)
         if new.coefficient_of_variation > POOL_SHARE * self.target_cv:
             self.view = new = self._drawn(None, FINAL_POOL, WIDE_POOL, old.scale)
@@ -157,18 +171,25 @@ class Study:
         if fresh:
             rows = view.pool.u[fresh]
             try:
-                scores = yield from self.evaluate(rows, "correct")
+                batch = yield from self.evaluate(rows, "correct")
             except Ended as ended:
                 if ended.batch is not None:
-                    self._truth.update(zip(fresh, ended.batch.scores.tolist(), strict=False))
+                    self._note(fresh, ended.batch)
                     known = next((k for k, i in enumerate(at) if int(i) not in self._truth), len(at))
                     if known >= FEWEST:
                         self._count(view, inclusion, at[:known])
                 raise
-            self._truth.update(zip(fresh, scores.tolist(), strict=True))
-            self.surrogate.remember(view.mean[fresh], view.deviation[fresh], scores)
-            self.surrogate.add(rows, scores)
+            self._note(fresh, batch)
+            mean, deviation = view.predicted
+            self.surrogate.remember(mean[fresh], deviation[fresh], told(batch))
+            self.surrogate.add(rows, told(batch))
         return self._count(view, inclusion, at)
+
+    def _note(self, rows: list[int], batch: Batch) -> None:
+        """Remember the truth of rows of the pool, of the first of them if a batch was cut short."""
+        self._truth.update(zip(rows, batch.scores.tolist(), strict=False))
+        if batch.margins is not None:
+            self._margins.update(zip(rows, batch.margins, strict=False))
 
     def _count(self, view: View, inclusion: Inclusion, at: Index) -> Round:
         scores = np.array([self._truth[int(i)] for i in at])
@@ -186,12 +207,21 @@ class Study:
         )
         before = self.correction
         self.correction = Correction((*before.rounds, found), before.lost_at_start, before.lost_error)
+        if self.system is not None:
+            margins = np.array([self._margins[int(i)] for i in at])
+            self.by_mode = self.by_mode.with_round(found, view, at, margins)
         return found
 
     def forget_corrections(self) -> None:
         """Begin the correction anew; what it evaluated the surrogate knows."""
         before = self.correction
         self.correction = Correction((), before.lost_at_start, before.lost_error)
+        self.by_mode = ModeCorrections()
+
+
+def told(batch: Batch) -> Floats:
+    """Return what a surrogate learns from: the scores, or of a system the margins, ``(n, k)``."""
+    return batch.scores if batch.margins is None else batch.margins
 
 
 def _least(value: float) -> float:

@@ -23,7 +23,7 @@ def pool(n, seed=0, d=2):
 
 def view_of(some_pool, mean, deviation=0.2):
     deviation = np.full(len(mean), deviation)
-    return View(some_pool, mean, deviation, ndtr(mean / deviation))
+    return View(some_pool, mean, deviation, ndtr(mean / deviation), (mean, deviation))
 
 
 SURROGATES = {
