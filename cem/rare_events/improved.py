@@ -18,6 +18,7 @@ from cem.core.ending import Status
 from cem.core.loop import Batch, Ended, Request, as_ended
 from cem.families.base import Family
 from cem.rare_events.archive import Archive
+from cem.rare_events.combining import combine
 from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
 from cem.rare_events.measuring import measure, measure_missing
@@ -89,25 +90,36 @@ def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -
         found = yield from measure(archive, target_cv)
     except (Ended, KeyboardInterrupt) as end:
         return _cut_short(archive, as_ended(end))
-    doubt = (
-        found.doubt or contradiction(archive, found.tally.log_probability) or _endless(archive, found.samples)
-    )
+    tally = _of_all(archive, found.tally, target_cv)
+    doubt = found.doubt or contradiction(archive, tally.log_probability) or _endless(archive, found.samples)
     if doubt:
         status, message = Status.UNTRUSTED, doubt
     else:
         status = Status.TARGET_REACHED
         message = "the target coefficient of variation is reached and nothing speaks against the estimate"
-    return _finding(archive, found.proposal, found.samples, status, message)
+    return _finding(archive, found.proposal, found.samples, status, message, tally)
+
+
+def _of_all(archive: Archive, last: Tally, target_cv: float) -> Tally:
+    """Return the tally of all measurements, or of the last one where these miss the target."""
+    if not archive.patient:
+        return last
+    whole = combine(archive)
+    return whole if whole.coefficient_of_variation <= max(target_cv, last.coefficient_of_variation) else last
 
 
 def _finding(
-    archive: Archive, proposal: Family, samples: list[Sample], status: Status, message: str
+    archive: Archive,
+    proposal: Family,
+    samples: list[Sample],
+    status: Status,
+    message: str,
+    tally: Tally | None = None,
 ) -> Finding:
     """Return what samples from one proposal say; those from the nominal have no weights to doubt."""
     plain = proposal is archive.space.nominal
-    tally = archive.tally(samples)
     return Finding(
-        tally,
+        archive.tally(samples) if tally is None else tally,
         proposal,
         plain,
         status,
@@ -174,13 +186,10 @@ def _cut_short(archive: Archive, ended: Ended) -> Finding:
     """Report the newest measurement where there is one worth the name, or else the first draws."""
     if archive.measured:
         newest = archive.measured[-1].proposal
-        found = _finding(
-            archive,
-            newest,
-            [s for s in archive.measured if s.proposal is newest],
-            ended.status,
-            f"{ended} before the measurement was done",
-        )
+        samples = [s for s in archive.measured if s.proposal is newest]
+        message = f"{ended} before the measurement was done"
+        tally = combine(archive) if archive.patient else archive.tally(samples)
+        found = _finding(archive, newest, samples, ended.status, message, tally)
         if len(found.tally.hits):
             return found
     goal = "the level was reached" if archive.probability is None else "the measurement was done"

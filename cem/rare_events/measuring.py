@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
@@ -11,8 +11,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from cem.core.loop import Batch, Request, Rows
-from cem.families.base import Family, Floats
+from cem.families.base import Array, Family, Floats
 from cem.rare_events.archive import Archive, mixture
+from cem.rare_events.combining import combine, log_density, measurements
 from cem.rare_events.importance import Tally, pareto_shape
 from cem.rare_events.learning import ATOM, fit
 from cem.rare_events.outside import NOTHING, Coverage, Looking, Outlook, Sight, look, rescue
@@ -69,6 +70,8 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
             if sight.common and sight.missed < settings.most_far:
                 overlooked = ""
         found = replace(found, doubt=objections or overlooked)
+        if found.doubt and attempt >= last and archive.patient and settled(archive, target_cv):
+            found = replace(found, doubt="")
         if found.doubt and attempt < last:
             attempt += 1
             continue
@@ -343,29 +346,46 @@ def objection(tally: Tally, settings: Settings, target_cv: float) -> str:
 
 
 def second_look(archive: Archive, found: Measurement) -> tuple[str, list[Family]]:
-    """Say whether earlier hits lie where the final proposal hardly goes, and return a part that goes there.
+    """Say whether earlier hits lie where the final proposal hardly goes, and return a part there."""
+    earlier = _newest([s for s in archive.measured if s not in found.samples], archive.settings.most_measured)
+    others = archive.learned + archive.pilots + earlier
+    x, share = _hardly_reached(
+        archive, others, found.tally, lambda rows: np.asarray(found.proposal.log_prob(rows))
+    )
+    if not len(x):
+        return "", []
+    weights = share * share.sum() / (share**2).sum()
+    part = archive.space.fit(x, weights, None, found.samples[-1].stream())
+    return "earlier hits lie where the final proposal hardly goes", [archive.space.inflated(part)]
+
+
+def settled(archive: Archive, target_cv: float) -> bool:
+    """Whether nothing speaks against all measurements together, whatever does against each."""
+    groups, whole = measurements(archive), combine(archive)
+    if len(groups) < 2 or objection(whole, archive.settings, target_cv):
+        return False
+    others = archive.learned + archive.pilots
+    return not len(_hardly_reached(archive, others, whole, lambda rows: log_density(groups, rows))[0])
+
+
+def _hardly_reached(
+    archive: Archive, others: list[Sample], tally: Tally, density: Callable[[Array], Floats]
+) -> tuple[Array, Floats]:
+    """Return hits of `others` that a measurement hardly reaches, and their shares; none where few matter.
 
     For a hit, r is the density of the nominal given the event over that of the proposal; the mean of r over
-    the event is the second moment that the estimate's variance shows. Where earlier hits with r > 10 carry
+    the event is the second moment that the estimate's variance shows. Where other hits with r > 10 carry
     over 2 % of the mass and their mean r is over 1.6 times the one seen, something was overlooked.
     """
-    settings = archive.settings
-    earlier = _newest([s for s in archive.measured if s not in found.samples], settings.most_measured)
-    others = archive.learned + archive.pilots + earlier
-    if len(found.tally.hits) == 0:
-        return "", []
-    pool = Pool(others)
+    settings, pool = archive.settings, Pool(others)
     log_v = pool.event_weights(archive.level)
     kept = np.isfinite(log_v)
-    if not kept.any():
-        return "", []
+    if len(tally.hits) == 0 or not kept.any():
+        return np.empty((0, archive.space.dimension)), np.empty(0)
     x, share = pool.x[kept], np.exp(log_v[kept] - logsumexp(log_v[kept]))
-    log_r = pool.log_nominal[kept] - found.proposal.log_prob(x) - found.tally.log_probability
-    ratio = np.exp(np.minimum(log_r, 300))
-    seen = 1 + found.tally.draws * found.tally.coefficient_of_variation**2
+    ratio = np.exp(np.minimum(pool.log_nominal[kept] - density(x) - tally.log_probability, 300))
+    seen = 1 + tally.draws * tally.coefficient_of_variation**2
     far = ratio > settings.far
     if share[far].sum() <= settings.most_far or float(share @ ratio) <= settings.most_ratio * seen:
-        return "", []
-    weights = share[far] * share[far].sum() / (share[far] ** 2).sum()
-    part = archive.space.fit(x[far], weights, None, found.samples[-1].stream())
-    return "earlier hits lie where the final proposal hardly goes", [archive.space.inflated(part)]
+        far = np.zeros(len(x), dtype=bool)
+    return x[far], share[far]

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from cem.families.base import Floats
 
-STRUCTURES = ("full", "sparse", "one_large", "along", "low_rank", "isotropic", "factor_steps")
+STRUCTURES = ("full", "sparse", "one_large", "along", "low_rank", "isotropic", "bins", "factor_steps")
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,8 @@ class Settings:
     """With low rank, up to the last of these dimensions; then one."""
     full_beyond: tuple[int, tuple[int, ...]] = (35, (1, 2, 4))
     """Dimensions up to which full covariances are still tried beyond `small`, and their components."""
+    bin_priors: tuple[float, ...] = (np.inf, 20.0)
+    """Rows of all coordinates by which marginals in bins shrink; infinitely many: all are alike."""
     discrete_components: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
     """Of bits and labels: minimal cuts of networks come in dozens (tuning cases)."""
 

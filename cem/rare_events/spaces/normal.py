@@ -18,7 +18,7 @@ from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.choice import Candidate, choose
 from cem.rare_events.spaces.factors import factor_steps, one_large, stands_out
 from cem.rare_events.spaces.moves import Move, redraw, set_far, some_entries
-from cem.rare_events.spaces.structures import Along, LowRank, full, isotropic, seeded, sparse
+from cem.rare_events.spaces.structures import Along, LowRank, binned, full, isotropic, seeded, sparse
 
 
 class Inflatable(Family, Protocol):
@@ -126,10 +126,12 @@ class NormalSpace:
         d, s = self.dimension, self.settings
         fit_full, fit_sparse = partial(seeded, full, s), partial(seeded, sparse, s)
         large = Candidate("one_large", partial(one_large, s), (1,))
+        bins = [Candidate("bins", partial(binned, prior), (1,)) for prior in s.bin_priors]
         if d <= s.small:
             found = [
                 Candidate("full", fit_full, s.full_components),
                 Candidate("sparse", fit_sparse, s.sparse_components),
+                *bins,
             ]
             return [*found, large] if d > 2 else found
         many = next((counts for most, counts in s.many_components if d <= most), (1,))
@@ -139,6 +141,7 @@ class NormalSpace:
             Candidate("sparse", fit_sparse, many),
             Candidate("low_rank", partial(seeded, LowRank(slope), s), low_rank),
             Candidate("isotropic", partial(seeded, isotropic, s), (1,)),
+            *bins,
         ]
         steps = factor_steps(slope, s, x, w)
         if steps is not None:

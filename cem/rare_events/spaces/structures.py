@@ -15,6 +15,7 @@ import numpy as np
 from cem.families.base import Floats
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.families.mixture import maximize_likelihood
+from cem.families.tilted_bins import TiltedBins, standard_bins
 from cem.rare_events.settings import Settings
 
 
@@ -186,3 +187,8 @@ def spread_out(x: Floats, w: Floats, k: int, rng: np.random.Generator, trials: i
         centres.append(tried[best])
         gap = gaps[best]
     return centres
+
+
+def binned(prior: float, x: Floats, w: Floats, k: int, rng: np.random.Generator) -> TiltedBins:
+    """Fit independent marginals in bins, shrunk by so many rows of all coordinates."""
+    return standard_bins(x.shape[1]).counted(x, w, prior)
