@@ -70,6 +70,7 @@ INGREDIENTS: dict[str, Settings] = {
     "the line along the gradient": without_structure("along"),
     "low rank": without_structure("low_rank"),
     "one spread for all": without_structure("isotropic"),
+    "marginals in bins": without_structure("bins"),
     "steps given factors": without_structure("factor_steps"),
     "several components": SINGLE,
     "minimal hits": replace(DEFAULT, mode_starts=0),
