@@ -11,7 +11,7 @@ SELECTION := tests/core tests/families/test_family_protocol.py tests/families/te
 	tests/optimization tests/plans/test_strings.py tests/problems/test_maxcut_search.py \
 	tests/rare_events/test_quantiles.py tests/evaluation/test_joblib_insides.py
 
-.PHONY: demo base test test-all lowest newest packages lint docs clean
+.PHONY: demo base test test-all fuzz lowest newest packages lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -24,6 +24,9 @@ test: $(VENV)/tested
 
 test-all: $(VENV)/tested
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
+
+fuzz: $(VENV)/tested
+	$(BIN)/python scripts/fuzz.py --seconds 600
 
 lowest: $(VENV)/bin/python
 	$(PIP) $(LOWEST) pytest --editable .

@@ -24,12 +24,12 @@ from cem.core.stopping import Stopping
 from cem.core.streams import Purpose, RngLike, Streams
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension, is_family, unmasked
-from cem.plans.start import resolve_population, resolve_start, resolve_update, rows_needed
+from cem.plans.start import MOST_NUMBERS, resolve_population, resolve_start, resolve_update, rows_needed
 from cem.running.keywords import explain_keywords
 from cem.spaces import NamedStart
 
 _KIND, _VERSION = "CrossEntropyMethod", 1
-_MOST_NUMBERS = 2**32  # of a batch: 32 GiB
+
 _STATE_NUMBERS = ("iteration", "level", "elite_best", "elites", "best", "quiet", "lowest")
 
 
@@ -342,7 +342,7 @@ class CrossEntropyMethod:
             If they are of different dimensions, or a batch would not fit into memory.
         """
         d = dimension(self.family)
-        if self._population * d > _MOST_NUMBERS:
+        if self._population * d > MOST_NUMBERS:
             raise ValueError(f"a population of {self._population} with {d} variables is impossible")
         if self._domain is not None:
             for side in (self._domain.low, self._domain.high):

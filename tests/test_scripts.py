@@ -62,6 +62,18 @@ def test_demo_is_right():
     assert "all three are right" in done.stdout
 
 
+def test_a_fuzz_finds_nothing_in_a_case_of_each_kind():
+    done = run("fuzz.py", "--cases", 2, "--seed", 1)
+    assert done.returncode == 0, done.stdout
+    assert "0 findings in 18 cases" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_minute_of_fuzz_finds_nothing():
+    done = run("fuzz.py", "--seconds", 60, "--seed", 1000)
+    assert done.returncode == 0, done.stdout
+
+
 def test_optimize_function(carry_out):
     done = carry_out("optimize_function.py", "sphere", "--dimension", 3, "--history")
     assert done.returncode == 0, done.stderr

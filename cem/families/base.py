@@ -165,6 +165,25 @@ def unmasked(values: Any) -> Array:
     return np.asarray(masked.astype(np.float64).filled(np.nan))
 
 
+def parameter_numbers(name: str, values: Any) -> Floats:
+    """Return a parameter as an array of floats, of any shape; what is masked is NaN.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of numbers, or one of them is beyond the largest float.
+    """
+    try:
+        given = unmasked(values)
+        if given.dtype.kind == "c":
+            raise TypeError
+        return np.asarray(given, dtype=np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite, and one of its numbers is beyond all floats.") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, in rows of one length; got {values!r}.") from None
+
+
 def parameter_vector(name: str, values: ArrayLike) -> Floats:
     """Return a parameter as a vector of finite numbers, shape ``(d,)``; a scalar becomes a vector of one.
 
@@ -173,10 +192,7 @@ def parameter_vector(name: str, values: ArrayLike) -> Floats:
     TypeError, ValueError
         If it is no vector of numbers, is empty or has an entry that is not finite.
     """
-    try:
-        out = np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a vector of numbers, got {values!r}.") from None
+    out = np.atleast_1d(parameter_numbers(name, values))
     if out.ndim != 1 or out.size == 0:
         raise ValueError(f"{name} must be a non-empty vector, got shape {out.shape}.")
     if not np.all(np.isfinite(out)):

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
-from cem.families.base import Array, Floats, Mask, Stored, check_rows, frozen
+from cem.families.base import (
+    Array,
+    Floats,
+    Mask,
+    Stored,
+    check_rows,
+    frozen,
+    parameter_numbers,
+)
 from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares, scale_shares
 
 
@@ -40,7 +48,7 @@ class BernoulliMixture(Mixture, Stored):
     dtype: ClassVar = np.dtype(np.uint8)
 
     def __post_init__(self) -> None:
-        shares, p = check_shares(self.shares), np.atleast_2d(np.asarray(self.p, dtype=np.float64))
+        shares, p = check_shares(self.shares), np.atleast_2d(parameter_numbers("p", self.p))
         if p.ndim != 2 or len(p) != shares.size:
             raise ValueError(f"shares and p must have shapes (K,) and (K, d); got {shares.shape}, {p.shape}.")
         if not np.all((p >= 0) & (p <= 1)):

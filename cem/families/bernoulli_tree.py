@@ -23,6 +23,7 @@ from cem.families.base import (
     check_rate,
     check_rows,
     frozen,
+    parameter_numbers,
     parameter_vector,
 )
 
@@ -84,7 +85,7 @@ class BernoulliTree(Stored):
         d = parents.size
         if parents.min() < -1 or parents.max() >= d:
             raise ValueError(f"parents must lie in -1 … {d - 1}.")
-        tables = np.asarray(self.conditionals, dtype=np.float64)
+        tables = parameter_numbers("conditionals", self.conditionals)
         if tables.shape != (d, 2) or not np.all((tables >= 0) & (tables <= 1)):
             raise ValueError(f"conditionals must be probabilities of shape ({d}, 2), got {tables.shape}.")
         object.__setattr__(self, "parents", frozen(parents, np.int64))

@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import entr
 
-from cem.families.base import Array, Floats, Index, Stored, check_rows, frozen
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    Stored,
+    check_rows,
+    frozen,
+    parameter_numbers,
+)
 from cem.families.categorical import draw_labels, heat_tables, label_edges
 from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares, scale_shares, sum_in_logs
 
@@ -40,7 +48,7 @@ class CategoricalMixture(Mixture, Stored):
     dtype: ClassVar = np.dtype(np.int64)
 
     def __post_init__(self) -> None:
-        shares, tables = check_shares(self.shares), np.asarray(self.tables, dtype=np.float64)
+        shares, tables = check_shares(self.shares), parameter_numbers("tables", self.tables)
         if tables.ndim != 3 or len(tables) != shares.size:
             raise ValueError(
                 f"shares and tables must have shapes (K,) and (K, d, k); got {shares.shape}, {tables.shape}."

@@ -10,7 +10,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.families.base import Array, Floats, frozen, parameter_vector
+from cem.families.base import (
+    Array,
+    Floats,
+    frozen,
+    parameter_numbers,
+    parameter_vector,
+)
 from cem.families.gaussian import Gaussian, GaussianLike
 
 
@@ -38,7 +44,7 @@ class FactoredGaussian(GaussianLike):
 
     def __post_init__(self) -> None:
         mean = parameter_vector("mean", self.mean)
-        factor = frozen(self.factor)
+        factor = frozen(parameter_numbers("factor", self.factor))
         if factor.shape != (mean.size, mean.size):
             raise ValueError(f"factor must have shape ({mean.size}, {mean.size}), got {factor.shape}.")
         if not np.all(np.isfinite(factor)):

@@ -97,9 +97,11 @@ class Gamma(Stored):
         inside = np.all(x >= 0, axis=1)
         with np.errstate(over="ignore"):
             y = np.minimum(np.where(inside[:, None], x, self.scale) / self.scale, 1 / _TINY)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             density = xlogy(self.shape - 1, y) - y - gammaln(self.shape) - np.log(self.scale)
-        return np.where(inside, density.sum(axis=1), -np.inf)
+            total = density.sum(axis=1)
+        total[np.isnan(total)] = -np.inf  # at 0, where one entry has no density and another's has a pole
+        return np.where(inside, total, -np.inf)
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted maximum likelihood: the mean, and the shape by Newton's method."""

@@ -20,6 +20,7 @@ from cem.families.base import (
     check_rate,
     check_rows,
     frozen,
+    parameter_numbers,
     parameter_vector,
 )
 
@@ -299,7 +300,7 @@ def _check_std(std: ArrayLike, d: int) -> Floats:
 
 
 def _check_covariance(covariance: ArrayLike, d: int) -> Floats:
-    matrix = np.asarray(covariance, dtype=np.float64)
+    matrix = parameter_numbers("covariance", covariance)
     if matrix.shape != (d, d):
         raise ValueError(f"covariance must have shape ({d}, {d}) for this mean, got {matrix.shape}.")
     if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0):

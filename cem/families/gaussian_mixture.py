@@ -8,7 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cem.families.base import LEAST, Array, Floats, Stored, check_rows, frozen
+from cem.families.base import (
+    LEAST,
+    Array,
+    Floats,
+    Stored,
+    check_rows,
+    frozen,
+    parameter_numbers,
+)
 from cem.families.gaussian import LOG_2PI
 from cem.families.mixture import Mixture, allot, check_shares, scale_shares
 
@@ -66,9 +74,19 @@ class GaussianMixture(Mixture, Stored):
 
     def __post_init__(self) -> None:
         shares = check_shares(self.shares)
-        means, stds = np.atleast_2d(frozen(self.means)), np.atleast_2d(frozen(self.stds))
-        axes = np.zeros((*means.shape, 0)) if self.axes is None else frozen(self.axes)
-        stretches = np.ones((len(shares), 0)) if self.stretches is None else frozen(self.stretches)
+        means, stds = (
+            np.atleast_2d(frozen(parameter_numbers(n, getattr(self, n)))) for n in ("means", "stds")
+        )
+        axes = (
+            np.zeros((*means.shape, 0)) if self.axes is None else frozen(parameter_numbers("axes", self.axes))
+        )
+        stretches = (
+            np.ones((len(shares), 0))
+            if self.stretches is None
+            else frozen(parameter_numbers("stretches", self.stretches))
+        )
+        if means.ndim != 2:
+            raise ValueError(f"means must have shape (K, d), got {means.shape}.")
         count, d = means.shape
         if shares.size != count or stds.shape != means.shape:
             raise ValueError(
@@ -103,7 +121,7 @@ class GaussianMixture(Mixture, Stored):
         ValueError
             If a covariance is not positive definite, or shapes disagree.
         """
-        given = np.asarray(covariances, dtype=np.float64)
+        given = parameter_numbers("covariances", covariances)
         variances = np.diagonal(given, axis1=-2, axis2=-1)
         if not np.all(variances > 0):
             raise ValueError("covariances must be positive definite.")

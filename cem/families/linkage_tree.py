@@ -9,7 +9,16 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import entr
 
-from cem.families.base import Array, Floats, Index, Stored, check_rate, check_rows, fit_weights
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    Stored,
+    check_rate,
+    check_rows,
+    fit_weights,
+    parameter_numbers,
+)
 
 DESCENT = 0.5  # context-tree weighting's prior between a node and its children (Willems et al. 1995, eq. 10)
 TOGETHER = 1e-5  # distance below which two clusters say the same: their union is enough
@@ -273,7 +282,7 @@ def joint_entropies(members: Index, weights: Floats, categories: Index) -> Float
 def _checked_distances(distances: Any, d: int) -> Floats:
     if distances is None:
         return np.ones(d - 1)
-    found = np.array(distances, dtype=np.float64)
+    found = parameter_numbers("distances", distances)
     if found.shape != (d - 1,) or not np.all(found >= 0):
         raise ValueError(f"distances must be {d - 1} non-negative numbers, one a merge.")
     return found

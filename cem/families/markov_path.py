@@ -19,6 +19,7 @@ from cem.families.base import (
     check_rows,
     fit_weights,
     frozen,
+    parameter_numbers,
 )
 from cem.families.categorical import heat_tables, label_edges
 from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares
@@ -97,7 +98,7 @@ class MarkovPath(ReadOnly):
     longest: int = 10_000
 
     def __post_init__(self) -> None:
-        table = np.atleast_2d(np.asarray(self.probabilities, dtype=np.float64))
+        table = np.atleast_2d(parameter_numbers("probabilities", self.probabilities))
         if table.ndim != 2 or table.size == 0:
             raise ValueError(f"probabilities must have shape (m,) or (c, m), got {table.shape}.")
         if not np.all(table >= 0) or not np.allclose(table.sum(axis=1), 1, rtol=0, atol=1e-8):

@@ -11,6 +11,7 @@ from scipy.special import entr
 
 from cem.clock import look_at_clock
 from cem.families.base import (
+    LARGEST,
     Array,
     Floats,
     Index,
@@ -103,7 +104,7 @@ def check_shares(shares: ArrayLike) -> Floats:
     out = parameter_vector("shares", shares)
     if np.any(out <= 0):
         raise ValueError(f"shares must be positive, got a smallest of {out.min()!r}.")
-    return scale_shares(out)
+    return scale_shares(out / out.max() if out.max() > LARGEST else out)
 
 
 def scale_shares(shares: Floats) -> Floats:

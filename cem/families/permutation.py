@@ -10,7 +10,16 @@ from typing import Any, Self
 import numpy as np
 
 from cem.clock import look_at_clock
-from cem.families.base import Array, Floats, Index, ReadOnly, check_rate, check_rows, fit_weights
+from cem.families.base import (
+    Array,
+    Floats,
+    Index,
+    ReadOnly,
+    check_rate,
+    check_rows,
+    fit_weights,
+    parameter_numbers,
+)
 
 KINDS = ("transition", "position")
 MOST_STEPS = 100  # of Hunter's iteration; it has converged long before on elites of a search
@@ -248,10 +257,7 @@ def _scale_rows(table: Floats) -> Floats:
 
 
 def _checked_table(probabilities: Any, shape: tuple[int, int]) -> Floats:
-    try:
-        table = np.array(probabilities, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError("probabilities must be a table of numbers.") from None
+    table = parameter_numbers("probabilities", probabilities)
     if table.shape != shape:
         raise ValueError(f"probabilities must have shape {shape}, got {table.shape}.")
     if not np.all(np.isfinite(table)) or np.any(table < 0) or not np.all(table.sum(axis=1) > 0):

@@ -71,18 +71,26 @@ class VonMisesFisherNakagami(Stored):
 
     def __post_init__(self) -> None:
         direction = parameter_vector("direction", self.direction)
-        size = float(np.linalg.norm(direction))
-        if direction.size < 2 or size == 0:
+        if direction.size < 2 or not direction.any():
             raise ValueError("direction must be a vector of at least two numbers, not all zero.")
-        if not (np.isfinite(self.concentration) and self.concentration >= 0):
+        top = float(np.abs(direction).max())
+        if not 1 / LARGEST < top < LARGEST:  # squares would not be floats
+            direction = direction / top
+        size = float(np.linalg.norm(direction))
+        numbers = {
+            name: parameter_vector(name, getattr(self, name)) for name in ("concentration", "shape", "spread")
+        }
+        if max(each.size for each in numbers.values()) > 1:
+            raise ValueError("concentration, shape and spread must be single numbers.")
+        if not numbers["concentration"][0] >= 0:
             raise ValueError(f"concentration must be finite and not negative, got {self.concentration!r}.")
         for name in ("shape", "spread"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+            if not numbers[name][0] > 0:
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)!r}.")
         unit = direction if abs(size - 1) < 1e-12 else direction / size
         object.__setattr__(self, "direction", frozen(unit))
         for name in ("concentration", "shape", "spread"):
-            object.__setattr__(self, name, frozen(float(getattr(self, name))))
+            object.__setattr__(self, name, frozen(float(numbers[name][0])))
 
     @property
     def dimension(self) -> int:

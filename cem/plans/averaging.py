@@ -81,7 +81,7 @@ def averaged_run(
             k = round(repeats)
             cost = k * (n + _again(n) + 1)
             if most is not None and spent > before and spent + cost + final > most:
-                seen = yield from measured(_place(state, last, constraints), most - spent)
+                seen = yield from measured(_place(state, last, constraints, domain), most - spent)
                 return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
             averaged = yield from _averaged(state, n, k, domain, constraints)
             seen, spent, last = averaged.centre, spent + cost, averaged.batch
@@ -93,12 +93,12 @@ def averaged_run(
                 unsettled, repeats = 0, max(1.0, repeats / GROWTH**0.25)
             yield Step(state)
         why = stopping.reason(state) or f"noise decides the ranks even of averages of {MOST_REPEATS}"
-        seen = yield from measured(_place(state, last, constraints), final)
+        seen = yield from measured(_place(state, last, constraints, domain), final)
         gain = yield from _probe(state, start, n, seen, final, domain)
     except Ended as ended:
         if ended.failure is not None:
             raise
-        seen = seen or Estimate(_place(state, ended.batch, constraints), np.nan, np.nan)
+        seen = seen or Estimate(_place(state, ended.batch, constraints, domain), np.nan, np.nan)
         return Ending(ended.status, str(ended), estimate=seen)
     if gain > 0:
         return Ending(
@@ -191,7 +191,9 @@ def _probe(
     return 0.0
 
 
-def _place(state: State, batch: Batch | None, constraints: Constraints | None) -> Array:
+def _place(
+    state: State, batch: Batch | None, constraints: Constraints | None, domain: Domain | None
+) -> Array:
     """Return the point to return: the distribution's mean, or one of the candidates where it is none.
 
     It is a feasible one, if there is any, of those the one that was drawn most often, and then the best.
@@ -199,7 +201,7 @@ def _place(state: State, batch: Batch | None, constraints: Constraints | None) -
     mean: Any = getattr(state.family, "mean", None)
     numbers = batch is None or batch.x.dtype.kind == "f"
     if isinstance(mean, np.ndarray) and numbers and constraints is None:
-        return np.asarray(mean)
+        return np.asarray(mean if domain is None else domain.project(mean))
     if batch is None or not len(batch.x):
         drawn: Array = np.asarray(state.family.sample(1, np.random.default_rng(0)))[0]
         return drawn

@@ -16,6 +16,7 @@ from cem.families.base import Array, Family, dimension, is_family, minimum_rows
 from cem.families.gaussian import Gaussian
 from cem.updates import SmoothedFit
 
+MOST_NUMBERS = 2**30  # of a population: 8 GiB
 BOX_STD = 0.3  # of the span of a variable
 POINT_STD = 0.2  # of the span: a point says more than the middle of a box
 OPEN_STD = 0.3  # of 1 + |x0|, where a side is open
@@ -151,8 +152,15 @@ def resolve_population(
         else:
             usual = max(min(1000, max(100, 10 * dimension(family))), least)
         fewest = int(np.ceil(needed / fraction))
+        if usual * dimension(family) > MOST_NUMBERS:
+            raise ValueError(
+                f"elite_fraction={fraction:g} takes a population of {usual}, which is more than fits into "
+                "memory: raise it, or say which population you want."
+            )
         return usual if most is None else min(usual, max(fewest, most // LEAST_ITERATIONS))
     n = positive_count("population", population)
+    if n * dimension(family) > MOST_NUMBERS:
+        raise ValueError(f"a population of {n} is more than fits into memory; lower it.")
     if elite_count(n, fraction) < needed:
         raise ValueError(
             f"a population of {n} has {elite_count(n, fraction)} elites; fitting this "

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cem.families.base import Floats, Mask
+from cem.families.base import LARGEST, Floats, Mask
 from cem.rare_events.pool import Pool, Sample, effective
 
 UPPER_PART = 0.1  # of the tail's mass, that shows its index: far enough out for its own power to rule
@@ -88,15 +88,18 @@ class Tail:
         """Return the mean score beyond a point that is passed with `probability`."""
         if not np.isfinite(point):
             return point
-        excess = float((self.ratios * self.beyond(point)).mean() / probability)
+        with np.errstate(over="ignore"):
+            excess = float((self.ratios * self.beyond(point)).mean() / probability)
         return point - excess if self.complement else point + excess
 
     def shortfall_error(self, point: float, probability: float) -> float:
         """Return the standard error of the shortfall; infinite where scores are."""
-        terms = self.ratios * self.beyond(point)
+        with np.errstate(over="ignore"):
+            terms = self.ratios * self.beyond(point)
         if not np.isfinite(terms).all():
             return np.inf
-        return float(terms.std() / np.sqrt(self.draws) / probability)
+        unit = float(terms.max()) if terms.max() > LARGEST else 1.0  # squares must be floats
+        return float(unit * ((terms / unit).std() / np.sqrt(self.draws) / probability))
 
     def has_mean(self, point: float) -> bool:
         """Whether the draws beyond a point say that their mean exists: that their tail index is below one.
@@ -134,7 +137,8 @@ def gaps_beyond(scores: Floats, point: float, missing: Mask, complement: bool) -
     """
     further = (scores < point if complement else scores > point) & ~missing
     gaps = np.zeros(len(scores))
-    gaps[further] = np.abs(scores[further] - point)
+    with np.errstate(over="ignore"):
+        gaps[further] = np.abs(scores[further] - point)
     return gaps
 
 

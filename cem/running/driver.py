@@ -129,7 +129,7 @@ class Driver:
         answer: Any = None
         while True:
             try:
-                with _any_arithmetic(), self._clock():
+                with any_arithmetic(), self._clock():
                     request = plan.send(answer)
             except StopIteration as finished:
                 ended = None if self._late else self._complete()
@@ -165,7 +165,7 @@ class Driver:
         """Tell a plan that there is no more, as often as it has stages that ask for more."""
         for _ in range(_MOST_STAGES):
             try:
-                with _any_arithmetic():
+                with any_arithmetic():
                     plan.throw(ended)
             except StopIteration as finished:
                 return Served(finished.value, ended)
@@ -369,7 +369,7 @@ class Driver:
         )
 
 
-def _any_arithmetic() -> np.errstate:
+def any_arithmetic() -> np.errstate:
     """Let the arithmetic of a plan overflow in silence: scores may be infinite, or nearly so, by right.
 
     What the objective computes is outside, and warns as it is told to.

@@ -17,7 +17,7 @@ from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike, Streams
 from cem.evaluation import Evaluator, Objective
 from cem.running.bar import shown
-from cem.running.driver import Driver, Served
+from cem.running.driver import Driver, Served, any_arithmetic
 from cem.running.reporting import Progress, as_notifier, raise_failure
 from cem.running.scoring import Scorer, Setting
 
@@ -126,7 +126,8 @@ class Session:
                 scorer.arrived = move
             driver.notify = as_notifier(conduct.callback, lambda progress: report(driver, progress), show)
             served = driver.serve(plan)
-        result = answer(driver, served)
+        with any_arithmetic():
+            result = answer(driver, served)
         raise_failure(served.ended, result)
         _loop.note(began, result.status is Status.INTERRUPTED)
         return result

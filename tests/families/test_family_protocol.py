@@ -282,3 +282,38 @@ def test_the_fit_minimises_the_divergence_from_the_weighted_rows():
     fitted, away = cem.Bernoulli([0.5]).fit(x, w), cem.Bernoulli([0.6])
     loss = (w @ fitted.log_prob(x) - w @ away.log_prob(x)) / w.sum()
     assert loss == pytest.approx(fitted.kl_divergence(away), rel=1e-10)
+
+
+BAD_NUMBERS = [10**400, [10**400], [1j], "a", [[1, 2], [3]], np.ma.masked, [None], object(), np.nan]
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS, ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda bad: cem.Gaussian(bad, std=1.0),
+        lambda bad: cem.Gaussian([0.0, 0.0], covariance=bad),
+        lambda bad: cem.Exponential(bad),
+        lambda bad: cem.Gamma(bad, 1.0),
+        lambda bad: cem.Bernoulli(bad),
+        lambda bad: cem.families.BernoulliMixture(bad, [[0.5]]),
+        lambda bad: cem.families.BernoulliMixture([1], bad),
+        lambda bad: cem.families.CategoricalMixture([1], bad),
+        lambda bad: cem.families.FactoredGaussian([0.0, 0.0], bad),
+        lambda bad: cem.GaussianMixture([1], bad, [[1.0]]),
+        lambda bad: cem.GaussianMixture([1], [[0.0]], bad),
+        lambda bad: cem.VonMisesFisherNakagami(bad, 1, 1, 1),
+        lambda bad: cem.VonMisesFisherNakagami([1, 1], bad, 1, 1),
+        lambda bad: cem.VonMisesFisherNakagami([1, 1], 1, 1, bad),
+        lambda bad: cem.Permutation(2, "position", bad),
+    ],
+)
+def test_parameters_that_are_no_numbers_are_refused_in_words(make, bad):
+    with pytest.raises((ValueError, TypeError), match=r"must|lie in"):
+        make(bad)
+
+
+def test_parameters_near_the_largest_float_are_taken():
+    direction = cem.VonMisesFisherNakagami([3e307, 4e307], 1, 2, 3).direction
+    np.testing.assert_allclose(direction, [0.6, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(cem.GaussianMixture([1e308, 1e308], [[0], [1]], [[1], [1]]).shares, 0.5)

@@ -53,3 +53,9 @@ def test_a_rare_sum_of_gammas():
     )
     assert e.success
     assert abs(e.probability / exact - 1) < 4 * e.coefficient_of_variation
+
+
+def test_where_one_entry_has_no_density_and_another_has_a_pole_there_is_none():
+    family = cem.Gamma([0.5, 2.0], [1.0, 1.0])
+    assert family.log_prob([[0.0, 0.0]]).tolist() == [-np.inf]
+    assert family.log_prob([[0.0, 1.0]]).tolist() == [np.inf]

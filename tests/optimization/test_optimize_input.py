@@ -311,3 +311,12 @@ def test_an_improvement_that_spoils_loses_nothing():
     r = cem.optimize(lambda x: x @ x, bounds=[(-1, 1)] * 2, improve=spoil, max_iterations=2, rng=1)
     assert r.fun < 1
     assert r.fun == r.x @ r.x
+
+
+def test_a_population_that_no_memory_holds_is_refused():
+    for options in ({"elite_fraction": 1e-10}, {"population": 10**11, "method": "textbook"}):
+        with pytest.raises(ValueError, match="memory"):
+            cem.optimize(lambda x: 0.0, bounds=[(-1, 1)] * 3, max_evaluations=9, **options)
+        options.pop("method", None)
+        with pytest.raises(ValueError, match="memory"):
+            cem.CrossEntropyMethod(bounds=[(-1, 1)] * 3, **options)

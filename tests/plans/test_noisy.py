@@ -248,3 +248,15 @@ def test_the_same_seed_gives_the_same():
 def test_what_does_not_go_with_noise(options, match):
     with pytest.raises(ValueError, match=match):
         run(**options)
+
+
+def test_the_textbook_averages_inside_the_bounds_though_means_round():
+    at = 3.502667740000001e10
+
+    def score(x):
+        assert x[0] == at
+        return float(np.random.default_rng(int(x[1] * 1e9) % 1000).standard_normal())
+
+    options = {"noisy": True, "method": "textbook", "max_evaluations": 400, "max_iterations": 3}
+    r = cem.optimize(score, bounds=[(at, at), (0, 1)], rng=1, **options)
+    assert r.x[0] == at

@@ -180,3 +180,14 @@ def test_infinite_scores():
         assert exact is None or e.quantile == exact
         assert e.expected_shortfall == np.inf or exact == -np.inf
         e.summary()
+
+
+def test_the_shortfall_of_huge_scores_has_an_error_in_their_unit():
+    def huge(x):
+        return float(np.abs(x).max()) * 1e200
+
+    q = cem.estimate_quantile(huge, cem.Gaussian([0.0, 0.0], std=1.0), 0.01, rng=1)
+    plain = cem.estimate_quantile(lambda x: huge(x) / 1e200, cem.Gaussian([0.0, 0.0], std=1.0), 0.01, rng=1)
+    np.testing.assert_allclose(
+        np.divide(q.shortfall_interval(), 1e200), plain.shortfall_interval(), rtol=1e-9
+    )

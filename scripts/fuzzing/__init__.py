@@ -1,0 +1,1 @@
+"""What `scripts/fuzz.py` tries, a module for each kind of thing."""
