@@ -152,7 +152,7 @@ def _averaged(
         totals += (yield Rows(batch.x)).scores
     old = totals / k
     again = _again(n)
-    centre = _place(state, replace(batch, scores=old), constraints)
+    centre = _place(state, replace(batch, scores=old), constraints, domain)
     answer = yield Rows(np.repeat(np.concatenate([batch.x[:again], centre[None]]), k, axis=0))
     second = np.array(answer.scores).reshape(-1, k).mean(axis=1)
     new = old.copy()
