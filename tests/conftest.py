@@ -1,5 +1,9 @@
 """What every test needs."""
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is there: test processes share the cores
+
 import pytest
 
 import cem

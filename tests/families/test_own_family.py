@@ -27,7 +27,7 @@ class Poisson:
         return Poisson((1 - share) * self.rates + share * fitted.rates)
 
     def entropy(self):
-        return float(np.sum(stats.poisson(self.rates).entropy()))
+        return float(0.5 * np.log(2 * np.pi * np.e * (self.rates + 0.1)).sum())  # of normals as wide
 
 
 def test_five_methods_make_a_family():

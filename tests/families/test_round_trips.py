@@ -74,7 +74,7 @@ def assert_same_bits(a, b):
 @pytest.mark.parametrize("name", MAKE)
 def test_a_family_comes_back_as_it_was(name):
     rng = np.random.default_rng(7)
-    for _ in range(60):
+    for _ in range(15):
         k, d = int(rng.integers(1, 5)), int(rng.integers(2, 7))
         family = MAKE[name](rng, k, d)
         x, w = family.sample(20, rng), rng.random(20)

@@ -1,5 +1,7 @@
 """Performances that are NaN: what they count for, and what can be said where nobody knows."""
 
+import time
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -94,8 +96,7 @@ def test_few_failures_do_not_matter():
 
 def test_evaluations_that_take_too_long_are_failed_runs():
     def performance(x):
-        while x[0] > 0.5:
-            pass
+        time.sleep(3600 * (x[0] > 0.5))
         return x[0]
 
     e = cem.estimate_probability(
