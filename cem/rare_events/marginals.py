@@ -106,12 +106,14 @@ def checked_marginals(inputs: Any) -> tuple[Any, ...]:
         raise TypeError(f"inputs must be a distribution, not the class {inputs.__name__}; call it first.")
     if is_distribution(inputs):
         return (inputs,)
+    given = type(inputs).__name__
     if isinstance(inputs, Mapping):
         inputs = list(inputs.values())
     if not isinstance(inputs, Sequence) or isinstance(inputs, str) or len(inputs) == 0:
+        empty = isinstance(inputs, Sequence) and len(inputs) == 0
         raise TypeError(
-            "inputs must be a family (sample, log_prob, fit, blend, entropy) or a non-empty list of frozen "
-            f"scipy.stats distributions; got {type(inputs).__name__}."
+            "inputs must be a family (sample, log_prob, fit, blend, entropy) or a non-empty list or dict of "
+            f"frozen scipy.stats distributions; got {'an empty ' if empty else ''}{given}."
         )
     for j, marginal in enumerate(inputs):
         if not is_distribution(marginal):

@@ -158,6 +158,14 @@ class GaussianProcess:
         """Variance of a value about the process."""
         return float(np.exp(2 * self.theta[3])) + JITTER
 
+    def left_out(self) -> Floats:
+        """Return by how many standard deviations each value is off what all the others predict, ``(n,)``.
+
+        By Equation (5.12) of Rasmussen & Williams (2006): with K the covariance, [K⁻¹y]_i / √[K⁻¹]_ii.
+        """
+        inverse = cho_solve((self.factor, True), np.eye(len(self.y)))
+        return np.asarray(inverse @ self.y / np.sqrt(np.diag(inverse)))
+
     def predict(self, u: Floats, chunk: int = 4000) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the values, noise included, at rows ``(m, d)``."""
         alpha = cho_solve((self.factor, True), self.y)

@@ -178,6 +178,11 @@ class Surrogate:
         size = (PRIOR_SURPRISES + float(late @ late)) / (PRIOR_SURPRISES + len(late))
         return float(np.clip(np.sqrt(size), *SCALES))
 
+    @property
+    def worst_outlier(self) -> float:
+        """The most standard deviations that a score is off what all the others predict."""
+        return float(np.abs(self.process.left_out()).max())
+
     def surprise(self, mean: Floats, deviation: Floats, scores: Floats) -> Floats:
         """Return how many standard deviations scores ``(k,)`` lie from what was predicted of them.
 

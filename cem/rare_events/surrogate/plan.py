@@ -69,6 +69,9 @@ MOST_NOWHERE = 2
 """Pools in a row without an event to speak of."""
 CLIFF = "some scores are infinite, and a smooth surrogate sees no cliffs"
 NOWHERE = "nowhere does it expect the event"
+JUMP = "scores jump: some lie far off what all the others say of them"
+OUTLIER = 5.0
+"""Standard deviations that a score may be off what the others say: a normal is once in 1.7 million."""
 MOST_ROWS = 350
 """Rows beyond which hyperparameters are not sought anew: it takes n³."""
 FEWEST_KNOWN = 0.5
@@ -131,6 +134,8 @@ def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
         view = study.look_again()
         if doubt is None and not view.probability > 0:
             doubt = HandOver(NOWHERE)
+        if doubt is None and study.surrogate.worst_outlier > OUTLIER:
+            doubt = HandOver(JUMP)
         if doubt is None and study.plan().needed > MOST_NEEDED:
             doubt = HandOver("its correction would take as long as doing without")
         if doubt is not None and (study.left >= IMPROVED_NEEDS or doubt.why == NOWHERE):
@@ -252,8 +257,11 @@ def _look_outside(
     return progress.looks >= 2 and not wrong and not moved
 
 
-def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | None]:
-    """Correct until the target is reached; return None after a surprise that is worth beginning anew for."""
+def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | HandOver | None]:
+    """Correct until the target is reached; return None after a surprise that is worth beginning anew for.
+
+    A jump that only its rows have shown is no such surprise: it would be there again.
+    """
     study.settle()
     surprised = False
     for number in range(MOST_ROUNDS):
@@ -286,6 +294,10 @@ def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | No
     else:
         return _finding(study, Status.UNTRUSTED, "the correction does not settle")
     doubt = CLIFF if np.isinf(study.surrogate.scores).any() else ""
+    if len(study.surrogate.x) <= MOST_ROWS and study.surrogate.worst_outlier > OUTLIER:
+        if study.left >= IMPROVED_NEEDS:
+            return HandOver(JUMP)
+        doubt = JUMP
     if surprised:
         doubt = "the surrogate was wrong where it was sure"
     if doubt:

@@ -90,6 +90,11 @@ class SystemSurrogate:
         """The largest one of the modes'."""
         return max(part.deviation_scale for part in self.parts)
 
+    @property
+    def worst_outlier(self) -> float:
+        """The largest one of the modes'."""
+        return max(part.worst_outlier for part in self.parts)
+
     def surprise(self, mean: Floats, deviation: Floats, scores: Floats) -> Floats:
         """Return the largest surprise among the modes, shape ``(m,)``."""
         columns = zip(self.parts, mean.T, deviation.T, scores.T, strict=True)

@@ -1,8 +1,9 @@
-"""Few evaluations: the surrogate beside the improved method and OpenTURNS's FORM with importance sampling.
+"""Few evaluations: the surrogate beside the improved method, AK-MCS and OpenTURNS's FORM with sampling.
 
     python scripts/benchmarks/rare_event/few_calls.py --runs 3
     python scripts/benchmarks/rare_event/few_calls.py --runs 5 --budgets 30 60 100 200
     python scripts/benchmarks/rare_event/few_calls.py --suite --only oscillator
+    python scripts/benchmarks/rare_event/few_calls.py --runs 2 --budgets 30 60 100 200 --smooth --ak-mcs
 
 All draw until they reach the target coefficient of variation, or the budget. Probabilities are closed forms
 or quadratures; the suite's cases bring their own. When to give a surrogate up after a surprise was settled
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from ak_mcs import Answer, ak_mcs
 from compare import peer_trial
 from scipy import integrate, stats
 
@@ -29,6 +31,7 @@ from problems.rare_event import RareEventProblem, suite
 
 GIVEN_UP = "a surrogate was given up"
 WRONG = 0.15
+SMOOTH = 18  # of our own cases are smooth
 
 
 class Run(NamedTuple):
@@ -151,6 +154,23 @@ def form(problem: RareEventProblem, seed: int, target_cv: float) -> Run:
     return Run(found.calls, found.ratio, found.covers, found.success, False, seconds)
 
 
+def by_ak_mcs(budget: int, budgets: Sequence[int]) -> Callable[[RareEventProblem, int, float], Run]:
+    def run(problem: RareEventProblem, seed: int, target_cv: float) -> Run:
+        began, key = time.process_time(), (problem.name, seed)
+        if key not in _paths:
+            _paths[key] = ak_mcs(problem, seed, budgets)
+        found = _paths[key][budget]
+        low, high = found.probability - 1.96 * found.error, found.probability + 1.96 * found.error
+        covers = low <= problem.reference <= high
+        ratio = found.probability / problem.reference
+        return Run(found.calls, ratio, covers, found.done, False, time.process_time() - began)
+
+    return run
+
+
+_paths: dict[tuple[str, int], dict[int, Answer]] = {}  # one run serves all budgets
+
+
 def line(name: str, method: str, runs: Sequence[Run]) -> str:
     ratios = np.array([r.ratio for r in runs])
     return (
@@ -183,11 +203,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--suite", action="store_true", help="the suite's cases in place of our own")
     parser.add_argument("--budgets", type=int, nargs="*", default=[], help="budgets of the surrogate")
     parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--smooth", action="store_true", help="of our own cases the first, smooth ones")
+    parser.add_argument(
+        "--ak-mcs", action="store_true", help="AK-MCS with the same budgets, and nothing else"
+    )
     options = parser.parse_args(arguments)
     methods = {f"{b} calls": ours("surrogate", b) for b in options.budgets} or {
         "surrogate": ours("surrogate")
     }
-    if not options.without_peers:
+    if options.ak_mcs:
+        methods |= {f"AK-MCS {b}": by_ak_mcs(b, options.budgets) for b in options.budgets}
+    elif not options.without_peers:
         methods["improved"] = ours("improved")
         if importlib.util.find_spec("openturns"):
             methods["FORM + IS"] = form
@@ -195,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print("OpenTURNS is not installed: FORM + IS is missing, which is no win of ours.")
     print(f"{'case':20s} {'method':12s} {'calls':>7s} {'least':>7s} {'most':>7s} {'covers':>6s} claims over")
     every: dict[str, list[Run]] = {name: [] for name in methods}
-    for problem in suite_cases() if options.suite else own_cases():
+    cases = list(suite_cases()) if options.suite else own_cases()[: SMOOTH if options.smooth else None]
+    for problem in cases:
         if options.only not in problem.name:
             continue
         for name, run in methods.items():
