@@ -6,8 +6,7 @@ in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 
@@ -23,11 +22,16 @@ def look_at_clock() -> None:
     _look.get()()
 
 
-@contextmanager
-def clock(look: Callable[[], None]) -> Iterator[None]:
+class clock:  # noqa: N801 - reads as a statement; contextlib's would take five times as long, per batch
     """Let computations in this context call `look`, which raises where there is no more time."""
-    token = _look.set(look)
-    try:
-        yield
-    finally:
-        _look.reset(token)
+
+    __slots__ = ("_look", "_token")
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
+
+    def __enter__(self) -> None:
+        self._token = _look.set(self._look)
+
+    def __exit__(self, *exc: object) -> None:
+        _look.reset(self._token)

@@ -15,7 +15,7 @@ LEAST = 0.002  # seconds of work below which a piece is not worth its dispatch
 
 def unknown_runs(done: Mask) -> list[slice]:
     """Return the runs of rows that are not done, in order."""
-    if not done.any():
+    if not np.count_nonzero(done):
         return [slice(0, len(done))]
     edges = np.flatnonzero(np.diff(done, prepend=True, append=True)).tolist()
     return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
@@ -24,7 +24,8 @@ def unknown_runs(done: Mask) -> list[slice]:
 def fixed_parts(done: Mask, rows: int) -> list[slice]:
     """Return the calls of `rows` rows each that are not wholly done."""
     starts = range(0, len(done), rows)
-    return [slice(i, min(i + rows, len(done))) for i in starts if len(done) and not done[i : i + rows].all()]
+    slices = (slice(i, min(i + rows, len(done))) for i in starts)
+    return [each for each in slices if np.count_nonzero(done[each]) < each.stop - each.start]
 
 
 class Pace:

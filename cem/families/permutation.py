@@ -231,12 +231,17 @@ def _most_likely(counts: Floats, orders: Index, contexts: Index, w: Floats) -> F
     starts = np.cumsum(lengths) - lengths
     place, item = np.triu_indices(d)  # of each place, itself and those after it
     step = max(1, CELLS // place.size)
+
+    def cells_of(part: slice) -> Index:
+        return np.asarray(contexts[part][:, place] * d + orders[part][:, item])
+
+    only = cells_of(slice(None)) if len(orders) <= step else None
     for _ in range(MOST_STEPS):
         shares = np.zeros(table.size)
         for first in range(0, len(orders), step):
             look_at_clock()
             part = slice(first, first + step)
-            cells = contexts[part][:, place] * d + orders[part][:, item]
+            cells = cells_of(part) if only is None else only
             total = np.add.reduceat(table.ravel()[cells], starts, axis=1)
             share = np.divide(w[part, None], total, out=np.zeros_like(total), where=total > 0)
             shares += np.bincount(cells.ravel(), np.repeat(share, lengths, axis=1).ravel(), table.size)

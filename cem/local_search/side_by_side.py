@@ -114,7 +114,8 @@ class SideBySide:
             if self._idle > self.patience:
                 return 0
         slots = self._slots
-        batch = yield Rows(self.present(np.array([slot.candidate for slot in slots])))
+        asked = slots[0].candidate[None] if len(slots) == 1 else np.array([slot.candidate for slot in slots])
+        batch = yield Rows(self.present(asked))
         found = merits(batch)
         self._idle = 0
         for slot, merit in zip(slots, found, strict=True):

@@ -23,6 +23,7 @@ MOST_MOVES = 3  # of a kick, besides the first
 AGREEING = 4
 STALE = 4.0
 STALE_PER_MOVE = 10  # trials of each pair of places
+GROWTH_PER_STEP = 0.05  # of a run's evaluations: a step fits a family, which takes milliseconds
 OPTIMA_PER_SEARCH = 4  # local optima seen, for each search at once
 
 
@@ -102,7 +103,7 @@ class OrderRun:
         while self.evaluations - self.last_gain <= max(STALE * self.last_gain, least):
             asked = yield from together.round()
             since += asked
-            if since >= max(ROWS_PER_STEP, d) or asked == 0:
+            if since >= max(ROWS_PER_STEP, d, GROWTH_PER_STEP * self.evaluations) or asked == 0:
                 iteration, since = iteration + 1, 0
                 yield Step(self._state(iteration), "orders", note)
                 note = ""

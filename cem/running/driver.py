@@ -239,14 +239,17 @@ class Driver:
             values, margins = self.setting.combine(values)
         if constraints is not None and residuals is not None:
             excess = constraints.excess(residuals)
-        self.nfev += int(scored.called.sum())
+        called = int(np.count_nonzero(scored.called))
+        self.nfev += called
         self._served += len(x)
         if request.outputs != 0:
             self._values.append(values)
         self._count_nan(values, scored.called, excess)
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
-        evaluated = (shown, values) if scored.called.all() else (shown[scored.called], values[scored.called])
+        evaluated = shown, values
+        if called < len(values):
+            evaluated = shown[scored.called], values[scored.called]
         whole = scored.complete
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
@@ -271,7 +274,10 @@ class Driver:
 
     def _count_nan(self, values: Floats, called: Mask, excess: Floats | None) -> None:
         """Count the scores that are NaN, but where a candidate is infeasible: there they mean nothing."""
-        wrong = np.isnan(values) & called
+        wrong = np.isnan(values)
+        if not np.count_nonzero(wrong):
+            return
+        wrong &= called
         if excess is not None:
             wrong &= ~(excess > 0)
         count = int(wrong.sum())

@@ -31,6 +31,11 @@ class Lookup(NamedTuple):
     keys: list[bytes]
     new: Index
 
+    @property
+    def all_new(self) -> bool:
+        """Whether nobody knows any of the candidates."""
+        return len(self.new) == len(self.keys)
+
 
 @dataclass(frozen=True, eq=False)
 class Space:
@@ -102,6 +107,10 @@ class Memo:
         done : ndarray of bool, shape (n,)
         """
         n = len(values)
+        if lookup.all_new and np.count_nonzero(done) == n:
+            room = max(0, MOST - len(self._scores))
+            self._scores.update(zip(lookup.keys[: min(n, room)], values.tolist(), strict=False))
+            return
         batch = {lookup.keys[i]: float(values[i]) for i in lookup.new.tolist() if i < n and done[i]}
         for i, key in enumerate(lookup.keys[:n]):
             score = batch[key] if key in batch else self._scores.get(key)

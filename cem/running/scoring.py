@@ -146,7 +146,7 @@ class Scorer:
         lookup: Lookup | None = None,
     ) -> Scored:
         """Score the rows that are not known yet, and ask the constraints about them."""
-        known, values, done = int(entry.done.sum()), entry.values[: len(x)], entry.done[: len(x)]
+        known, values, done = np.count_nonzero(entry.done), entry.values[: len(x)], entry.done[: len(x)]
         recipe = recipe if shown is x else None
         failure, interrupted = self._call(entry, shown, number, recipe, lookup)
         while failure is not None and self._infeasible(shown, failure, row := _first_unknown(done, lookup)):
@@ -154,13 +154,16 @@ class Scorer:
             failure, interrupted = self._call(entry, shown, number, recipe, lookup)
         called = np.ones(len(x), dtype=np.bool_)
         if self.memo is not None and lookup is not None:
-            called[:] = False
-            called[lookup.new[lookup.new < len(x)]] = True
+            if not lookup.all_new:
+                called[:] = False
+                called[lookup.new[lookup.new < len(x)]] = True
             self.memo.fill(lookup, values, done)
-        counted = np.logical_and.accumulate(done) if failure is not None else done
-        mapped = shown is not x
-        x, values, called = (_selected(each, counted) for each in (x, values, called))
-        shown = _selected(shown, counted) if mapped else x
+        if failure is not None:
+            done = np.logical_and.accumulate(done)
+        if np.count_nonzero(done) < len(x):
+            mapped = shown is not x
+            x, values, called = (_selected(each, done) for each in (x, values, called))
+            shown = _selected(shown, done) if mapped else x
         if len(x) != known:
             entry.residuals = entry.improved = None
         broken, whole, constraints = None, True, self.setting.constraints
@@ -181,8 +184,10 @@ class Scorer:
             return None, False
         values, done, rows = entry.values[:n], entry.done[:n], None
         if lookup is not None:
-            rows = lookup.new[lookup.new < n]
-            shown, values, done, recipe = shown[rows], values[rows], done[rows], None
+            recipe = None
+            if not lookup.all_new:
+                rows = lookup.new[lookup.new < n]
+                shown, values, done = shown[rows], values[rows], done[rows]
             if done.all():
                 return None, False
         try:
@@ -192,7 +197,7 @@ class Scorer:
                     entry.values[rows], entry.done[rows] = values, done
                 self.save(entry)
                 if self.arrived is not None:
-                    self.arrived(int(done.sum()))
+                    self.arrived(int(np.count_nonzero(done)))
         except KeyboardInterrupt:
             return failure, True
         finally:
