@@ -9,7 +9,7 @@ from cem.core.loop import Batch, Request
 from cem.families.base import Family
 from cem.rare_events.importance import Finding
 from cem.rare_events.improved import probability_plan
-from cem.rare_events.looked import looked_at
+from cem.rare_events.looked import longest_measurement, looked_at
 from cem.rare_events.multilevel import multilevel
 from cem.rare_events.settings import DEFAULT, Settings
 from cem.rare_events.spaces.normal import NormalSpace
@@ -73,8 +73,12 @@ def choose_plan(
     rows = None if method == "auto" and family is None else space_of_rows(source.nominal)
 
     def plan(level: float, target_cv: float) -> Generator[Request, Batch, Finding]:
-        climbed = multilevel(source, level, target_cv, POPULATION)
-        return climbed if rows is None else looked_at(climbed, rows, level, target_cv, POPULATION)
+        if rows is None:
+            return multilevel(source, level, target_cv, POPULATION)
+        climbed = multilevel(
+            source, level, target_cv, POPULATION, most=longest_measurement(target_cv, POPULATION)
+        )
+        return looked_at(climbed, rows, level, target_cv, POPULATION)
 
     return source, plan
 

@@ -26,9 +26,16 @@ MOST_NUMBERS = 2**24  # of a batch, so that it fits into memory in any dimension
 
 
 def multilevel(
-    inputs: Inputs, level: float, target_cv: float, n: int, elite_fraction: float = 0.1
+    inputs: Inputs,
+    level: float,
+    target_cv: float,
+    n: int,
+    elite_fraction: float = 0.1,
+    most: float = math.inf,
 ) -> Generator[Request, Batch, Finding]:
     """Climb from the first proposal to `level`, `n` candidates a time, then measure to `target_cv`.
+
+    A measurement that would take over `most` draws is left as it is, `UNTRUSTED`.
 
     If the first batch comes from the nominal and its elites reach the level, the event is not rare and
     the nominal itself measures it best. If the climb does not get there, the estimate is that of the
@@ -60,7 +67,7 @@ def multilevel(
     if not state.level >= level:
         return replace(first, message=f"{rule.reason(state)}")
     proposal = start if state.iteration == 1 and first.plain else state.family
-    found = yield from draw_to_target(proposal, nominal, level, target_cv, n)
+    found = yield from draw_to_target(proposal, nominal, level, target_cv, n, most)
     if first.plain and not found.plain:
         found = replace(found, nominal_draws=first.tally.draws)
     if len(lost) and first.plain and proposal is not start:
@@ -79,12 +86,13 @@ def _with_first(found: Finding, nominal: Nominal, lost: Array, n: int) -> Tally:
 
 
 def draw_to_target(
-    proposal: Family, nominal: Nominal, level: float, target_cv: float, n: int
+    proposal: Family, nominal: Nominal, level: float, target_cv: float, n: int, longest: float = math.inf
 ) -> Generator[Request, Batch, Finding]:
     """Draw from a frozen proposal, first `n` and then as many as the target takes, and weigh the hits.
 
     How many it takes is planned ahead and then drawn in full: to stop where the coefficient of variation
-    first happens to be small would favour runs that have yet to meet their largest weights.
+    first happens to be small would favour runs that have yet to meet their largest weights. A plan of more
+    than `longest` draws is not carried out.
     """
     tally = Tally()
     status, message = Status.TARGET_REACHED, "the target coefficient of variation is reached"
@@ -101,6 +109,9 @@ def draw_to_target(
                 if _enough(tally, target_cv):
                     break
                 planned = _planned_draws(tally, target_cv, n)
+                if planned > longest:
+                    status, message = Status.UNTRUSTED, "the proposal is too poor to reach the target"
+                    break
     except (Ended, KeyboardInterrupt) as end:
         ended = as_ended(end)
         if ended.batch is not None:
