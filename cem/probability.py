@@ -168,7 +168,7 @@ resume, rng
     performance, made = read_system(performance, level, tail, system, vectorized)
     if not callable(performance):
         raise TypeError(f"performance must be callable, got {type(performance).__name__}.")
-    seen = _checked_resolution(resolution)
+    seen = check_resolution(resolution)
     source, plan = choose_plan(method, inputs, family, max_evaluations, pass_rng, seen, made)
     upper = tail == "upper" or made is not None
     threshold = 0.0 if made is not None else _checked_level(level) if upper else -_checked_level(level)
@@ -233,7 +233,16 @@ def _check_not_given(**arguments: Any) -> None:
             raise ValueError(f"the problem brings its own {name}; leave it out.")
 
 
-def _checked_resolution(resolution: Any) -> float | None:
+def check_resolution(resolution: Any) -> float | None:
+    """Return a resolution as a number, or None.
+
+    Raises
+    ------
+    ValueError
+        If it lies outside (0, 1).
+    TypeError
+        If it is not a number.
+    """
     if resolution is None:
         return None
     if not 0 < (value := real_number("resolution", resolution)) < 1:

@@ -11,7 +11,7 @@ from cem.core.budget import Budget, real_number, truth
 from cem.core.ending import Status
 from cem.core.streams import RngLike
 from cem.evaluation import Objective, checked_args
-from cem.probability import DEFAULT_EVALUATIONS, check_target, found, report
+from cem.probability import DEFAULT_EVALUATIONS, check_resolution, check_target, found, report
 from cem.rare_events.estimates import QuantileEstimate
 from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.importance import Finding
@@ -46,12 +46,13 @@ def estimate_quantile(
     checkpoint: Any = None,
     resume: bool = False,
     rng: RngLike = None,
+    resolution: float | None = None,
 ) -> QuantileEstimate:
     """Estimate the quantile of a performance that is exceeded with a given small probability.
 
     Parameters
     ----------
-    performance, tail, max_evaluations
+    performance, tail, max_evaluations, resolution
         As in `estimate_probability`.
     inputs : family, sequence or dict of frozen scipy.stats distributions, or JointInputs
         A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
@@ -100,6 +101,7 @@ resume, rng
     check_policy(nan_policy)
     truth("vectorized", vectorized)
     truth("pass_rng", pass_rng)
+    seen = check_resolution(resolution)
     source = resolve_inputs(inputs)
     if source.space is None:
         raise ValueError(
@@ -115,18 +117,23 @@ resume, rng
 
     def answer(driver: Driver, served: Served[Finding]) -> QuantileEstimate:
         finding = found(served)
-        estimate = _estimate(driver, finding, float(probability), complement, nan_policy)
+        estimate = _estimate(driver, finding, float(probability), complement, target_cv, nan_policy)
         raise_failure(finding.ended, estimate)
         return estimate
 
     smaller = float(1 - probability if complement else probability)
-    plan = quantile_plan(source.space, smaller, target_cv, complement, noisy=pass_rng)
+    plan = quantile_plan(source.space, smaller, target_cv, complement, resolution=seen, noisy=pass_rng)
     plan = obey(plan, nan_policy, -np.inf if complement else np.inf, source.present)
     return session.run(objective, plan, budget, setting, report, answer)
 
 
 def _estimate(
-    driver: Driver, finding: Finding, probability: float, complement: bool, nan_policy: str
+    driver: Driver,
+    finding: Finding,
+    probability: float,
+    complement: bool,
+    target_cv: float,
+    nan_policy: str,
 ) -> QuantileEstimate:
     sign, tail = driver.sign, tail_of(finding.samples, complement)
     status, message = finding.status, finding.message
@@ -137,7 +144,10 @@ def _estimate(
     if tail.draws:
         point = tail.point(1 - probability if complement else probability)
         shortfall = tail.shortfall(point, probability) if tail.has_mean(point) else np.nan
-    remark, matters = about_missing(nan_probability, finding.least_error * min(probability, 1 - probability))
+    smaller = min(probability, 1 - probability)
+    if status.success and finding.resolution > target_cv * smaller:
+        message = f"{message}; {finding.about_resolution}"
+    remark, matters = about_missing(nan_probability, finding.least_error * smaller)
     status = Status.UNTRUSTED if matters and status.success else status
     return QuantileEstimate(
         quantile=sign * point,
@@ -154,6 +164,7 @@ def _estimate(
         elapsed=driver.elapsed,
         seed=driver.streams.seed,
         nan_probability=nan_probability,
+        resolution=finding.resolution,
         _tail=tail,
         _sign=sign,
         _least_error=finding.least_error,

@@ -244,6 +244,8 @@ class QuantileEstimate:
     nan_probability : float
         Probability that the performance is NaN: that its run failed, took too long or died. By default these
         runs count as not beyond the quantile, and the intervals reach to where all of them are.
+    resolution : float
+        As of a `ProbabilityEstimate`: of a region beyond the quantile that no score leads to.
     """
 
     quantile: float
@@ -262,6 +264,7 @@ class QuantileEstimate:
     _tail: Tail
     _sign: float
     nan_probability: float = 0.0
+    resolution: float = 1.0
     _least_error: float = DEFAULT.least_error
 
     def confidence_interval(self, confidence_level: float = 0.95) -> ConfidenceInterval:

@@ -54,13 +54,21 @@ def probability_plan(
 
 
 def quantile_plan(
-    space: Space, probability: float, target_cv: float, complement: bool = False, *, noisy: bool = False
+    space: Space,
+    probability: float,
+    target_cv: float,
+    complement: bool = False,
+    *,
+    resolution: float | None = None,
+    noisy: bool = False,
 ) -> Plan:
     """Measure the tail of the score about the point that is reached with `probability`.
 
-    With `complement`, the mean below that point is measured beside it instead of the one above.
+    With `complement`, the mean below that point is measured beside it instead of the one above. `resolution`
+    and `noisy` are those of `probability_plan`.
     """
-    return (yield from _plan(Archive(space, np.inf, probability, complement, noisy=noisy), target_cv))
+    archive = Archive(space, np.inf, probability, complement, noisy=noisy)
+    return (yield from _plan(archive, target_cv, resolution))
 
 
 def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -> Plan:
@@ -81,6 +89,8 @@ def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -
         yield from _resolve(archive, draws_to_see(resolution))
         if len(archive.hits(archive.learned + archive.pilots)) == 0 and archive.probability is None:
             yield from enter(archive)
+        if len(archive.hits(archive.learned + archive.pilots)) == 0:
+            archive.aim(Pool(archive.learned + archive.pilots))
         if len(archive.hits(archive.learned + archive.pilots)) == 0:
             message = f"no candidate reached the level in {archive.spent} evaluations"
             if archive.probability is None and any(s.missing.any() for s in archive.learned):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -11,34 +11,15 @@ import numpy as np
 from scipy.special import logsumexp
 
 from cem.core.loop import Batch, Request, Rows
-from cem.families.base import Array, Family, Floats
+from cem.families.base import Family, Floats
 from cem.rare_events.archive import Archive, mixture
-from cem.rare_events.combining import combine, log_density, measurements
-from cem.rare_events.importance import Tally, pareto_shape
+from cem.rare_events.doubts import Measurement, objection, second_look, settled
 from cem.rare_events.learning import ATOM, fit
 from cem.rare_events.outside import NOTHING, Coverage, Looking, Outlook, Sight, look, rescue
-from cem.rare_events.pool import Pool, Sample, effective, scaled
+from cem.rare_events.pool import Pool, Sample, effective, newest, scaled
 from cem.rare_events.settings import Settings
 from cem.rare_events.spaces.discrete import DiscreteSpace
 from cem.rare_events.tail import gaps_beyond
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement:
-    """Draws from one frozen proposal, and what speaks against them (an empty text where nothing does)."""
-
-    proposal: Family
-    samples: list[Sample]
-    tally: Tally
-    doubt: str
-    excess: Tally | None = None
-
-    @property
-    def coefficient_of_variation(self) -> float:
-        """The larger one of the probability's and, where there is one, the mean excess's."""
-        excess = -np.inf if self.excess is None else self.excess.coefficient_of_variation
-        return max(self.tally.coefficient_of_variation, excess)
-
 
 Measuring = Generator[Request, Batch, Measurement]
 
@@ -55,6 +36,7 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
     yield from _ask_again(archive)
     repairs, known = list[Family](), list[Family]()
     attempt, rescues, last, plain = 0, 0, settings.refits, 0.0
+    checked = len(archive.space.moves(False)) > 0
     while True:
         found = yield from _attempt(archive, [*repairs, *known], target_cv, attempt - last, plain)
         if (more := nominal_wanted(archive, found)) > plain:
@@ -81,6 +63,13 @@ def measure(archive: Archive, target_cv: float) -> Measuring:
             if sight.missed >= settings.least_missed:
                 known, attempt, rescues = _with(known, sight, settings), attempt + 1, 0
                 last = attempt + settings.refits
+                continue
+        if not (found.doubt or checked):
+            checked = True
+            yield from _check_plainly(archive, found)
+            overlooked, repairs = second_look(archive, found)
+            if overlooked:
+                attempt += 1
                 continue
         if not found.doubt or not archive.patient:
             return replace(found, doubt=found.doubt or _own_noise(archive, found))
@@ -167,6 +156,17 @@ def _scout(archive: Archive) -> Generator[Request, Batch, None]:
         yield from archive.draw(scout, archive.settings.path_rows, archive.pilots, "outside", archive.level)
 
 
+def _check_plainly(archive: Archive, found: Measurement) -> Generator[Request, Batch, None]:
+    """Draw from the nominal where that is cheap, in place of a look from outside."""
+    settings = archive.settings
+    if found.tally.log_probability < np.log(settings.checked):
+        return
+    lacking = settings.plain_hits * np.exp(-found.tally.log_probability) - archive.nominal_draws
+    if lacking > 0:
+        n = int(np.ceil(lacking))
+        yield from archive.draw(archive.space.nominal, n, archive.pilots, "outside", archive.level)
+
+
 def measure_missing(archive: Archive) -> Generator[Request, Batch, tuple[Family, list[Sample]]]:
     """Draw where scores are NaN, as long as learning took: what is likely of them where nothing was hit."""
     space, pool = archive.space, Pool(archive.learned)
@@ -179,20 +179,9 @@ def measure_missing(archive: Archive) -> Generator[Request, Batch, tuple[Family,
 def fitting_pool(archive: Archive) -> Pool:
     """Return what the chains drew lately and all measurements; all there is where that holds no hit."""
     recent = [s for chain in archive.chains for s in archive.recent(chain)] + archive.pilots
-    samples = recent + _newest(archive.measured, archive.settings.most_measured)
+    samples = recent + newest(archive.measured, archive.settings.most_measured)
     hit = any((s.scores >= archive.level).any() for s in samples)
     return Pool(samples if hit else archive.learned + archive.pilots + archive.measured)
-
-
-def _newest(samples: list[Sample], rows: int) -> list[Sample]:
-    """Return the newest samples that hold so many rows: fits look at a few thousand only."""
-    kept, held = list[Sample](), 0
-    for sample in reversed(samples):
-        if held >= rows:
-            break
-        kept.append(sample)
-        held += len(sample.scores)
-    return kept[::-1]
 
 
 class Frozen(NamedTuple):
@@ -327,65 +316,3 @@ def _lost_excess(archive: Archive) -> str:
     if not gaps_beyond(pool.scores, archive.level, pool.missing, archive.complement).any():
         return ""
     return "the final proposal saw no score beyond the quantile, but learning did: its mean is not known"
-
-
-def objection(tally: Tally, settings: Settings, target_cv: float) -> str:
-    """Say what the weights themselves speak against an estimate, or nothing."""
-    if len(tally.hits) == 0:
-        return "the final proposal saw no hit"
-    if not tally.coefficient_of_variation <= target_cv:
-        cv = tally.coefficient_of_variation
-        return f"the target coefficient of variation was not reached ({cv:.3g} > {target_cv:g})"
-    shape = pareto_shape(tally.log_weights)
-    if shape > settings.most_shape and tally.largest_share > settings.least_share:
-        return f"the largest weights are heavy-tailed (Pareto shape {shape:.2f})"
-    lopsided = tally.skewness / np.sqrt(tally.draws)
-    if lopsided > settings.most_lopsided:
-        return f"few large weights make up the variance (skewness {lopsided:.2g} of the root of the draws)"
-    return ""
-
-
-def second_look(archive: Archive, found: Measurement) -> tuple[str, list[Family]]:
-    """Say whether earlier hits lie where the final proposal hardly goes, and return a part there."""
-    earlier = _newest([s for s in archive.measured if s not in found.samples], archive.settings.most_measured)
-    others = archive.learned + archive.pilots + earlier
-    x, share = _hardly_reached(
-        archive, others, found.tally, lambda rows: np.asarray(found.proposal.log_prob(rows))
-    )
-    if not len(x):
-        return "", []
-    weights = share * share.sum() / (share**2).sum()
-    part = archive.space.fit(x, weights, None, found.samples[-1].stream())
-    return "earlier hits lie where the final proposal hardly goes", [archive.space.inflated(part)]
-
-
-def settled(archive: Archive, target_cv: float) -> bool:
-    """Whether nothing speaks against all measurements together, whatever does against each."""
-    groups, whole = measurements(archive), combine(archive)
-    if len(groups) < 2 or objection(whole, archive.settings, target_cv):
-        return False
-    others = archive.learned + archive.pilots
-    return not len(_hardly_reached(archive, others, whole, lambda rows: log_density(groups, rows))[0])
-
-
-def _hardly_reached(
-    archive: Archive, others: list[Sample], tally: Tally, density: Callable[[Array], Floats]
-) -> tuple[Array, Floats]:
-    """Return hits of `others` that a measurement hardly reaches, and their shares; none where few matter.
-
-    For a hit, r is the density of the nominal given the event over that of the proposal; the mean of r over
-    the event is the second moment that the estimate's variance shows. Where other hits with r > 10 carry
-    over 2 % of the mass and their mean r is over 1.6 times the one seen, something was overlooked.
-    """
-    settings, pool = archive.settings, Pool(others)
-    log_v = pool.event_weights(archive.level)
-    kept = np.isfinite(log_v)
-    if len(tally.hits) == 0 or not kept.any():
-        return np.empty((0, archive.space.dimension)), np.empty(0)
-    x, share = pool.x[kept], np.exp(log_v[kept] - logsumexp(log_v[kept]))
-    ratio = np.exp(np.minimum(pool.log_nominal[kept] - density(x) - tally.log_probability, 300))
-    seen = 1 + tally.draws * tally.coefficient_of_variation**2
-    far = ratio > settings.far
-    if share[far].sum() <= settings.most_far or float(share @ ratio) <= settings.most_ratio * seen:
-        far = np.zeros(len(x), dtype=bool)
-    return x[far], share[far]

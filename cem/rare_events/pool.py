@@ -134,3 +134,14 @@ def sharpest(tilt: Callable[[float], Floats], low: float, high: float, wanted: f
         middle = (a + b) / 2
         a, b = (a, middle) if effective(tilt(np.exp(middle))) >= wanted else (middle, b)
     return float(np.exp(b))
+
+
+def newest(samples: list[Sample], rows: int) -> list[Sample]:
+    """Return the newest samples that hold so many rows: fits look at a few thousand only."""
+    kept, held = list[Sample](), 0
+    for sample in reversed(samples):
+        if held >= rows:
+            break
+        kept.append(sample)
+        held += len(sample.scores)
+    return kept[::-1]

@@ -182,6 +182,10 @@ class Settings:
     """Logarithms of the factors by which one move is made likelier among the paths outside."""
     path_rows: int = 60
     """Paths of each."""
+    checked: float = 1e-3
+    """Probability from which paths, which do not walk, are checked by nominal ones."""
+    plain_hits: float = 12.0
+    """Hits expected of them: a quarter of the probability that is missed is seen in 97 of 100 runs."""
 
     # --- the performance's own noise ----------------------------------------------------------------------
     noise_hits: float = 10.0
