@@ -1,4 +1,4 @@
-"""Limit states on which estimators that are led by scores are wrong with a narrow interval, and their values."""
+"""Limit states that fool estimators which are led by scores, and their exact probabilities."""
 
 import numpy as np
 import pytest
