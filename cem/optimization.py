@@ -180,6 +180,9 @@ def optimize(
 
     An objective that is neither `noisy` nor gets an `rng` is called once for each candidate of a discrete
     space (integers, bits, labels), and only calls count as evaluations. A space seen whole ends the run.
+    Before any other claim of a search that does not look for noise itself (the textbook's, those of an
+    `update`, of strings, orders and labels), the best candidate is asked about once more: where the two
+    values differ, the objective is noisy, the message says so, and the run is no success.
 
     A variable whose *order of magnitude* is sought is searched on a log scale by starting in its logarithm:
     give bounds for ``u = log10(x)`` and let `fun` undo it, as the second example does.
@@ -274,6 +277,7 @@ def optimize(
         recombine=asked.recombine,
         pieces=asked.pieces,
         constraints=checks,
+        doubted=asked.unwatched,
         optimum=None if noisy else _optimum(problem),
         space=discrete_space(family, domain) if steady else None,
     )

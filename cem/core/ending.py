@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from cem.families.base import Array, Family
 
+NOISY = "the objective is noisy (two evaluations of one candidate differ; noisy=True says so beforehand)"
+
 
 class Status(IntEnum):
     """Why a run ended. Only `CONVERGED` and `TARGET_REACHED` are successes."""
@@ -82,7 +84,7 @@ class Ending(NamedTuple):
 
     `family` is what its result should give, where that is not the last one sampled; `estimate` is what it
     returns in place of the best candidate seen. `looks` is how many descents from elsewhere stand behind
-    what is said, `minima` where they and others ended.
+    what is said, `minima` where they and others ended. `exact`: every candidate has been evaluated.
     """
 
     status: Status
@@ -91,3 +93,4 @@ class Ending(NamedTuple):
     estimate: Estimate | None = None
     looks: int | None = None
     minima: tuple[Minimum, ...] = ()
+    exact: bool = False

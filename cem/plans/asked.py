@@ -182,6 +182,15 @@ class Asked:
         return self.random or numbers
 
     @property
+    def unwatched(self) -> bool:
+        """Whether noise that nobody spoke of would go unseen by the search itself."""
+        if self.noisy or self.improve is not None or self.problem is not None:
+            return False
+        if is_gaussian(self.start) and (self.box.integer | self.box.fixed).all():
+            return True  # a search asks about each candidate once
+        return self.update_chosen or not (is_gaussian(self.start) or self.doubtful)
+
+    @property
     def units(self) -> Units | None:
         """What the variables are searched in; None where the user's units do as well.
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
-from cem.core.ending import Ending
+from cem.core.ending import NOISY, Ending
 from cem.core.loop import Batch, Request, Rows
 from cem.families.base import Array
 
 TWICE = 2  # evaluations that show noise
 NoisyPlan = Callable[[int], Generator[Request, Batch, Ending]]
-SAID = "the objective is noisy (two evaluations of one candidate differ; noisy=True says so beforehand)"
 
 
 def differs(x: Array) -> Generator[Request, Batch, bool]:
@@ -42,4 +41,4 @@ def guarded(
 def said_noisy(plan: Generator[Request, Batch, Ending]) -> Generator[Request, Batch, Ending]:
     """Follow `plan` and put in front of its message that noise was seen."""
     ending = yield from plan
-    return ending._replace(message=f"{SAID}: {ending.message}")
+    return ending._replace(message=f"{NOISY}: {ending.message}")

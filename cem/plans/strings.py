@@ -298,8 +298,8 @@ def look_at_all(
         yield Step(State(start, iteration, best=best), "every candidate")
     said = f"all {len(every)} candidates were evaluated"
     if target is not None:
-        return Ending(Status.COLLAPSED, f"{said}; none reaches the target")
-    return Ending(Status.CONVERGED, said)
+        return Ending(Status.COLLAPSED, f"{said}; none reaches the target", exact=True)
+    return Ending(Status.CONVERGED, said, exact=True)
 
 
 def agreeing(bests: list[Merit], stopping: Stopping) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cem.core.budget import Budget
-from cem.core.ending import Ending, Minimum, ObjectiveError, Status
+from cem.core.ending import NOISY, Ending, Minimum, ObjectiveError, Status
 from cem.core.loop import Batch, Ended, Request
 from cem.evaluation import Objective, widen
 from cem.running.driver import Driver, Served
@@ -52,6 +52,9 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         more = {"looks": ending.looks, "minima": minima} | more
     if status is Status.CONVERGED and driver.budget.target is not None:
         status, message = Status.COLLAPSED, f"the target {driver.budget.target} is not reached: {message}"
+    if driver.noise_seen:
+        status = Status.COLLAPSED if status.success else status
+        message = f"{NOISY}, so that fun is one lucky value of many: {message}"
     if (constraints := driver.setting.constraints) is not None:
         feasible, violation = driver.best.feasible, driver.best.violation
         if ending.estimate is not None and (residuals := ending.estimate.residuals) is not None:

@@ -28,6 +28,7 @@ from cem.running.scoring import Scored, Scorer, Setting
 log = logging.getLogger("cem")
 _MOST_STAGES = 10  # that one plan runs one after another, each of which may end in its own way
 T = TypeVar("T")
+FEW_ROWS = 16  # a batch that small leaves one evaluation of the last ones to a second look
 MOST_REPEATED = 10  # times max_evaluations: draws of a distribution that has nothing new to offer
 
 
@@ -71,6 +72,7 @@ class Driver:
     _values: list[Floats] = field(default_factory=list)
     _evaluated: list[tuple[Array, Floats]] = field(default_factory=list)
     _awaiting: Callable[[], str] = str
+    noise_seen: bool = False
     _late: Ended | None = None  # raised in the midst of a computation
 
     def __post_init__(self) -> None:
@@ -113,6 +115,8 @@ class Driver:
         orderly = False
         try:
             served = self._serve(plan)
+            if self.setting.doubted:
+                self._look_for_noise(served)
             orderly = served.ended is None or served.ended.status is not Status.INTERRUPTED
             if orderly and self._evaluated and not self.replaying:
                 self._show()
@@ -149,6 +153,36 @@ class Driver:
         if self._late is None and self.elapsed >= self.budget.seconds:
             self._late = Ended(Status.TIME_LIMIT, self._over)
             raise self._late
+
+    def _look_for_noise(self, served: Served[T]) -> None:
+        """Ask once more about the best candidate before it is claimed, or where the budget is spent."""
+        status: Status | None = getattr(served.value or served.ended, "status", None)
+        memo = self.scorer.memo
+        whole = getattr(served.value, "exact", False) or (memo is not None and memo.exhausted)
+        if self.best.x is None or whole or status is None:
+            return
+        if not (
+            status.success
+            or status is Status.COLLAPSED
+            or (memo is None and status is Status.EVALUATION_LIMIT)
+        ):
+            return
+        x, known = self.best.x[None], self.best.score
+        number, self._batches = self._batches, self._batches + 1
+        try:
+            rows = np.repeat(x, 2, axis=0) if self._together else x
+            rows.flags.writeable = False
+            batch: Batch | None = self._evaluate(number, rows, Rows(rows), again=True)
+        except Ended as ended:
+            batch = ended.batch
+        if batch is not None and len(batch.scores) == len(rows):
+            first = batch.scores[0] if self._together else known
+            self.noise_seen = not np.array_equal(first, batch.scores[-1], equal_nan=True)
+
+    @property
+    def _together(self) -> bool:
+        """Whether rows are scored together, so that a candidate is only like itself beside itself."""
+        return self.scorer.evaluator.objective.vectorized
 
     def _complete(self) -> Ended | None:
         """See a discrete space whole where most of it is known; return what that ended with."""
@@ -194,12 +228,13 @@ class Driver:
         request: Draw | Rows,
         parents: tuple[int, ...] = (),
         recipe: Recipe | None = None,
+        again: bool = False,
     ) -> Batch:
         """Score the rows of `x`, shape ``(n, d)``, as far as the budget goes."""
         with self._clock():
-            shown = self.setting.present(x)
-        lookup = self.scorer.look_up(shown)
-        admitted = self._admit(len(x), lookup)
+            shown = x if again else self.setting.present(x)
+        lookup = None if again else self.scorer.look_up(shown)
+        admitted = self._admit(len(x), lookup, again)
         entry = self.scorer.entry(number, x, request.outputs)
         rows = x[:admitted]
         shown = rows if shown is x else shown[:admitted]
@@ -209,11 +244,14 @@ class Driver:
             raise end
         return batch
 
-    def _admit(self, n: int, lookup: Lookup | None) -> int:
+    def _admit(self, n: int, lookup: Lookup | None, again: bool) -> int:
         """Return how many of `n` rows may be scored; raise `Ended` where none may."""
         most = self.budget.max_evaluations
         if most is not None:
             left = most - self.nfev
+            kept = self.setting.doubted and not again and lookup is None and self.nfev > 0
+            if kept and (n > left or n <= FEW_ROWS):
+                left = max(0, left - (2 if self._together else 1))
             if lookup is None:
                 n = min(n, left)
             elif len(lookup.new) > left:

@@ -44,6 +44,8 @@ class Setting:
         Asked about every candidate after the objective.
     any_score : bool
         Whether infinitely bad scores are as good a beginning as any (they are for estimates).
+    doubted : bool
+        Whether a claim waits until the best candidate has been asked about again, in case there is noise.
     optimum : float, optional
         The best score there is, in the user's sign, where it is known.
     space : Space, optional
@@ -64,6 +66,7 @@ class Setting:
     pieces: int = 1
     constraints: Constraints | None = None
     any_score: bool = False
+    doubted: bool = False
     optimum: float | None = None
     space: Space | None = None
     describe: Callable[[Array], Mapping[str, Any]] | None = None

@@ -73,8 +73,9 @@ def test_a_larger_space_is_asked_about_each_candidate_once(vectorized):
         vectorized=vectorized,
         rng=1,
     )
-    assert set(fun.calls.values()) == {1}
-    assert r.nfev == len(fun.calls) == r.history.nfev[-1] + (r.nfev - r.history.nfev[-1])
+    twice = [x for x, calls in fun.calls.items() if calls > 1]
+    assert twice == [(1,) * 15]  # the best one is asked about again, in case there is noise
+    assert r.nfev == sum(fun.calls.values())
     assert r.fun == 15
 
 
@@ -155,7 +156,7 @@ def test_a_resumed_run_asks_nothing_twice(tmp_path):
     options = {"start": cem.Bernoulli([0.5] * 15), "maximize": True, "method": "textbook", "rng": 1}
     whole = Stopping(after=None)
     expected = cem.optimize(whole, **options)
-    assert len(set(whole.calls)) == len(whole.calls) == expected.nfev
+    assert len(set(whole.calls)) + 1 == len(whole.calls) == expected.nfev  # the best is asked about again
     fun, path = Stopping(after=137), tmp_path / "run"
     r = cem.optimize(fun, checkpoint=path, **options)
     assert (r.status, r.nfev) == (Status.INTERRUPTED, 137)
