@@ -73,6 +73,10 @@ def rosenbrock_rows(X):
     return np.sum(100 * (X[:, 1:] - X[:, :-1] ** 2) ** 2 + (1 - X[:, :-1]) ** 2, axis=1)
 
 
+def bowl_rows(X):
+    return np.sum((X - 0.5) ** 2, axis=1)
+
+
 def scaled(x, factor, shift=0.0):
     return factor * float(x @ x) + shift
 
@@ -162,6 +166,46 @@ def assert_trustworthy(runs, exact):
     trusted = np.array([e.success for e in runs])
     assert trusted.any()
     assert covered(runs, exact)[trusted].mean() >= least_coverage(trusted.sum())
+
+
+def improved(*args, **kwargs):
+    return cem.estimate_probability(*args, **({"vectorized": True, "rng": 1} | kwargs))
+
+
+def improved_runs(runs, *args, **kwargs):
+    return [improved(*args, **kwargs, rng=seed) for seed in range(runs)]
+
+
+def assert_right(runs, exact, lean=0.0):
+    """The mean lies within four of its standard errors, and intervals cover as often as they say."""
+    p = np.array([e.probability for e in runs])
+    error = np.sqrt(np.mean([e.standard_error**2 for e in runs]) / p.size)
+    assert abs(p.mean() - exact) <= 4 * error + lean * exact
+    assert covered(runs, exact).mean() >= least_coverage(len(runs))
+
+
+CUBE = [(-2.0, 3.0)] * 3
+
+ASK_TELL_RUNS = {
+    "box": (bowl_rows, {"bounds": CUBE}),
+    "point in a box": (bowl_rows, {"start": [1.0, 1.0, 1.0], "bounds": CUBE}),
+    "free point": (bowl_rows, {"start": [1.0, 1.0, 1.0]}),
+    "correlated": (bowl_rows, {"start": cem.Gaussian([1.0, 1.0], covariance=[[2.0, 1.0], [1.0, 2.0]])}),
+    "population": (bowl_rows, {"bounds": CUBE, "population": 37, "elite_fraction": 0.3}),
+    "update": (bowl_rows, {"bounds": CUBE, "update": cem.updates.SmoothedFit(0.8, decay=5.0)}),
+    "binary": (negative_totals, {"start": cem.Bernoulli([0.5] * 20)}),
+    "categories": (negative_totals, {"start": cem.Categorical([[0.2, 0.8], [0.3, 0.3, 0.4]] * 9)}),
+    "positive": (bowl_rows, {"start": cem.Exponential([1.0, 2.0])}),
+    "maximised": (lambda X: -bowl_rows(X), {"bounds": CUBE, "maximize": True}),
+    "half NaN": (lambda X: np.where(X[:, 0] > 1, np.nan, bowl_rows(X)), {"bounds": CUBE}),
+}
+
+
+def steps(method, n, score=bowl_rows):
+    for _ in range(n):
+        X = method.ask()
+        method.tell(X, score(X))
+    return method
 
 
 # --- a user's own -----------------------------------------------------------------------------------------

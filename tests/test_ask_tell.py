@@ -2,43 +2,16 @@
 
 import numpy as np
 import pytest
+from helpers import ASK_TELL_RUNS, CUBE, bowl_rows, steps
 from scipy.optimize import Bounds
 
 import cem
 from cem import CrossEntropyMethod
 
-BOX = [(-2.0, 3.0)] * 3
 
-
-def sphere(X):
-    return np.sum((X - 0.5) ** 2, axis=1)
-
-
-def steps(method, n, score=sphere):
-    for _ in range(n):
-        X = method.ask()
-        method.tell(X, score(X))
-    return method
-
-
-RUNS = {
-    "box": (sphere, {"bounds": BOX}),
-    "point in a box": (sphere, {"start": [1.0, 1.0, 1.0], "bounds": BOX}),
-    "free point": (sphere, {"start": [1.0, 1.0, 1.0]}),
-    "correlated": (sphere, {"start": cem.Gaussian([1.0, 1.0], covariance=[[2.0, 1.0], [1.0, 2.0]])}),
-    "population": (sphere, {"bounds": BOX, "population": 37, "elite_fraction": 0.3}),
-    "update": (sphere, {"bounds": BOX, "update": cem.updates.SmoothedFit(0.8, decay=5.0)}),
-    "binary": (lambda X: -X.sum(axis=1), {"start": cem.Bernoulli([0.5] * 20)}),
-    "categories": (lambda X: -X.sum(axis=1), {"start": cem.Categorical([[0.2, 0.8], [0.3, 0.3, 0.4]] * 9)}),
-    "positive": (sphere, {"start": cem.Exponential([1.0, 2.0])}),
-    "maximised": (lambda X: -sphere(X), {"bounds": BOX, "maximize": True}),
-    "half NaN": (lambda X: np.where(X[:, 0] > 1, np.nan, sphere(X)), {"bounds": BOX}),
-}
-
-
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ASK_TELL_RUNS)
 def test_it_takes_the_path_of_optimize(run):
-    score, options = RUNS[run]
+    score, options = ASK_TELL_RUNS[run]
     r = cem.optimize(score, vectorized=True, rng=11, max_iterations=8, method="textbook", **options)
     m = steps(CrossEntropyMethod(rng=11, **options), 8, score)
     discrete = r.x.dtype.kind == "i"  # there, optimize asks about no candidate twice
@@ -52,8 +25,8 @@ def test_it_takes_the_path_of_optimize(run):
 
 
 def test_it_stops_where_optimize_does():
-    r = cem.optimize(sphere, bounds=BOX, vectorized=True, method="textbook", rng=1)
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    r = cem.optimize(bowl_rows, bounds=CUBE, vectorized=True, method="textbook", rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     while m.stop_reason() is None:
         steps(m, 1)
     assert len(m.history) == r.nit
@@ -62,14 +35,14 @@ def test_it_stops_where_optimize_does():
 
 
 def test_each_ask_is_a_new_batch():
-    m = CrossEntropyMethod(bounds=BOX, population=20, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, population=20, rng=1)
     batches = [m.ask() for _ in range(5)]
     assert len(np.unique(np.concatenate(batches), axis=0)) == 100
 
 
 def test_a_batch_is_read_only():
     for start in (None, cem.Bernoulli([0.5] * 3)):
-        X = CrossEntropyMethod(start, bounds=None if start else BOX, rng=1).ask()
+        X = CrossEntropyMethod(start, bounds=None if start else CUBE, rng=1).ask()
         with pytest.raises(ValueError, match="read-only"):
             X[0, 0] = 0
 
@@ -78,7 +51,7 @@ def test_discrete_batches_are_int64():
     assert CrossEntropyMethod(cem.Bernoulli([0.5] * 3), rng=1).ask().dtype == np.int64
 
 
-@pytest.mark.parametrize("bounds", [BOX, Bounds([-2.0] * 3, [3.0] * 3)], ids=["pairs", "scipy"])
+@pytest.mark.parametrize("bounds", [CUBE, Bounds([-2.0] * 3, [3.0] * 3)], ids=["pairs", "scipy"])
 def test_a_batch_lies_within_the_bounds(bounds):
     m = CrossEntropyMethod(cem.Gaussian([3.0, 0.0, -2.0], std=10.0), bounds=bounds, population=500, rng=1)
     for _ in range(3):
@@ -89,11 +62,11 @@ def test_a_batch_lies_within_the_bounds(bounds):
 
 
 def test_the_size_of_a_batch():
-    assert CrossEntropyMethod(bounds=BOX, population=33).ask().shape == (33, 3)
+    assert CrossEntropyMethod(bounds=CUBE, population=33).ask().shape == (33, 3)
 
 
 def test_asking_changes_nothing_but_the_next_batch():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     before = m.family
     m.ask()
     assert m.family is before
@@ -101,11 +74,11 @@ def test_asking_changes_nothing_but_the_next_batch():
 
 
 def test_rows_may_come_in_any_order():
-    m, shuffled = (CrossEntropyMethod(bounds=BOX, rng=1) for _ in range(2))
+    m, shuffled = (CrossEntropyMethod(bounds=CUBE, rng=1) for _ in range(2))
     X = m.ask()
-    m.tell(X, sphere(X))
+    m.tell(X, bowl_rows(X))
     order = np.random.default_rng(0).permutation(len(X))
-    shuffled.tell(X[order], sphere(X[order]))
+    shuffled.tell(X[order], bowl_rows(X[order]))
     np.testing.assert_allclose(shuffled.family.mean, m.family.mean, rtol=1e-12)
     np.testing.assert_allclose(shuffled.family.std, m.family.std, rtol=1e-12)
     np.testing.assert_array_equal(shuffled.best_x, m.best_x)
@@ -113,27 +86,27 @@ def test_rows_may_come_in_any_order():
 
 def test_batches_may_come_in_any_order():
     """Asynchronous evaluation: three batches are out, and come back last first."""
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     batches = [m.ask() for _ in range(3)]
     for X in reversed(batches):
-        m.tell(X, sphere(X))
+        m.tell(X, bowl_rows(X))
     assert len(m.history) == 3
-    assert m.best_fun == min(sphere(X).min() for X in batches)
+    assert m.best_fun == min(bowl_rows(X).min() for X in batches)
 
 
 def test_a_part_of_a_batch_teaches_what_it_can():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     X = m.ask()[:40]
     start = m.family
-    m.tell(X, sphere(X))
-    elites = X[np.argsort(sphere(X))[:4]]
+    m.tell(X, bowl_rows(X))
+    elites = X[np.argsort(bowl_rows(X))[:4]]
     np.testing.assert_allclose(m.family.mean, start.blend(start.fit(elites), 0.7).mean, rtol=1e-12)
     assert m.history.elites.tolist() == [4]
     assert m.history.nfev.tolist() == [40]
 
 
 def test_own_rows_teach_as_asked_ones_do():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     rows = [[0.5, 0.5, 0.5], [0.6, 0.5, 0.4], [2.0, 2.0, 2.0], [0.0, 0.0, 1.0]]
     m.tell(rows, [0.0, 0.1, 9.0, 2.0])
     np.testing.assert_array_equal(m.best_x, rows[0])
@@ -142,7 +115,7 @@ def test_own_rows_teach_as_asked_ones_do():
 
 
 def test_the_best_so_far_is_kept():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     m.tell([[1.0, 0, 0], [2.0, 0, 0]], [3.0, 2.0])
     m.tell([[0.5, 0, 0], [0.1, 0, 0]], [7.0, 8.0])
     np.testing.assert_array_equal(m.best_x, [2.0, 0, 0])
@@ -153,7 +126,7 @@ def test_the_best_so_far_is_kept():
 
 
 def test_the_best_does_not_follow_the_users_rows():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     rows = np.ones((5, 3))
     m.tell(rows, np.arange(5.0))
     rows[:] = 7
@@ -161,8 +134,8 @@ def test_the_best_does_not_follow_the_users_rows():
 
 
 def test_maximising_is_minimising_the_negative():
-    down = steps(CrossEntropyMethod(bounds=BOX, rng=1), 5)
-    up = steps(CrossEntropyMethod(bounds=BOX, rng=1, maximize=True), 5, lambda X: -sphere(X))
+    down = steps(CrossEntropyMethod(bounds=CUBE, rng=1), 5)
+    up = steps(CrossEntropyMethod(bounds=CUBE, rng=1, maximize=True), 5, lambda X: -bowl_rows(X))
     np.testing.assert_array_equal(up.family.mean, down.family.mean)
     np.testing.assert_array_equal(up.history.level, -down.history.level)
     np.testing.assert_array_equal(up.history.best, -down.history.best)
@@ -170,9 +143,9 @@ def test_maximising_is_minimising_the_negative():
 
 
 def test_nan_ranks_last_and_is_counted():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     X = m.ask()
-    scores = np.where(np.arange(100) % 2, np.nan, sphere(X))
+    scores = np.where(np.arange(100) % 2, np.nan, bowl_rows(X))
     m.tell(X, scores)
     assert m.history.nan_count.tolist() == [50]
     assert m.best_fun == np.nanmin(scores)
@@ -180,7 +153,7 @@ def test_nan_ranks_last_and_is_counted():
 
 
 def test_scores_that_are_all_nan_teach_nothing():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     before = m.family
     m.tell(m.ask(), np.full(100, np.nan))
     assert m.family is before
@@ -191,7 +164,7 @@ def test_scores_that_are_all_nan_teach_nothing():
 
 
 def test_before_anything_is_told():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     assert m.best_x is None
     assert np.isnan(m.best_fun)
     assert m.stop_reason() is None
@@ -200,7 +173,7 @@ def test_before_anything_is_told():
 
 
 def test_telling_does_not_change_what_was_told():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     rows, scores = np.random.default_rng(0).random((50, 3)), np.arange(50.0)
     before = rows.copy(), scores.copy()
     m.tell(rows, scores)
@@ -225,7 +198,7 @@ def test_telling_does_not_change_what_was_told():
     ],
 )
 def test_what_cannot_be_learned_from_is_told(rows, scores, error, message):
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     before = m.family
     with pytest.raises(error, match=message):
         m.tell(rows, scores)
@@ -234,7 +207,7 @@ def test_what_cannot_be_learned_from_is_told(rows, scores, error, message):
 
 
 def test_stop_reason_says_why():
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     for t in range(5):
         assert m.stop_reason() is None, t
         m.tell(m.ask(), np.zeros(100))
@@ -247,11 +220,11 @@ def test_stop_reason_says_why():
         ({}, ValueError, "bounds="),
         ({"start": [(-1, 1)] * 3}, ValueError, "looks like bounds"),
         ({"bounds": [(1, -1)]}, ValueError, "inverted"),
-        ({"bounds": BOX, "elite_fraction": 1.0}, ValueError, "elite_fraction"),
-        ({"bounds": BOX, "population": 0}, ValueError, "population"),
-        ({"bounds": BOX, "population": 5}, ValueError, "population of 5 has 1 elites"),
-        ({"bounds": BOX, "rng": "1"}, TypeError, "rng must be"),
-        ({"bounds": BOX, "update": "fast"}, TypeError, "update must have"),
+        ({"bounds": CUBE, "elite_fraction": 1.0}, ValueError, "elite_fraction"),
+        ({"bounds": CUBE, "population": 0}, ValueError, "population"),
+        ({"bounds": CUBE, "population": 5}, ValueError, "population of 5 has 1 elites"),
+        ({"bounds": CUBE, "rng": "1"}, TypeError, "rng must be"),
+        ({"bounds": CUBE, "update": "fast"}, TypeError, "update must have"),
     ],
 )
 def test_bad_arguments(options, error, message):

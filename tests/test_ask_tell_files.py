@@ -6,23 +6,10 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import assert_same_arrays, assert_same_history
+from helpers import ASK_TELL_RUNS, CUBE, assert_same_arrays, assert_same_history, bowl_rows, steps
 
 import cem
 from cem import CrossEntropyMethod
-
-BOX = [(-2.0, 3.0)] * 3
-
-
-def sphere(X):
-    return np.sum((X - 0.5) ** 2, axis=1)
-
-
-def steps(method, n, score=sphere):
-    for _ in range(n):
-        X = method.ask()
-        method.tell(X, score(X))
-    return method
 
 
 def assert_same(a, b):
@@ -34,27 +21,12 @@ def assert_same(a, b):
     assert_same_history(a.history, b.history)
 
 
-RUNS = {
-    "box": (sphere, {"bounds": BOX}),
-    "point in a box": (sphere, {"start": [1.0, 1.0, 1.0], "bounds": BOX}),
-    "free point": (sphere, {"start": [1.0, 1.0, 1.0]}),
-    "correlated": (sphere, {"start": cem.Gaussian([1.0, 1.0], covariance=[[2.0, 1.0], [1.0, 2.0]])}),
-    "population": (sphere, {"bounds": BOX, "population": 37, "elite_fraction": 0.3}),
-    "update": (sphere, {"bounds": BOX, "update": cem.updates.SmoothedFit(0.8, decay=5.0)}),
-    "binary": (lambda X: -X.sum(axis=1), {"start": cem.Bernoulli([0.5] * 20)}),
-    "categories": (lambda X: -X.sum(axis=1), {"start": cem.Categorical([[0.2, 0.8], [0.3, 0.3, 0.4]] * 9)}),
-    "positive": (sphere, {"start": cem.Exponential([1.0, 2.0])}),
-    "maximised": (lambda X: -sphere(X), {"bounds": BOX, "maximize": True}),
-    "half NaN": (lambda X: np.where(X[:, 0] > 1, np.nan, sphere(X)), {"bounds": BOX}),
-}
-
-
-SAVED = RUNS | {
+SAVED = ASK_TELL_RUNS | {
     "seed sequence": (
-        sphere,
-        {"bounds": BOX, "rng": np.random.SeedSequence([1, 2**70], spawn_key=(3, 1))},
+        bowl_rows,
+        {"bounds": CUBE, "rng": np.random.SeedSequence([1, 2**70], spawn_key=(3, 1))},
     ),
-    "generator": (sphere, {"bounds": BOX, "rng": np.random.default_rng(5)}),
+    "generator": (bowl_rows, {"bounds": CUBE, "rng": np.random.default_rng(5)}),
     "tables": (lambda X: -X.sum(axis=1) % 5, {"start": cem.Categorical(np.full((30, 7), 1 / 7))}),
 }
 
@@ -76,18 +48,18 @@ def test_what_comes_after_load_is_bit_identical(run, tmp_path):
 
 
 def test_a_batch_that_is_out_can_be_told_after_load(tmp_path):
-    m = steps(CrossEntropyMethod(bounds=BOX, rng=1), 2)
+    m = steps(CrossEntropyMethod(bounds=CUBE, rng=1), 2)
     X = m.ask()
     m.save(tmp_path / "state")
     loaded = CrossEntropyMethod.load(tmp_path / "state")
     for each in (m, loaded):
-        each.tell(X, sphere(X))
+        each.tell(X, bowl_rows(X))
     assert_same(loaded, m)
     np.testing.assert_array_equal(loaded.ask(), m.ask())
 
 
 def test_it_can_be_saved_before_anything_is_told(tmp_path):
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     m.save(tmp_path / "state")
     loaded = CrossEntropyMethod.load(tmp_path / "state")
     assert_same(loaded, m)
@@ -95,25 +67,25 @@ def test_it_can_be_saved_before_anything_is_told(tmp_path):
 
 
 def test_it_can_be_saved_after_scores_that_are_all_nan(tmp_path):
-    m = CrossEntropyMethod(bounds=BOX, rng=1)
+    m = CrossEntropyMethod(bounds=CUBE, rng=1)
     m.tell(m.ask(), np.full(100, np.nan))
     m.save(tmp_path / "state")
     assert_same(steps(CrossEntropyMethod.load(tmp_path / "state"), 2), steps(m, 2))
 
 
 def test_a_stopped_method_is_stopped_after_load(tmp_path):
-    m = steps(CrossEntropyMethod(bounds=BOX, rng=1), 5, lambda X: np.zeros(len(X)))
+    m = steps(CrossEntropyMethod(bounds=CUBE, rng=1), 5, lambda X: np.zeros(len(X)))
     m.save(tmp_path / "state")
     assert CrossEntropyMethod.load(tmp_path / "state").stop_reason() == m.stop_reason() is not None
 
 
 def test_the_path_is_used_exactly_as_given(tmp_path):
-    CrossEntropyMethod(bounds=BOX, rng=1).save(tmp_path / "state.cem")
+    CrossEntropyMethod(bounds=CUBE, rng=1).save(tmp_path / "state.cem")
     assert os.listdir(tmp_path) == ["state.cem"]
 
 
 def test_the_time_goes_on_after_load(tmp_path):
-    m = steps(CrossEntropyMethod(bounds=BOX, rng=1), 2)
+    m = steps(CrossEntropyMethod(bounds=CUBE, rng=1), 2)
     m.save(tmp_path / "state")
     loaded = steps(CrossEntropyMethod.load(tmp_path / "state"), 1)
     assert np.all(np.diff(loaded.history.seconds) > 0)
@@ -189,7 +161,7 @@ class Loose:
 
 
 def test_an_update_that_cannot_be_written_is_told(tmp_path):
-    m = steps(CrossEntropyMethod(bounds=BOX, update=Loose(), rng=1), 1)
+    m = steps(CrossEntropyMethod(bounds=CUBE, update=Loose(), rng=1), 1)
     with pytest.raises(TypeError, match="Loose"):
         m.save(tmp_path / "state")
     assert os.listdir(tmp_path) == []
@@ -203,7 +175,7 @@ def test_a_missing_file_is_told(tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 0.99])
 def test_a_truncated_file_is_told(tmp_path, share):
     path = tmp_path / "state"
-    steps(CrossEntropyMethod(bounds=BOX, rng=1), 2).save(path)
+    steps(CrossEntropyMethod(bounds=CUBE, rng=1), 2).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(ValueError, match="damaged or was not saved by cem"):
@@ -239,7 +211,7 @@ def test_a_pickle_is_told_and_never_run(tmp_path):
 def opened(tmp_path):
     """A saved file taken apart, and how to put it together again."""
     path = tmp_path / "state"
-    steps(CrossEntropyMethod(bounds=BOX, rng=1), 2).save(path)
+    steps(CrossEntropyMethod(bounds=CUBE, rng=1), 2).save(path)
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     header = json.loads(str(arrays.pop("header")))

@@ -162,7 +162,7 @@ def given_back(workers: list[WorkerProcess]) -> None:
     """Let processes that are well rest, for the next run; they end by themselves after a minute."""
     if workers and os.getpid() not in _see_to_end:
         _see_to_end.add(os.getpid())
-        Finalize(None, _end_resting, exitpriority=10)  # before a forked child waits for its children
+        Finalize(None, end_resting, exitpriority=10)  # before a forked child waits for its children
     for worker in workers:
         try:
             if not worker.ready or worker.task is not None:
@@ -174,7 +174,8 @@ def given_back(workers: list[WorkerProcess]) -> None:
             _resting.append(worker)
 
 
-def _end_resting() -> None:
+def end_resting() -> None:
+    """End the processes that rest."""
     for worker in _resting:
         if worker.owner == os.getpid():
             worker.end()

@@ -6,7 +6,7 @@ diagonal `z` with ``W + Diag(z)`` positive semidefinite, ``x'Wx >= -sum(z)`` wha
     cut(x) <= sum(w)/2 + sum(z)/4.
 
 The least such bound is that of Goemans and Williamson. How `z` was found does not matter for its validity, so
-it is found by fast methods without guarantees (`_relaxed`, `_least_eigenvalue`), and then the one thing that
+it is found by fast methods without guarantees (`_relaxed`, `least_eigenvalue`), and then the one thing that
 matters, that ``W + Diag(z)`` is positive semidefinite, is *proved* (`is_semidefinite`).
 
 References
@@ -180,7 +180,7 @@ def _relaxed(graph: Matrix, half: float, positive: float, step: float) -> tuple[
         total += passes
         pull = groups.matrix @ vectors
         z = np.linalg.norm(pull, axis=1)
-        least = _least_eigenvalue(groups.matrix, z, rng)
+        least = least_eigenvalue(groups.matrix, z, rng)
         lower = half - float(np.einsum("ij,ij->", pull, vectors)) / 4
         upper = half + (float(z.sum()) - n * min(least, 0.0)) / 4
         best = min(best, (upper, z, least), key=lambda each: each[0])
@@ -231,7 +231,7 @@ class _Groups:
             np.divide(answer, length, out=vectors[place], where=length > 0)
 
 
-def _least_eigenvalue(matrix: Any, z: Floats, rng: np.random.Generator) -> float:
+def least_eigenvalue(matrix: Any, z: Floats, rng: np.random.Generator) -> float:
     """Estimate the least eigenvalue of ``matrix + Diag(z)`` from above, by Lanczos steps.
 
     (Without reorthogonalisation: converged eigenvalues come in several copies, but they are right.)

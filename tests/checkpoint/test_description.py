@@ -6,46 +6,16 @@ import functools
 import operator
 import subprocess
 import sys
-import threading
 import types
 
 import numpy as np
 import pytest
+from checkpoint_helpers import Both, Locked, Slotted, cube, described_alike, square, times
 from scipy import sparse, stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
 from cem.checkpoint.description import describe
-
-
-def square(x):
-    return x**2
-
-
-def cube(x):
-    return x**3
-
-
-def same(one, other):
-    return describe(one).content == describe(other).content
-
-
-class Slotted:
-    __slots__ = ("weight",)
-
-    def __init__(self, weight):
-        self.weight = weight
-
-    def __call__(self, x):
-        return self.weight * x
-
-
-class Both(Slotted):
-    """Has slots and a dictionary."""
-
-    def __init__(self, weight, other):
-        super().__init__(weight)
-        self.other = other
 
 
 class Table(dict):
@@ -56,16 +26,6 @@ class Point(collections.namedtuple("Point", "x y")):
     pass
 
 
-class Locked:
-    """Cannot be copied for its lock."""
-
-    def __init__(self, weight):
-        self.weight, self.lock = weight, threading.Lock()
-
-    def __call__(self, x):
-        return self.weight * x
-
-
 class Triangular(stats.rv_continuous):
     def _cdf(self, x):
         return x**2
@@ -74,10 +34,6 @@ class Triangular(stats.rv_continuous):
 class Steeper(stats.rv_continuous):
     def _cdf(self, x):
         return x**3
-
-
-def scaled(factor):
-    return lambda x: factor * x
 
 
 def deep(value, levels):
@@ -129,9 +85,9 @@ DIFFERENT = [
     lambda: functools.partial(square, 2),
     lambda: functools.partial(square, 3),
     lambda: functools.partial(cube, 3),
-    lambda: scaled(2.0),
-    lambda: scaled(3.0),
-    lambda: scaled([1, 2]),
+    lambda: times(2.0),
+    lambda: times(3.0),
+    lambda: times([1, 2]),
     lambda: lambda x: x + 1,
     lambda: lambda x: x + 2,
     lambda: lambda x, k=1: x + k,
@@ -204,7 +160,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_whether_two_parts_are_one_object_does_not_matter():
     part = [1.0, square]
-    assert same([part, part], [part, [1.0, square]])
+    assert described_alike([part, part], [part, [1.0, square]])
 
 
 SCRIPT = """

@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from checkpoint_helpers import Both, Locked, Slotted, cube, described_alike, square, times
 from scipy import stats
 
 import cem
@@ -16,14 +17,6 @@ from cem.checkpoint.description import describe, describe_parts, differences
 from problems import rare_event
 from problems.maxcut import MaxCut
 from problems.maxsat import MaxSAT
-
-
-def square(x):
-    return x**2
-
-
-def cube(x):
-    return x**3
 
 
 def defined(text, **names):
@@ -37,42 +30,6 @@ def changes(before, now):
     """Return what differs between two values, by name."""
     one, other = (describe_parts({"it": each})[0] for each in (before, now))
     return differences(one, other, code=True)
-
-
-def same(one, other):
-    return describe(one).content == describe(other).content
-
-
-class Slotted:
-    __slots__ = ("weight",)
-
-    def __init__(self, weight):
-        self.weight = weight
-
-    def __call__(self, x):
-        return self.weight * x
-
-
-class Both(Slotted):
-    """Has slots and a dictionary."""
-
-    def __init__(self, weight, other):
-        super().__init__(weight)
-        self.other = other
-
-
-class Locked:
-    """Cannot be copied for its lock."""
-
-    def __init__(self, weight):
-        self.weight, self.lock = weight, threading.Lock()
-
-    def __call__(self, x):
-        return self.weight * x
-
-
-def scaled(factor):
-    return lambda x: factor * x
 
 
 def deep(value, levels):
@@ -118,7 +75,7 @@ def f(
 
 
 def test_a_function_that_is_laid_out_otherwise_is_the_same():
-    assert same(defined(LAYOUT, scale=2), defined(OTHERWISE_LAID_OUT, scale=2))
+    assert described_alike(defined(LAYOUT, scale=2), defined(OTHERWISE_LAID_OUT, scale=2))
 
 
 @pytest.mark.parametrize(
@@ -142,15 +99,15 @@ def test_a_value_that_a_function_takes_from_its_module_is_a_part_of_it():
 
 
 def test_a_value_of_its_module_that_a_function_does_not_name_is_none():
-    assert same(defined(LAYOUT, scale=2, other=1), defined(LAYOUT, scale=2, other=2))
+    assert described_alike(defined(LAYOUT, scale=2, other=1), defined(LAYOUT, scale=2, other=2))
 
 
 def test_a_function_of_its_module_that_a_function_calls_is_a_part_of_it():
     text = "def f(x): return g(x)\ndef g(x): return h(x) + f.k if x else f(x)\nf.k = 1"
     one, other = (defined(text, h=each) for each in (square, cube))
     assert changes(one, other) == {"it.g.h": "it.g.h was square and is now cube"}
-    assert same(one, defined(text, h=square))
-    assert not same(one, defined(text.replace("f.k = 1", "f.k = 2"), h=square))
+    assert described_alike(one, defined(text, h=square))
+    assert not described_alike(one, defined(text.replace("f.k = 1", "f.k = 2"), h=square))
 
 
 def test_a_function_of_a_users_module_is_a_part_of_those_that_name_it(tmp_path, monkeypatch):
@@ -170,12 +127,12 @@ def test_a_method_of_a_users_class_is_a_part_of_its_objects():
     text = "class F:\n    def __call__(self, x): return self.g(x)\n    def g(self, x): return x + 1"
     one, other = defined(text)(), defined(text.replace("+ 1", "+ 2"))()
     assert changes(one, other) == {"it.class.g.(code)": "the code of it.class.g (F.g) has changed"}
-    assert not same(defined(text), defined(text.replace("def g", "@staticmethod\n    def g")))
+    assert not described_alike(defined(text), defined(text.replace("def g", "@staticmethod\n    def g")))
 
 
 def test_a_function_in_what_a_base_class_does_is_a_part():
     text = "class B:\n    k = 1\nclass F(B):\n    def __call__(self, x): return super().__call__(x)"
-    assert not same(defined(text)(), defined(text.replace("k = 1", "k = 2"))())
+    assert not described_alike(defined(text)(), defined(text.replace("k = 1", "k = 2"))())
 
 
 def test_attributes_are_named():
@@ -183,7 +140,7 @@ def test_attributes_are_named():
         "it.weight": "it.weight was 1.0 and is now 2.0",
         "it.other": "it.other was [square] and is now [cube]",
     }
-    assert list(changes(functools.partial(scaled(1), 2), functools.partial(scaled(2), 2))) == [
+    assert list(changes(functools.partial(times(1), 2), functools.partial(times(2), 2))) == [
         "it.function.factor"
     ]
 
@@ -224,12 +181,12 @@ def test_anything_can_be_described(make):
 def test_a_loop_of_references_ends():
     loop = []
     loop.append(loop)
-    assert same(loop, loop)
+    assert described_alike(loop, loop)
     fun = Both(1.0, 1.0)
     fun.itself = fun
     other = Both(2.0, 1.0)
     other.itself = other
-    assert not same(fun, other)
+    assert not described_alike(fun, other)
 
 
 def test_a_very_deep_value_is_not_looked_at_to_its_end():
@@ -243,10 +200,10 @@ def test_a_compiled_function_is_known_by_the_one_it_was_made_from():
     numba = pytest.importorskip("numba")
     text = "def f(x):\n    return x.sum() / scale"
     one, other, again = (numba.njit(defined(text, scale=each)) for each in (2, 3, 2))
-    assert same(one, again)
+    assert described_alike(one, again)
     assert list(changes(one, other)) == ["it.source.scale"]
     one(np.ones(2))
-    assert same(one, again)
+    assert described_alike(one, again)
     assert describe_parts({"it": one})[1] == ""
 
 
@@ -265,7 +222,7 @@ def test_what_leaves_the_process_cannot_be_told_by_content(text):
 
 
 @pytest.mark.parametrize(
-    "value", [square, np.sin, np.dot, len, scaled(2), Slotted(1), Locked(1), stats.norm()]
+    "value", [square, np.sin, np.dot, len, times(2), Slotted(1), Locked(1), stats.norm()]
 )
 def test_what_content_tells(value):
     assert describe_parts({"it": value})[1] == ""
@@ -277,14 +234,14 @@ def test_a_foreign_function_cannot_be_told_by_content():
 
     library = ctypes.CDLL(ctypes.util.find_library("m"))
     one, other = library.cos, library.sin
-    assert not same(one, other)
+    assert not described_alike(one, other)
     assert describe_parts({"it": one})[1]
     assert describe_parts({"it": np.frompyfunc(square, 1, 1)})[1]
 
 
 def test_a_generator_is_known_by_its_kind():
     """Its state says how often it was asked."""
-    assert same(np.random.default_rng(1), np.random.default_rng(2))
+    assert described_alike(np.random.default_rng(1), np.random.default_rng(2))
 
 
 def test_a_graph_is_known_by_its_edges():

@@ -4,24 +4,11 @@ import functools
 
 import numpy as np
 import pytest
+from checkpoint_helpers import SQUARE, Weighted, at_least, optimize_square
+from helpers import sphere, total
 from scipy import stats
-from scipy.optimize import NonlinearConstraint
 
 import cem
-
-BOX = [(-2.0, 3.0)] * 2
-
-
-class Weighted:
-    """Counts and logs its calls."""
-
-    def __init__(self, weight):
-        self.weight, self.calls, self.seen = weight, 0, []
-
-    def __call__(self, x):
-        self.calls += 1
-        self.seen.append(x.copy())
-        return float(self.weight * (x**2).sum())
 
 
 class Slotted:
@@ -35,10 +22,6 @@ class Slotted:
 
     def score(self, x):
         return self(x)
-
-
-def bowl(x):
-    return float((x**2).sum())
 
 
 def scaled(weight):
@@ -63,10 +46,6 @@ def improve_by(factor):
     return improve
 
 
-def within(limit):
-    return NonlinearConstraint(lambda x: x[0] - limit, 0, np.inf)
-
-
 def own_update(rate):
     class Own:
         def init(self, start):
@@ -76,17 +55,6 @@ def own_update(rate):
             return cem.updates.SmoothedFit(rate).step(state, batch)
 
     return Own()
-
-
-def optimize(fun, path, **options):
-    return cem.optimize(
-        fun, **{"bounds": BOX, "max_evaluations": 300, "rng": 3, "checkpoint": path} | options
-    )
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run"
 
 
 OTHERS = {
@@ -102,10 +70,10 @@ OTHERS = {
     "args": lambda k: {"fun": shifted, "args": (k,)},
     "a function in args": lambda k: {"fun": calling, "args": (scaled(k),)},
     "an object in args": lambda k: {"fun": calling, "args": (Slotted(k),)},
-    "an improvement": lambda k: {"fun": bowl, "improve": improve_by(1 / k)},
-    "constraints": lambda k: {"fun": bowl, "constraints": within(k - 1.5)},
-    "an update": lambda k: {"fun": bowl, "method": "textbook", "update": own_update(k / 2)},
-    "a wrapped one": lambda k: {"fun": functools.wraps(bowl)(scaled(k))},
+    "an improvement": lambda k: {"fun": sphere, "improve": improve_by(1 / k)},
+    "constraints": lambda k: {"fun": sphere, "constraints": at_least(k - 1.5)},
+    "an update": lambda k: {"fun": sphere, "method": "textbook", "update": own_update(k / 2)},
+    "a wrapped one": lambda k: {"fun": functools.wraps(sphere)(scaled(k))},
 }
 
 
@@ -116,13 +84,13 @@ def test_another_function_is_refused_and_the_same_goes_on(path, kind):
 
     make = OTHERS[kind]
     first, other, again = make(1.0), make(2.0), make(1.0)
-    optimize(path=path, callback=stop, **first)
+    optimize_square(path=path, callback=stop, **first)
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"other arguments: .*(was|changed).*Nothing is lost"):
-        optimize(path=path, resume=True, **other)
+        optimize_square(path=path, resume=True, **other)
     assert path.read_bytes() == before
-    result = optimize(path=path, resume=True, **again)
-    assert result.fun == cem.optimize(**make(1.0), bounds=BOX, max_evaluations=300, rng=3).fun
+    result = optimize_square(path=path, resume=True, **again)
+    assert result.fun == cem.optimize(**make(1.0), bounds=SQUARE, max_evaluations=300, rng=3).fun
 
 
 class Ramp(stats.rv_continuous):
@@ -159,9 +127,8 @@ INPUTS = {
 @pytest.mark.parametrize("kind", INPUTS)
 def test_other_inputs_are_refused(path, kind):
     def estimate(k, **kept):
-        return cem.estimate_probability(
-            lambda x: float(x.sum()), INPUTS[kind](k), 1.5, max_evaluations=2000, rng=1, **kept
-        )
+        options = {"method": "multilevel", "max_evaluations": 1000, "rng": 1}
+        return cem.estimate_probability(total, INPUTS[kind](k), 1.5, **options, **kept)
 
     first = estimate(1, checkpoint=path)
     before = path.read_bytes()
@@ -173,32 +140,32 @@ def test_other_inputs_are_refused(path, kind):
 
 def test_counters_and_logs_are_no_difference(path):
     """In another process they begin anew, in this one where they stopped."""
-    expected = cem.optimize(Weighted(1.0), bounds=BOX, max_evaluations=300, rng=3)
+    expected = cem.optimize(Weighted(1.0), bounds=SQUARE, max_evaluations=300, rng=3)
     fun = Weighted(1.0)
-    optimize(fun, path, max_evaluations=100)
+    optimize_square(fun, path, max_evaluations=100)
     for later in (Weighted(1.0), fun):
-        result = optimize(later, path, resume=True)
+        result = optimize_square(later, path, resume=True)
         assert (result.fun, result.nfev) == (expected.fun, expected.nfev)
     fun.weight = 2.0
     with pytest.raises(ValueError, match=r"function.weight was 1.0 and is now 2.0"):
-        optimize(fun, path, resume=True)
+        optimize_square(fun, path, resume=True)
 
 
 def test_a_function_that_was_called_before_the_run_goes_on_in_another_process(path):
     fun = Weighted(1.0)
     fun(np.zeros(2))
-    first = optimize(fun, path)
-    assert optimize(Weighted(1.0), path, resume=True).fun == first.fun
+    first = optimize_square(fun, path)
+    assert optimize_square(Weighted(1.0), path, resume=True).fun == first.fun
 
 
 def test_where_counters_differ_a_candidate_is_asked_again(path):
     fun = Weighted(1.0)
-    optimize(fun, path)
+    optimize_square(fun, path)
     calls = fun.calls
-    optimize(fun, path, resume=True)
+    optimize_square(fun, path, resume=True)
     assert fun.calls == calls + 3  # the first batch has one row, which cannot tell, the next is asked too
     fresh = Weighted(1.0)
-    optimize(fresh, path, resume=True, max_evaluations=300)
+    optimize_square(fresh, path, resume=True, max_evaluations=300)
     assert fresh.calls == 3  # those of the run before it began where that had stopped
 
 
@@ -212,10 +179,10 @@ class Worn(Weighted):
 
 def test_what_changes_as_it_is_called_and_answers_otherwise_is_refused(path):
     fun = Worn(1.0)
-    optimize(fun, path)
+    optimize_square(fun, path)
     before = path.read_bytes()
     with pytest.raises(
         ValueError, match=r"run of another function: kept candidates were scored .* and are now"
     ):
-        optimize(fun, path, resume=True)
+        optimize_square(fun, path, resume=True)
     assert path.read_bytes() == before

@@ -8,42 +8,11 @@ import textwrap
 
 import numpy as np
 import pytest
+from checkpoint_helpers import SQUARE, Weighted, at_least, optimize_square
+from helpers import sphere
 from scipy.optimize import NonlinearConstraint
 
 import cem
-
-BOX = [(-2.0, 3.0)] * 2
-
-
-class Weighted:
-    """Counts and logs its calls."""
-
-    def __init__(self, weight):
-        self.weight, self.calls, self.seen = weight, 0, []
-
-    def __call__(self, x):
-        self.calls += 1
-        self.seen.append(x.copy())
-        return float(self.weight * (x**2).sum())
-
-
-def bowl(x):
-    return float((x**2).sum())
-
-
-def within(limit):
-    return NonlinearConstraint(lambda x: x[0] - limit, 0, np.inf)
-
-
-def optimize(fun, path, **options):
-    return cem.optimize(
-        fun, **{"bounds": BOX, "max_evaluations": 300, "rng": 3, "checkpoint": path} | options
-    )
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run"
 
 
 def outside(path):
@@ -58,7 +27,7 @@ def outside(path):
 
 OUTSIDE = {
     "one by one": {},
-    "constrained": {"constraints": within(-1.0)},
+    "constrained": {"constraints": at_least(-1.0)},
     "textbook": {"method": "textbook"},
     "workers": {"n_jobs": 2, "method": "textbook"},
     "integers": {"integrality": [1, 0]},
@@ -70,16 +39,16 @@ def test_where_content_cannot_tell_kept_candidates_are_asked_again(path, tmp_pat
     data = tmp_path / "data"
     data.write_text("1.0")
     options = OUTSIDE[use]
-    first = optimize(outside(data), path, max_evaluations=100, **options)
+    first = optimize_square(outside(data), path, max_evaluations=100, **options)
     data.write_text("2.0")
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"were scored .* and are now .*a use of open.*Nothing is lost"):
-        optimize(outside(data), path, resume=True, **options)
+        optimize_square(outside(data), path, resume=True, **options)
     assert path.read_bytes() == before
     data.write_text("1.0")
-    assert optimize(outside(data), path, resume=True, max_evaluations=100, **options).fun == first.fun
-    expected = cem.optimize(outside(data), bounds=BOX, max_evaluations=300, rng=3, **options)
-    result = optimize(outside(data), path, resume=True, **options)
+    assert optimize_square(outside(data), path, resume=True, max_evaluations=100, **options).fun == first.fun
+    expected = cem.optimize(outside(data), bounds=SQUARE, max_evaluations=300, rng=3, **options)
+    result = optimize_square(outside(data), path, resume=True, **options)
     assert (result.fun, result.nfev) == (expected.fun, expected.nfev)
 
 
@@ -91,11 +60,11 @@ def test_many_at_a_time(path, tmp_path):
             return float(file.read()) * (X**2).sum(axis=1)
 
     data.write_text("1.0")
-    first = optimize(function, path, vectorized=True)
-    assert optimize(function, path, vectorized=True, resume=True).fun == first.fun
+    first = optimize_square(function, path, vectorized=True)
+    assert optimize_square(function, path, vectorized=True, resume=True).fun == first.fun
     data.write_text("2.0")
     with pytest.raises(ValueError, match="are now"):
-        optimize(function, path, vectorized=True, resume=True)
+        optimize_square(function, path, vectorized=True, resume=True)
 
 
 def test_a_constraint_that_answers_otherwise_is_refused(path, tmp_path):
@@ -107,10 +76,10 @@ def test_a_constraint_that_answers_otherwise_is_refused(path, tmp_path):
 
     limits = NonlinearConstraint(constraint, 0, np.inf)
     data.write_text("-1.0")
-    optimize(bowl, path, constraints=limits)
+    optimize_square(sphere, path, constraints=limits)
     data.write_text("0.5")
     with pytest.raises(ValueError, match=r"constraints of kept candidates were .* and are now"):
-        optimize(bowl, path, constraints=limits, resume=True)
+        optimize_square(sphere, path, constraints=limits, resume=True)
 
 
 def test_a_plateau_at_the_beginning_says_nothing_and_the_next_batch_is_asked(path, tmp_path):
@@ -122,20 +91,20 @@ def test_a_plateau_at_the_beginning_says_nothing_and_the_next_batch_is_asked(pat
         return np.maximum((X**2).sum(axis=1), 0.1) * np.where((X**2).sum(axis=1) > 0.1, far, 1.0)
 
     data.write_text("1.0")
-    optimize(function, path, vectorized=True, method="textbook")
+    optimize_square(function, path, vectorized=True, method="textbook")
     data.write_text("3.0")
     with pytest.raises(ValueError, match="are now"):
-        optimize(function, path, vectorized=True, method="textbook", resume=True)
+        optimize_square(function, path, vectorized=True, method="textbook", resume=True)
 
 
 def test_a_function_that_fails_when_it_is_asked_again_leaves_the_file(path, tmp_path):
     data = tmp_path / "data"
     data.write_text("1.0")
-    optimize(outside(data), path)
+    optimize_square(outside(data), path)
     data.unlink()
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"cannot be evaluated any more: FileNotFoundError"):
-        optimize(outside(data), path, resume=True)
+        optimize_square(outside(data), path, resume=True)
     assert path.read_bytes() == before
 
 
@@ -149,23 +118,23 @@ def test_a_random_function_is_not_judged_by_its_scores(path, tmp_path, options):
         with open(data) as file:
             return float(float(file.read()) * (x**2).sum() + 0.1 * rng.normal())
 
-    optimize(function, path, max_evaluations=100, method="auto", **options)
-    assert optimize(function, path, max_evaluations=200, resume=True, **options).nfev <= 200
+    optimize_square(function, path, max_evaluations=100, method="auto", **options)
+    assert optimize_square(function, path, max_evaluations=200, resume=True, **options).nfev <= 200
 
 
 def test_another_interpreter_is_said_and_kept_candidates_are_asked(path, monkeypatch, caplog):
     fun = Weighted(1.0)
-    first = optimize(fun, path)
+    first = optimize_square(fun, path)
     monkeypatch.setattr("platform.python_version_tuple", lambda: ("3", "99", "0"))
     monkeypatch.setattr("cem.checkpoint.contents.code_text", lambda code: "written otherwise")
     later = Weighted(1.0)
     with caplog.at_level(logging.WARNING, logger="cem"):
-        assert optimize(later, path, resume=True).fun == first.fun
+        assert optimize_square(later, path, resume=True).fun == first.fun
     assert later.calls == 3
     assert "and is now CPython 3.99, so code cannot be compared" in caplog.text
     monkeypatch.setattr("platform.python_version_tuple", lambda: ("3", "98", "0"))
     with pytest.raises(ValueError, match=r"function.weight was 1.0 and is now 2.0"):
-        optimize(Weighted(2.0), path, resume=True)
+        optimize_square(Weighted(2.0), path, resume=True)
 
 
 MODULE = """

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import log_ndtr
 
 import cem
-from cem.families.factor_steps import FactorSteps, _log_tail, best_steps
+from cem.families.factor_steps import FactorSteps, best_steps
 
 RNG = np.random.default_rng
 COMMON = cem.GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [[1.2], [1.5]])
@@ -83,8 +83,11 @@ def test_entropy_where_the_factors_hardly_vary():
 
 
 def test_far_tails():
-    x = np.array([[-1e3, -38.0, -30.0, -29.99, -5.0, 0.0, 5.0, 40.0]])
-    np.testing.assert_allclose(_log_tail(x), log_ndtr(x), rtol=1e-12, atol=1e-15)
+    for threshold in (0.5, 5.0, 29.99, 30.0, 38.0, 45.0):
+        step, plain = (FactorSteps([0], COMMON, [0.0], [1], [threshold], [rate]) for rate in (0.5, 0.0))
+        x = np.array([[0.3, threshold + 0.1], [0.3, threshold - 0.1]])
+        gained = np.log(0.5) - log_ndtr([-threshold, threshold])
+        np.testing.assert_allclose(step.log_prob(x) - plain.log_prob(x), gained, rtol=1e-9, atol=1e-12)
     far = FactorSteps([0], COMMON, [0.4], [1], [45.0], [0.5])
     assert np.all(np.isfinite(far.log_prob(far.sample(1000, RNG(11)))))
     assert np.isfinite(far.entropy())

@@ -54,8 +54,8 @@ GRAPHS = {
 def test_both_ways_to_colour_give_the_same_proper_colouring(graph):
     order = np.argsort(-np.diff(graph.indptr), kind="stable").tolist()
     starts = graph.indptr.tolist()
-    by_sets = colouring._by_sets(starts, graph.indices, order)
-    np.testing.assert_array_equal(by_sets, colouring._by_arrays(starts, graph.indices, order))
+    by_sets = colouring.by_sets(starts, graph.indices, order)
+    np.testing.assert_array_equal(by_sets, colouring.by_arrays(starts, graph.indices, order))
     tails = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     assert np.all(by_sets[tails] != by_sets[graph.indices])
     assert set(by_sets) == set(range(by_sets.max() + 1))
@@ -82,7 +82,7 @@ def test_a_sweep_without_noise_is_sequential_descent(graph):
     spins = np.ascontiguousarray(spins_of(np.random.default_rng(0), 5, graph.n).T, dtype=np.float32)
     swept, matrix = spins.copy(), graph.matrix().toarray()[np.ix_(layout.order, layout.order)]
     for block in layout.blocks:
-        dense_sweeps._block_update(block, swept, dense_sweeps._POOL)(np.float32(0), 0)
+        dense_sweeps.block_update(block, swept, dense_sweeps.POOL)(np.float32(0), 0)
     for column, result in zip(spins.T.astype(matrix.dtype), swept.T, strict=True):
         for v in range(graph.n):
             field = matrix[v] @ column
@@ -107,11 +107,11 @@ def test_sweeps_sample_the_boltzmann_distribution():
     candidates = 4000
     rng = np.random.default_rng(0)
     spins = np.ascontiguousarray(spins_of(rng, candidates, 12).T, dtype=np.float32)
-    updates = [dense_sweeps._block_update(block, spins, dense_sweeps._POOL) for block in layout.blocks]
+    updates = [dense_sweeps.block_update(block, spins, dense_sweeps.POOL) for block in layout.blocks]
     heat = np.float32(temperature * layout.per_unit)
     for _ in range(60):
         for update in updates:
-            update(heat, int(rng.integers(len(dense_sweeps._POOL) - 12 * candidates)))
+            update(heat, int(rng.integers(len(dense_sweeps.POOL) - 12 * candidates)))
     found = 0.5 * np.einsum("ik,ij,jk->k", spins, matrix, spins)
     assert abs(found.mean() - mean) < 4 * spread / np.sqrt(candidates)
 
@@ -140,7 +140,7 @@ def test_an_accepted_difference_gains_exactly_what_it_says(graph):
         return -np.einsum("ki,ij,kj->k", first.spins, weights, first.spins) / 4
 
     before = cuts()
-    gains = dense_sweeps._accept_components(layout, first, second, rng)
+    gains = dense_sweeps.accept_components(layout, first, second, rng)
     np.testing.assert_allclose(cuts() - before, gains, atol=1e-10 * max(abs(weights).sum(), 1))
     assert np.all(gains >= -1e-10 * max(abs(weights).sum(), 1))
 
@@ -149,7 +149,7 @@ def test_the_products_of_the_linear_algebra_are_exact():
     """Whatever the weights, sums of whole units stay where single precision adds without rounding."""
     for graph in GRAPHS.values():
         layout = dense(graph)
-        noise = float(abs(dense_sweeps._POOL).max()) * graph.hot * layout.per_unit
+        noise = float(abs(dense_sweeps.POOL).max()) * graph.hot * layout.per_unit
         for block in layout.blocks:
             assert np.array_equal(block.rows, np.rint(block.rows))
             fields = abs(block.rows).sum(axis=1, dtype=np.float64)

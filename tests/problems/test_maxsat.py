@@ -2,24 +2,24 @@
 
 import itertools
 import pickle
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import cem
-from problems.maxsat import MaxSAT, walk
+from problems.maxsat import MaxSAT
 
-try:
-    from problems.maxsat import compiled_walk
-
-    WALKS = [walk, compiled_walk]
-except ImportError:
-    WALKS = [walk]
+COMPILED = "problems.maxsat.compiled_walk"
+WALKS = ["walk", "compiled_walk"] if find_spec("numba") else ["walk"]
 
 
-@pytest.fixture(params=WALKS, ids=lambda each: each.__name__.rsplit(".", 1)[-1])
+@pytest.fixture(params=WALKS)
 def each_walk(request, monkeypatch):
-    monkeypatch.setattr(MaxSAT, "_walk", request.param)
+    if request.param == "walk":
+        monkeypatch.setitem(sys.modules, COMPILED, None)  # as where numba is not installed
+        monkeypatch.delattr("problems.maxsat.compiled_walk", raising=False)
 
 
 def every_row(n):

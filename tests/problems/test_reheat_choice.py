@@ -31,7 +31,7 @@ def test_it_finds_the_kind_that_pays(best):
     rates = np.full(KINDS, 0.1)
     rates[best] = 3.0
     chosen = taught(rates, np.ones(KINDS), 1000)
-    assert np.mean(chosen[500:] == best) > 0.6
+    assert np.mean(chosen[500:] == best) > 0.5, "more often than all others together"
 
 
 def test_what_pays_is_counted_by_the_unit_of_work():

@@ -4,46 +4,22 @@ import math
 
 import numpy as np
 import pytest
-from helpers import Poisson, assert_same_estimate
+from helpers import (
+    BEYOND_10,
+    PAIR,
+    Poisson,
+    assert_right,
+    assert_same_estimate,
+    covered,
+    improved,
+    improved_runs,
+    least_coverage,
+    totals,
+)
 from scipy import stats
 
 import cem
 from problems.rare_event import bridge
-
-PAIR = cem.Exponential([1.0, 1.0])
-
-
-BEYOND_10 = 11 * math.exp(-10)  # P(x1 + x2 >= 10)
-
-
-def totals(X):
-    return X.sum(axis=1)
-
-
-def estimate(*args, **kwargs):
-    return cem.estimate_probability(*args, **({"vectorized": True, "rng": 1} | kwargs))
-
-
-def estimates(runs, *args, **kwargs):
-    return [estimate(*args, **kwargs, rng=seed) for seed in range(runs)]
-
-
-def covered(runs, exact):
-    intervals = np.array([e.confidence_interval() for e in runs])
-    return (intervals[:, 0] <= exact) & (exact <= intervals[:, 1])
-
-
-def least_coverage(n):
-    """The coverage that n honest 95 % intervals fall below once in a thousand times."""
-    return stats.binom.ppf(0.001, n, 0.95) / n
-
-
-def assert_right(runs, exact, lean=0.0):
-    """The mean lies within four of its standard errors, and intervals cover as often as they say."""
-    p = np.array([e.probability for e in runs])
-    error = np.sqrt(np.mean([e.standard_error**2 for e in runs]) / p.size)
-    assert abs(p.mean() - exact) <= 4 * error + lean * exact
-    assert covered(runs, exact).mean() >= least_coverage(len(runs))
 
 
 def network_fails(X):
@@ -127,7 +103,7 @@ LONG = {"dice", "gaussian, 80-D", "gaussian, correlated", "marginals", "steps"} 
 )
 @pytest.mark.slow
 def test_right_on_average(performance, inputs, level, exact):
-    runs = estimates(5, performance, inputs, level)
+    runs = improved_runs(5, performance, inputs, level)
     assert sum(e.success for e in runs) >= 4
     assert_right(runs, exact)
 
@@ -140,7 +116,7 @@ LEANS = {"dice": 0.015}
 @pytest.mark.parametrize("name", CASES)
 def test_right_on_average_in_60_runs(name):
     performance, inputs, level, exact = CASES[name]
-    assert_right(estimates(60, performance, inputs, level), exact, LEANS.get(name, 0.0))
+    assert_right(improved_runs(60, performance, inputs, level), exact, LEANS.get(name, 0.0))
 
 
 def two_ways(X):
@@ -150,7 +126,7 @@ def two_ways(X):
 def wrong_in_two_ways(runs):
     """Two failure regions at 4 and -4.5: whoever sees only the first misses a tenth and must not be sure."""
     exact = stats.norm.sf(4) + stats.norm.sf(4.5)
-    found = estimates(runs, two_ways, cem.Gaussian([0.0], std=1), 4.0, max_evaluations=60_000)
+    found = improved_runs(runs, two_ways, cem.Gaussian([0.0], std=1), 4.0, max_evaluations=60_000)
     return np.array([e.success for e in found]) & ~covered(found, exact)
 
 
@@ -180,19 +156,19 @@ def test_target_cv_is_honoured(target_cv):
 
 
 def test_auto_is_improved_where_that_applies():
-    assert_same_estimate(estimate(totals, PAIR, 8.0), estimate(totals, PAIR, 8.0, method="improved"))
-    assert estimate(totals, PAIR, 8.0, target_cv=0.2).family.dimension == 2
+    assert_same_estimate(improved(totals, PAIR, 8.0), improved(totals, PAIR, 8.0, method="improved"))
+    assert improved(totals, PAIR, 8.0, target_cv=0.2).family.dimension == 2
 
 
 def test_auto_is_multilevel_elsewhere():
-    e = estimate(totals, Poisson([1.0, 1.0]), 9)
-    assert_same_estimate(e, estimate(totals, Poisson([1.0, 1.0]), 9, method="multilevel"))
+    e = improved(totals, Poisson([1.0, 1.0]), 9)
+    assert_same_estimate(e, improved(totals, Poisson([1.0, 1.0]), 9, method="multilevel"))
     assert isinstance(e.family, Poisson)
-    proposed = estimate(totals, PAIR, 10.0, family=cem.Exponential([5.0, 5.0]))
+    proposed = improved(totals, PAIR, 10.0, family=cem.Exponential([5.0, 5.0]))
     assert isinstance(proposed.family, cem.Exponential)
 
 
 @pytest.mark.parametrize("change", [{"inputs": Poisson([1.0])}, {"family": PAIR}])
 def test_improved_where_it_does_not_apply(change):
     with pytest.raises(ValueError, match="improved"):
-        estimate(**({"performance": totals, "inputs": PAIR, "level": 3.0, "method": "improved"} | change))
+        improved(**({"performance": totals, "inputs": PAIR, "level": 3.0, "method": "improved"} | change))

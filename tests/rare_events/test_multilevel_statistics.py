@@ -28,22 +28,20 @@ from problems.rare_event import bridge
 
 
 def test_bridge_is_right_on_average():
-    runs = estimates(100, bridge(2.0))
+    runs = estimates(50, bridge(2.0))
     assert all(e.success for e in runs)
     assert_right_on_average(runs, bridge(2.0).reference)
     assert_trustworthy(runs, bridge(2.0).reference)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("level", "successes", "coverage"), [(1.5, 1, 0.92), (2.0, 1, 0.92), (3.0, 0.85, 0.87)]
-)
-def test_bridge_200_times(level, successes, coverage):
+@pytest.mark.parametrize("level", [1.5, 2.0, 3.0])
+def test_bridge_200_times(level):
     problem = bridge(level)
     runs = estimates(200, problem, first=1000)
-    assert np.mean([e.success for e in runs]) >= successes
+    assert level == 3 or all(e.success for e in runs)
     assert_right_on_average(runs, problem.reference)
-    assert covered(runs, problem.reference).mean() >= coverage
+    assert_trustworthy(runs, problem.reference)
 
 
 def test_bridge_needs_far_fewer_draws_than_plain_monte_carlo():
@@ -167,17 +165,17 @@ def test_two_equally_likely_ways_to_fail():
     def either(X):
         return np.maximum((X[:, 0] + X[:, 1]) / math.sqrt(2), (X[:, 2] - X[:, 3]) / math.sqrt(2))
 
-    runs = estimates(60, either, inputs, 4.0, vectorized=True, max_evaluations=60_000)
+    runs = estimates(30, either, inputs, 4.0, vectorized=True, max_evaluations=60_000)
     wrong = np.array([e.success for e in runs]) & ~covered(runs, exact)
-    assert wrong.mean() <= 1 - least_coverage(60)
+    assert wrong.mean() <= 1 - least_coverage(30)
 
 
 @pytest.mark.parametrize("q", [0.03, 0.01, 0.001])
 def test_a_network_that_only_works_or_fails(q):
     """No levels to climb, and four ways to fail: a first batch with one hit knows only one of them."""
-    runs = estimates(60, network_fails, cem.Bernoulli([q] * 5), 1, vectorized=True, max_evaluations=60_000)
+    runs = estimates(30, network_fails, cem.Bernoulli([q] * 5), 1, vectorized=True, max_evaluations=60_000)
     wrong = np.array([e.success for e in runs]) & ~covered(runs, network_probability(q))
-    assert wrong.mean() <= 1 - least_coverage(60)
+    assert wrong.mean() <= 1 - least_coverage(30)
 
 
 @pytest.mark.parametrize("budget", [20, 300, 1500, 2500, 4000, 8000])

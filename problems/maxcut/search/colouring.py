@@ -13,11 +13,12 @@ MANY = 32  # mean degree from which whole arrays of neighbours are faster than o
 def greedy_colouring(indptr: NDArray[Any], indices: NDArray[Any]) -> NDArray[np.int64]:
     """Colour each vertex, those of high degree first, with the least colour that no neighbour has."""
     order = np.argsort(-np.diff(indptr), kind="stable").tolist()
-    colours = _by_arrays if len(indices) >= MANY * len(order) else _by_sets
+    colours = by_arrays if len(indices) >= MANY * len(order) else by_sets
     return colours(indptr.tolist(), indices, order)
 
 
-def _by_sets(starts: list[int], indices: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+def by_sets(starts: list[int], indices: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+    """Colour with a set of colours a vertex: the faster one where neighbours are few."""
     neighbours = indices.tolist()
     colour = [-1] * len(order)
     for v in order:
@@ -29,7 +30,8 @@ def _by_sets(starts: list[int], indices: NDArray[Any], order: list[int]) -> NDAr
     return np.asarray(colour, dtype=np.int64)
 
 
-def _by_arrays(starts: list[int], indices: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+def by_arrays(starts: list[int], indices: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+    """Colour with an array of colours a vertex: the faster one where neighbours are many."""
     colour = np.full(len(order), -1, dtype=np.int64)
     count = 0
     for v in order:

@@ -27,8 +27,8 @@ from problems.maxcut.search.graph import CutGraph
 BLOCK = 32  # vertices: 16 to 64 are as fast, in scripts/benchmarks/maxcut/densities.py at 200 and 1000
 SPARSE = 30  # edges a vertex up to which components are found by edges
 _EXACT = 2**24  # single precision holds all whole numbers up to here
-_POOL = np.random.Generator(np.random.PCG64(20_24)).logistic(size=1 << 20).astype(np.float32)
-_LARGEST = float(abs(_POOL).max())
+POOL = np.random.Generator(np.random.PCG64(20_24)).logistic(size=1 << 20).astype(np.float32)
+_LARGEST = float(abs(POOL).max())
 
 
 class Colour(NamedTuple):
@@ -176,7 +176,7 @@ def reheat(
     """
     rng = np.random.default_rng(seeds)
     end, work = _cooled(layout, state, sweeps, rng, max(temperature, layout.graph.cold))
-    gains = _accept_components(layout, state, end, rng)
+    gains = accept_components(layout, state, end, rng)
     _descend(layout, state)
     return gains, work
 
@@ -188,10 +188,10 @@ def _cooled(
     spins = np.ascontiguousarray(state.spins.T, dtype=np.float32)
     rows = spins.shape[1]
     widest = max(block.stop - block.start for block in layout.blocks) * rows
-    pool = np.resize(_POOL, max(len(_POOL), 2 * widest))
+    pool = np.resize(POOL, max(len(POOL), 2 * widest))
     offsets = rng.integers(len(pool) - widest + 1, size=(sweeps, len(layout.blocks)))
     heat = (np.geomspace(hot, layout.graph.cold, sweeps) * layout.per_unit).astype(np.float32)
-    updates = [_block_update(block, spins, pool) for block in layout.blocks]
+    updates = [block_update(block, spins, pool) for block in layout.blocks]
     for temperature, block_offsets in zip(heat, offsets.tolist(), strict=True):
         for update, offset in zip(updates, block_offsets, strict=True):
             update(temperature, offset)
@@ -200,7 +200,7 @@ def _cooled(
     return end, (sweeps + 1) * rows * layout.sweep_work + descended * rows * 3.0 * layout.graph.n
 
 
-def _block_update(
+def block_update(
     block: Block, spins: NDArray[np.float32], pool: NDArray[np.float32]
 ) -> Callable[[np.float32, int], None]:
     """Bind a block to the spins that it updates, with the arrays that it works in."""
@@ -246,7 +246,7 @@ def _descend(layout: Layout, state: State) -> int:
         state.spins[row, place] *= -1
 
 
-def _accept_components(
+def accept_components(
     layout: Layout, state: State, end: State, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Make the moves that gain; give each candidate's gains.

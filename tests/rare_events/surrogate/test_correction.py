@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import least_coverage
 from scipy.special import ndtr
 from scipy.stats import norm
 
@@ -79,7 +80,7 @@ def test_intervals_cover_the_pools_truth(name):
     for _ in range(400):
         p, error = Correction((corrected(view, inclusion, 80, rng),)).estimate()
         covered += abs(p - truth) <= 1.96 * error
-    assert covered >= 0.93 * 400
+    assert covered >= least_coverage(400) * 400
 
 
 def test_a_surrogate_that_agrees_leaves_the_rule_of_three():
@@ -101,7 +102,7 @@ def test_the_predicted_number_of_rows_reaches_the_target():
     for _ in range(40):
         p, error = Correction((corrected(view, inclusion, n, rng),)).estimate()
         cvs.append(error / p)
-    assert np.median(cvs) < 0.11
+    assert np.mean(cvs) <= 0.1 + 4 * np.std(cvs, ddof=1) / np.sqrt(40)
 
 
 def test_systematic_samples_have_the_chances_they_are_asked_for():
