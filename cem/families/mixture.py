@@ -72,13 +72,15 @@ class Mixture(ReadOnly):
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, until it gains no more.
 
-        A component that no row belongs to any more is dropped.
+        A component that not even half a row belongs to any more is dropped: smoothing joins the components
+        of two fits, which would double them each time.
         """
         x, w = check_fit(x, weights, self.dimension)
         return maximize_likelihood(self, self.prepare(x), w, self._refit_kept)
 
     def _refit_kept(self, rows: Array, r: Floats, mass: Floats) -> Self:
-        kept = mass > LEAST_MASS * mass.max()
+        least = max(LEAST_MASS * mass.max(), 0.5 * mass.sum() / len(rows))
+        kept = (mass > least) | (mass == mass.max())
         return self.refit(rows, r[:, kept], mass[kept])
 
     def blend(self, other: Self, rate: float, /) -> Self:

@@ -158,3 +158,12 @@ def test_a_fit_does_not_depend_on_the_unit(full):
     for other in (fits[0], fits[2]):
         for a, b in zip(fits[1], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_smoothing_again_and_again_does_not_heap_up_components():
+    rng = np.random.default_rng(1)
+    family = cem.GaussianMixture([1, 1], [[0.0], [1.0]], [[1.0], [1.0]])
+    for _ in range(12):
+        x = family.sample(100, rng)
+        family = family.blend(family.fit(x[np.argsort(x[:, 0] ** 2)[:10]]), 0.7)
+    assert len(family.shares) <= 60
