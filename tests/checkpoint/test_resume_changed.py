@@ -6,108 +6,39 @@ import time
 
 import numpy as np
 import pytest
-from scipy.optimize import LinearConstraint
+from checkpoint_helpers import KEPT_USES, Failing, bumps, optimize_kept
+from helpers import assert_same_run, rosenbrock, total
 
 import cem
 from cem import Status
 from cem.checkpoint import file as checkpoint
-from problems.continuous import rosenbrock
-
-BOX = [(-3.0, 4.0)] * 3
-
-
-class Calls:
-    """An objective that counts its calls, and fails at one of them."""
-
-    def __init__(self, fun, at=None, what=ZeroDivisionError):
-        self.fun, self.at, self.what, self.count = fun, at, what, 0
-
-    def __getstate__(self):
-        return {"fun": self.fun}  # what it is, whatever befalls it
-
-    def __setstate__(self, state):
-        self.__init__(**state)
-
-    def __call__(self, x, *args):
-        self.count += 1
-        if self.count == self.at:
-            raise self.what
-        return self.fun(x, *args)
-
-
-def valley(x):
-    return float(rosenbrock(x[None])[0])
-
-
-def bumps(x):
-    return float((x**2 + 3 * (1 - np.cos(5 * x))).sum())
-
-
-def noisy(x, rng):
-    return float((x**2).sum() + 0.1 * rng.normal())
-
-
-def total(x):
-    return float(x.sum())
-
-
-def optimize(fun, **options):
-    return cem.optimize(fun, **{"bounds": BOX, "max_evaluations": 600, "rng": 5} | options)
-
-
-USES = {
-    "default": (valley, {}),
-    "restarts": (bumps, {"polish": False}),
-    "textbook": (valley, {"method": "textbook"}),
-    "binary": (total, {"bounds": None, "start": cem.Bernoulli([0.5] * 30), "maximize": True}),
-    "integers": (bumps, {"integrality": [1, 0, 1]}),
-    "noisy": (noisy, {"noisy": True, "pass_rng": True}),
-    "constraints": (valley, {"constraints": LinearConstraint(np.ones((1, 3)), -1, 1)}),
-    "vectorized": (lambda X: (X**2).sum(axis=1), {"vectorized": True}),
-}
-
-
-def assert_identical(one, other):
-    """Everything but the times."""
-    for name in ("x", "fun", "nfev", "nit", "status", "message", "probability", "standard_error", "quantile"):
-        np.testing.assert_array_equal(getattr(one, name, None), getattr(other, name, None), err_msg=name)
-    for name, values in one.history.to_arrays().items():
-        if name != "seconds":
-            np.testing.assert_array_equal(values, getattr(other.history, name), err_msg=name)
-    for name, values in one.family.to_arrays().items():
-        np.testing.assert_array_equal(values, other.family.to_arrays()[name], err_msg=name)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "run"
 
 
 def test_a_finished_run_returns_without_an_evaluation(path):
     seen = []
-    expected = optimize(Calls(valley), checkpoint=path)
-    calls = Calls(valley)
-    result = optimize(calls, checkpoint=path, resume=True, callback=lambda r: seen.append(r))
-    assert_identical(result, expected)
+    expected = optimize_kept(Failing(rosenbrock), checkpoint=path)
+    calls = Failing(rosenbrock)
+    result = optimize_kept(calls, checkpoint=path, resume=True, callback=lambda r: seen.append(r))
+    assert_same_run(result, expected)
     assert calls.count == 0
     assert seen == []
 
 
 @pytest.mark.parametrize("use", ["default", "textbook"])
 def test_a_larger_budget_goes_on(path, use):
-    fun, options = USES[use]
-    expected = optimize(fun, **options | {"max_evaluations": 900})
-    optimize(fun, checkpoint=path, **options | {"max_evaluations": 333})
-    result = optimize(fun, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
-    assert_identical(result, expected)
+    fun, options = KEPT_USES[use]
+    expected = optimize_kept(fun, **options | {"max_evaluations": 900})
+    optimize_kept(fun, checkpoint=path, **options | {"max_evaluations": 333})
+    result = optimize_kept(fun, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
+    assert_same_run(result, expected)
 
 
 @pytest.mark.parametrize("use", ["constraints", "integers", "noisy"])
 def test_a_larger_budget_goes_on_with_the_populations_of_the_first(path, use):
-    fun, options = USES[use]
-    first = optimize(Calls(fun), checkpoint=path, **options | {"max_evaluations": 100})
-    calls = Calls(fun)
-    result = optimize(calls, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
+    fun, options = KEPT_USES[use]
+    first = optimize_kept(Failing(fun), checkpoint=path, **options | {"max_evaluations": 100})
+    calls = Failing(fun)
+    result = optimize_kept(calls, checkpoint=path, resume=True, **options | {"max_evaluations": 900})
     estimate = int(100 - first.history.nfev[-1]) if use == "noisy" else 0  # of the first part alone
     assert result.nfev == 900
     assert calls.count == 800 + estimate
@@ -116,64 +47,69 @@ def test_a_larger_budget_goes_on_with_the_populations_of_the_first(path, use):
 
 
 def test_a_smaller_budget_is_kept(path):
-    optimize(Calls(valley), checkpoint=path)
-    assert_identical(
-        optimize(Calls(valley), checkpoint=path, resume=True, max_evaluations=200),
-        optimize(valley, max_evaluations=200),
+    optimize_kept(Failing(rosenbrock), checkpoint=path)
+    assert_same_run(
+        optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True, max_evaluations=200),
+        optimize_kept(rosenbrock, max_evaluations=200),
     )
 
 
 def test_more_iterations_and_more_time(path):
-    expected = optimize(valley, max_evaluations=None, max_iterations=20)
-    optimize(Calls(valley), checkpoint=path, max_evaluations=None, max_iterations=8)
-    result = optimize(
-        Calls(valley), checkpoint=path, resume=True, max_evaluations=None, max_iterations=20, max_time=1000
+    expected = optimize_kept(rosenbrock, max_evaluations=None, max_iterations=20)
+    optimize_kept(Failing(rosenbrock), checkpoint=path, max_evaluations=None, max_iterations=8)
+    result = optimize_kept(
+        Failing(rosenbrock),
+        checkpoint=path,
+        resume=True,
+        max_evaluations=None,
+        max_iterations=20,
+        max_time=1000,
     )
-    assert_identical(result, expected)
+    assert_same_run(result, expected)
 
 
 def test_time_goes_on_where_it_stopped(path):
     def slow(x):
         time.sleep(0.002)
-        return valley(x)
+        return rosenbrock(x)
 
-    first = optimize(Calls(slow), checkpoint=path, max_evaluations=None, max_time=0.3)
+    first = optimize_kept(Failing(slow), checkpoint=path, max_evaluations=None, max_time=0.3)
     assert first.status is Status.TIME_LIMIT
-    calls = Calls(slow)
-    again = optimize(calls, checkpoint=path, resume=True, max_evaluations=None, max_time=0.3)
+    calls = Failing(slow)
+    again = optimize_kept(calls, checkpoint=path, resume=True, max_evaluations=None, max_time=0.3)
     assert calls.count == 0
     assert again.status is Status.TIME_LIMIT
     assert again.elapsed >= 0.3
 
 
 def test_a_callback_sees_each_iteration_once(path):
-    expected = optimize(valley)
+    expected = optimize_kept(rosenbrock)
     seen = []
 
     def note(intermediate_result):
         seen.append(intermediate_result.nit)
 
     with pytest.raises(cem.ObjectiveError):
-        optimize(Calls(valley, 300), checkpoint=path, callback=note)
-    optimize(Calls(valley), checkpoint=path, resume=True, callback=note)
+        optimize_kept(Failing(rosenbrock, 300), checkpoint=path, callback=note)
+    optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True, callback=note)
     assert seen == sorted(seen)
     assert set(seen) == set(range(1, expected.nit + 1))
     assert len(seen) <= expected.nit + 1  # what was evaluated after the last iteration is shown at the end
 
 
 def test_no_file_means_a_new_run_and_no_resume_a_new_one_too(path):
-    expected = optimize(valley)
-    assert_identical(optimize(Calls(valley), checkpoint=path, resume=True), expected)
-    calls = Calls(valley)
-    assert_identical(optimize(calls, checkpoint=path), expected)
+    expected = optimize_kept(rosenbrock)
+    assert_same_run(optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True), expected)
+    calls = Failing(rosenbrock)
+    assert_same_run(optimize_kept(calls, checkpoint=path), expected)
     assert calls.count == expected.nfev
 
 
 def test_a_run_without_a_seed_keeps_the_one_it_drew(path):
     with pytest.raises(cem.ObjectiveError):
-        optimize(Calls(valley, 200), checkpoint=path, rng=None)
-    result = optimize(Calls(valley), checkpoint=path, resume=True, rng=None)
-    assert_identical(result, optimize(valley, rng=result.seed))
+        optimize_kept(Failing(rosenbrock, 200), checkpoint=path, rng=None)
+    result = optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True, rng=None)
+    assert_same_run(result, optimize_kept(rosenbrock, rng=result.seed))
 
 
 @pytest.mark.parametrize(
@@ -186,27 +122,27 @@ def test_a_run_without_a_seed_keeps_the_one_it_drew(path):
         ({"method": "textbook"}, "method was 'auto' and is now 'textbook'"),
         ({"maximize": True}, "maximize was None and is now True"),
         ({"target": 1.0}, "target was"),
-        ({"fun": bumps}, "function was Calls and is now bumps"),
+        ({"fun": bumps}, "function was Failing and is now bumps"),
     ],
 )
 def test_other_arguments_are_refused_by_name(path, change, message):
-    optimize(Calls(valley), checkpoint=path)
+    optimize_kept(Failing(rosenbrock), checkpoint=path)
     before = path.read_bytes()
-    arguments = {"fun": Calls(valley)} | change
+    arguments = {"fun": Failing(rosenbrock)} | change
     with pytest.raises(ValueError, match=message):
-        optimize(arguments.pop("fun"), checkpoint=path, resume=True, **arguments)
+        optimize_kept(arguments.pop("fun"), checkpoint=path, resume=True, **arguments)
     assert path.read_bytes() == before
 
 
 def test_another_version_is_refused(path, monkeypatch):
-    optimize(Calls(valley), checkpoint=path)
+    optimize_kept(Failing(rosenbrock), checkpoint=path)
     monkeypatch.setattr("cem.checkpoint.resuming.__version__", "99")
     with pytest.raises(ValueError, match=r"version of cem was [0-9.]+ and is now 99"):
-        optimize(Calls(valley), checkpoint=path, resume=True)
+        optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True)
 
 
 def test_another_kind_of_run_is_refused(path):
-    optimize(Calls(valley), checkpoint=path)
+    optimize_kept(Failing(rosenbrock), checkpoint=path)
     with pytest.raises(ValueError, match="holds a optimization"):
         cem.estimate_probability(total, cem.Gaussian([0.0], std=1), 3, checkpoint=path, resume=True)
 
@@ -223,19 +159,19 @@ def test_another_kind_of_run_is_refused(path):
 )
 def test_bad_arguments_are_told_before_anything_is_evaluated(tmp_path, monkeypatch, options, error, message):
     monkeypatch.chdir(tmp_path)
-    calls = Calls(valley)
+    calls = Failing(rosenbrock)
     with pytest.raises(error, match=message):
-        optimize(calls, **options)
+        optimize_kept(calls, **options)
     assert calls.count == 0
 
 
 def test_a_damaged_file_is_told_and_left_alone(path):
-    optimize(Calls(valley), checkpoint=path)
+    optimize_kept(Failing(rosenbrock), checkpoint=path)
     path.write_bytes(path.read_bytes()[:-100])
     before = path.read_bytes()
-    calls = Calls(valley)
+    calls = Failing(rosenbrock)
     with pytest.raises(ValueError, match="damaged"):
-        optimize(calls, checkpoint=path, resume=True)
+        optimize_kept(calls, checkpoint=path, resume=True)
     assert calls.count == 0
     assert path.read_bytes() == before
 
@@ -245,14 +181,14 @@ def test_a_folder_that_cannot_be_written(path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(checkpoint, "write", refuse)
-    calls = Calls(valley)
+    calls = Failing(rosenbrock)
     with pytest.raises(PermissionError, match="cannot be written"):
-        optimize(calls, checkpoint=path)
+        optimize_kept(calls, checkpoint=path)
     assert calls.count == 0
 
 
 def test_a_full_disk_loses_nothing_but_the_file(path, monkeypatch, caplog):
-    expected = optimize(valley)
+    expected = optimize_kept(rosenbrock)
     write = checkpoint.write
 
     def full(target, header, arrays, sync):
@@ -261,7 +197,7 @@ def test_a_full_disk_loses_nothing_but_the_file(path, monkeypatch, caplog):
         write(target, header, arrays, sync)
 
     monkeypatch.setattr(checkpoint, "write", full)
-    result = optimize(Calls(valley), checkpoint=path)
+    result = optimize_kept(Failing(rosenbrock), checkpoint=path)
     assert result.message == f"{expected.message}; the checkpoint cannot be written (No space left on device)"
     np.testing.assert_array_equal(result.x, expected.x)
     assert sum("No space left" in record.message for record in caplog.records) == 1
@@ -269,13 +205,13 @@ def test_a_full_disk_loses_nothing_but_the_file(path, monkeypatch, caplog):
 
 def test_other_arithmetic_goes_on_and_says_so(path, monkeypatch, caplog):
     with pytest.raises(cem.ObjectiveError):
-        optimize(Calls(valley, 300), checkpoint=path, polish=False)
+        optimize_kept(Failing(rosenbrock, 300), checkpoint=path, polish=False)
     sample = cem.families.FactoredGaussian.sample
     monkeypatch.setattr(
         cem.families.FactoredGaussian, "sample", lambda self, n, rng: np.nextafter(sample(self, n, rng), 9)
     )
-    calls = Calls(valley)
-    result = optimize(calls, checkpoint=path, resume=True, polish=False)
+    calls = Failing(rosenbrock)
+    result = optimize_kept(calls, checkpoint=path, resume=True, polish=False)
     assert "not bit-identical" in result.message
     assert "bit-identical" in caplog.text
     assert calls.count < result.nfev
@@ -283,21 +219,21 @@ def test_other_arithmetic_goes_on_and_says_so(path, monkeypatch, caplog):
 
 
 def test_a_clock_that_moves_back_changes_nothing(path, monkeypatch):
-    expected = optimize(valley)
+    expected = optimize_kept(rosenbrock)
     with pytest.raises(cem.ObjectiveError):
-        optimize(Calls(valley, 300), checkpoint=path)
+        optimize_kept(Failing(rosenbrock, 300), checkpoint=path)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 1e6)
     os.utime(path, (0, 0))
-    assert_identical(optimize(Calls(valley), checkpoint=path, resume=True), expected)
+    assert_same_run(optimize_kept(Failing(rosenbrock), checkpoint=path, resume=True), expected)
 
 
 def test_iterations_and_oddities_are_logged(caplog):
     def sometimes(x):
-        return valley(x) if x[0] < 3 else np.nan
+        return rosenbrock(x) if x[0] < 3 else np.nan
 
     with caplog.at_level(logging.INFO, logger="cem"):
-        result = optimize(sometimes, method="textbook")
+        result = optimize_kept(sometimes, method="textbook")
     infos = [record for record in caplog.records if record.levelno == logging.INFO]
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(infos) == result.nit

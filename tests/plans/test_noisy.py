@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
@@ -37,7 +38,8 @@ def test_the_estimate_is_unbiased_and_its_error_is_right():
         r = run(rng=seed, max_evaluations=3000)
         z.append((r.fun - (r.x**2).sum()) / r.fun_error)
     assert abs(np.mean(z)) < 4 / np.sqrt(len(z))
-    assert 0.6 < np.std(z) < 1.5
+    least, most = np.sqrt(stats.chi2.ppf([0.0005, 0.9995], len(z) - 1) / (len(z) - 1))
+    assert least < np.std(z, ddof=1) < most
 
 
 def test_the_returned_point_is_no_lucky_draw():
