@@ -13,13 +13,15 @@ import numpy as np
 from cem.checkpoint.entries import Entry
 from cem.clock import clock
 from cem.core.budget import Budget
-from cem.core.ending import NoFiniteScoreError, Status
+from cem.core.ending import Status
 from cem.core.history import History, Row, summary
 from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, as_ended
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
-from cem.evaluation import Failure, widen
+from cem.evaluation import widen
 from cem.families.base import Array, Floats, Mask, dimension
+from cem.running.arithmetic import any_arithmetic
+from cem.running.early_ends import failed, nothing_finite, seen_whole
 from cem.running.incumbent import Incumbent
 from cem.running.memo import Lookup
 from cem.running.reporting import Progress
@@ -326,17 +328,17 @@ class Driver:
     def _judge(self, scored: Scored, batch: Batch, admitted: int, wanted: int, drawn: bool) -> Ended | None:
         """Return why the run ends with this batch, or None."""
         if scored.failure is not None:
-            return _failed(scored.failure, batch)
+            return failed(scored.failure, batch)
         if scored.interrupted:
             return Ended(Status.INTERRUPTED, "interrupted by the user", batch)
         if drawn and len(scored.x) and not self.best.seen:
-            return _nothing_finite(batch)
+            return nothing_finite(batch)
         if self._reached(self.budget.target):
             return Ended(Status.TARGET_REACHED, f"the target {self.budget.target} is reached", batch)
         if self._reached(self.setting.optimum):
             return Ended(Status.CONVERGED, "the known optimum is reached", batch)
         if self.scorer.memo is not None and self.scorer.memo.exhausted:
-            return _seen_whole(self.nfev, self.budget.target, batch)
+            return seen_whole(self.nfev, self.budget.target, batch)
         if len(scored.x) < admitted:
             return Ended(Status.TIME_LIMIT, self._over, batch)
         if admitted < wanted:
@@ -411,34 +413,3 @@ class Driver:
         return self.notify(
             Progress(self.state, widen(population), values, self.nfev, level, best, self._awaiting)
         )
-
-
-def any_arithmetic() -> np.errstate:
-    """Let the arithmetic of a plan overflow in silence: scores may be infinite, or nearly so, by right.
-
-    What the objective computes is outside, and warns as it is told to.
-    """
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
-
-
-def _seen_whole(n: int, target: float | None, batch: Batch) -> Ended:
-    what = "the only candidate was evaluated" if n == 1 else f"all {n} candidates were evaluated"
-    if target is None:
-        return Ended(Status.CONVERGED, what, batch)
-    return Ended(Status.COLLAPSED, f"{what}, and none reaches the target {target}", batch)
-
-
-def _failed(failure: Failure, batch: Batch) -> Ended:
-    if isinstance(failure.error, KeyboardInterrupt):
-        return Ended(Status.INTERRUPTED, "interrupted by the user", batch)
-    ended = Ended(Status.INTERRUPTED, "the objective failed", batch)
-    ended.failure = failure
-    return ended
-
-
-def _nothing_finite(batch: Batch) -> Ended:
-    message = (
-        f"none of the first {len(batch.x)} candidates has a finite score (all NaN or infinitely bad); "
-        "check the function at one candidate, and whether it is defined where the first ones are drawn."
-    )
-    return _failed(Failure(batch.x[0], NoFiniteScoreError(message, batch.x[0]), raised=False), batch)

@@ -16,8 +16,9 @@ from cem.core.ending import Status
 from cem.core.loop import Batch, Request
 from cem.core.streams import RngLike, Streams
 from cem.evaluation import Evaluator, Objective
+from cem.running.arithmetic import any_arithmetic
 from cem.running.bar import shown
-from cem.running.driver import Driver, Served, any_arithmetic
+from cem.running.driver import Driver, Served
 from cem.running.reporting import Progress, as_notifier, raise_failure
 from cem.running.scoring import Scorer, Setting
 
