@@ -108,15 +108,11 @@ def test_right_on_average(performance, inputs, level, exact):
     assert_right(runs, exact)
 
 
-LEANS = {"dice": 0.015}
-"""What many small pieces of an event, each of its own labels, may hide: see what falls short in the docs."""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_right_on_average_in_60_runs(name):
     performance, inputs, level, exact = CASES[name]
-    assert_right(improved_runs(60, performance, inputs, level), exact, LEANS.get(name, 0.0))
+    assert_right(improved_runs(60, performance, inputs, level), exact)
 
 
 def two_ways(X):
