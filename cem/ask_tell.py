@@ -24,6 +24,7 @@ from cem.core.stopping import Stopping
 from cem.core.streams import Purpose, RngLike, Streams
 from cem.evaluation import as_scores, widen
 from cem.families.base import Array, Family, Storable, dimension, is_family, unmasked
+from cem.families.product import Product
 from cem.plans.start import MOST_NUMBERS, resolve_population, resolve_start, resolve_update, rows_needed
 from cem.running.keywords import explain_keywords
 from cem.spaces import NamedStart
@@ -256,6 +257,8 @@ class CrossEntropyMethod:
             arrays |= checkpoint.group("domain", {"low": self._domain.low, "high": self._domain.high})
         if self._named is not None:
             header["names"] = list(self._named.naming.names)
+            if self._named.product is not None:
+                arrays |= checkpoint.group("start", self._named.product.to_arrays())
         if self.best_x is not None:
             arrays["best_x"] = self.best_x
         checkpoint.write(path, header, arrays)
@@ -272,8 +275,8 @@ class CrossEntropyMethod:
         own : classes
             Your own family or update classes, where the file needs them: a file never says what to
             import.
-        space : Space or Product, optional
-            What the candidates are named by, where it was the start.
+        space : Space, optional
+            What the candidates are named by, where it was the start; a `Product` is in the file.
 
         Raises
         ------
@@ -286,7 +289,9 @@ class CrossEntropyMethod:
         known = {name: getattr(home, name) for home in (families, updates) for name in home.__all__}
         known |= {each.__name__: each for each in own}
         try:
-            return cls._restored(header, arrays, known, NamedStart.resolve(space, None, None))
+            start = checkpoint.ungroup("start", arrays)
+            given = Product.from_arrays(start) if space is None and start else space
+            return cls._restored(header, arrays, known, NamedStart.resolve(given, None, None))
         except Exception as error:  # what a class makes of parameters that are none is anyone's guess
             reason = str(error).rstrip(".") or type(error).__name__
             raise ValueError(f"{os.fspath(path)} is damaged or incomplete ({reason}).") from error

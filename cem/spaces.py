@@ -278,6 +278,11 @@ class NamedStart:
     points: Array | None = None
     about: Callable[[Array], Family] | None = None
 
+    @property
+    def product(self) -> Product | None:
+        """The product that was given as the start, if it was one."""
+        return self.naming.product if isinstance(self.naming, Parts) else None
+
     @classmethod
     def resolve(cls, start: Any, bounds: Any, integrality: Any) -> NamedStart | None:
         """Return what a user's arguments mean; None where they bring no names.

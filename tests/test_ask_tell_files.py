@@ -21,7 +21,12 @@ def assert_same(a, b):
     assert_same_history(a.history, b.history)
 
 
+PAIR = cem.Product(size=cem.Gaussian([0.0, 1.0], std=[1.0, 2.0]), kind=cem.Categorical([[0.5, 0.3, 0.2]]))
+LINKED = cem.Product(chance=cem.Exponential([1.0, 2.0]), route=cem.Bernoulli([0.5] * 6))
+
 SAVED = ASK_TELL_RUNS | {
+    "numbers and labels": (bowl_rows, {"start": PAIR}),
+    "other parts": (bowl_rows, {"start": LINKED}),
     "seed sequence": (
         bowl_rows,
         {"bounds": CUBE, "rng": np.random.SeedSequence([1, 2**70], spawn_key=(3, 1))},

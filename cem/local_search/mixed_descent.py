@@ -22,6 +22,7 @@ from cem.local_search.requests import values_at
 EVALUATIONS_PER_REAL = 60  # of one search over the reals
 FOLLOWING_PER_REAL = 12  # of a search that follows a change
 MOST_ROUNDS = 100
+TIMES_EACH = 50  # how often a descent tries each change, on average: what takes longer creeps along a valley
 COARSEST = 16  # steps that lead across a whole number's range at first; small ranges begin with steps of 1
 FINER = 4.0  # what a step is divided by where it no longer helps
 NOTHING = 1e-12  # of what has been gained: a difference that does not count
@@ -70,6 +71,7 @@ class MixedDescent:
     width: int = 1
     first: float = field(init=False, default=np.nan)
     spent: int = field(init=False, default=0)
+    left: int = field(init=False, default=0)  # changes that may be tried
     strides: Floats = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,14 +80,22 @@ class MixedDescent:
 
     def run(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:
         """Descend from `x`, whose value is known; return where that led to."""
-        self.first = value
+        self.first, self.left = value, TIMES_EACH * self._count
+        if self._count <= np.count_nonzero(self._free(x)):  # what is cheaper comes first
+            x, value = yield from self._changes(x, value)
         for _ in range(MOST_ROUNDS):
             x, value = yield from self._reals(x, value)
             before = value
             x, value = yield from self._changes(x, value)
-            if not value < before:
+            if not value < before or self.left <= 0:
                 break
         return x, value
+
+    @property
+    def _count(self) -> int:
+        """How many changes there are at one place."""
+        labels = self._discrete & self.labels
+        return 2 * int((self._discrete & ~labels).sum()) + int(self.domain.high[labels].sum())
 
     def followed(
         self, x: Floats, value: float, most: float
@@ -120,6 +130,10 @@ class MixedDescent:
             return np.ones(x.size, dtype=np.bool_)
         return np.asarray(self.active(self.present(x[None]))[0])
 
+    def _free(self, x: Floats) -> Mask:
+        """Return which entries are reals with a say at `x`, shape ``(d,)``."""
+        return ~(self.domain.integer | self.logarithmic | self.domain.fixed) & self._say(x)
+
     @property
     def _discrete(self) -> Mask:
         return np.asarray((self.domain.integer | self.logarithmic) & ~self.domain.fixed)
@@ -127,7 +141,7 @@ class MixedDescent:
     def _reals(
         self, x: Floats, value: float, per_real: int = EVALUATIONS_PER_REAL
     ) -> Generator[Request, Batch, tuple[Floats, float]]:
-        free = ~(self.domain.integer | self.logarithmic | self.domain.fixed) & self._say(x)
+        free = self._free(x)
         if not free.any() or not np.isfinite(value):
             return x, value
         low, high = (np.where(free, side, x) for side in (self.domain.low, self.domain.high))
@@ -141,7 +155,7 @@ class MixedDescent:
     def _changes(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:
         """Change one column at a time until no change is better."""
         tried: set[Change] = set()
-        while True:
+        while self.left > 0:
             open_ = [change for change in self._possible(x) if change not in tried]
             taken = None
             for first in range(0, len(open_), self.width):
@@ -151,6 +165,7 @@ class MixedDescent:
                 tried.update(some)
                 if not pairs:
                     continue
+                self.left -= len(pairs)
                 values = yield from values_at(np.stack([row for _, row in pairs]))
                 best = int(np.argmin(values))
                 if values[best] < value - self._margin(value):
@@ -167,6 +182,7 @@ class MixedDescent:
             if not finer:
                 return x, value
             tried = {change for change in tried if change.column not in finer}
+        return x, value
 
     def _possible(self, x: Floats) -> list[Change]:
         """Return the changes of the columns that have a say at `x`, in random order."""

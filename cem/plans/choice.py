@@ -15,15 +15,14 @@ from cem.core.loop import Batch, Request, Update
 from cem.families.base import Array, Family, dimension
 from cem.families.gaussian import GaussianLike
 from cem.families.permutation import Permutation
-from cem.families.product import Product
 from cem.plans.asked import Asked
 from cem.plans.averaging import averaged_run
 from cem.plans.constrained import FeasibleSearch
 from cem.plans.continuous import ContinuousSearch, is_gaussian
-from cem.plans.guard import TWICE, guarded
+from cem.plans.guard import TWICE, NoisyPlan, guarded
 from cem.plans.integers import IntegerMargin, integer_runs
 from cem.plans.mixed import MixedSearch
-from cem.plans.mixed_space import MixedAdaptation, MixedSpace
+from cem.plans.mixed_space import MixedSpace
 from cem.plans.noisy import NoisySearch
 from cem.plans.permutations import order_search
 from cem.plans.problem_search import independent_runs
@@ -31,7 +30,7 @@ from cem.plans.several_starts import from_best
 from cem.plans.single import confirmed_run
 from cem.plans.start import resolve_population, resolve_update
 from cem.plans.strings import StringSpace, string_search
-from cem.updates import PathAdaptation, SmoothedFit
+from cem.updates import PathAdaptation
 from cem.updates.elite_crossing import EliteCrossing
 
 EVALUATIONS_PER_VARIABLE = 10_000  # where nothing limits a run
@@ -158,13 +157,12 @@ def _guarded_plan(asked: Asked) -> Plan:
     return guarded(x, quiet(replace(asked, planned=left)), partial(_noisy_plan, replace(asked, noisy=True)))
 
 
-def _mixed_plan(asked: Asked) -> Plan:
+def _mixed_plan(asked: Asked, noisy: NoisyPlan | None = None) -> Plan:
     update, n = asked.learner
-    start, space = cast(Product, asked.start), cast(MixedSpace, asked.mixed)
     return MixedSearch(
-        cast(MixedAdaptation, update),
-        space,
-        start,
+        update,
+        asked.mixed or MixedSpace.of_numbers(asked.box),
+        asked.start,
         n,
         asked.stopping,
         asked.rng,
@@ -172,16 +170,16 @@ def _mixed_plan(asked: Asked) -> Plan:
         asked.most_evaluations,
         asked.width or 1,
         asked.budget.target,
+        noisy,
     ).plan()
 
 
 def _integer_plan(asked: Asked) -> Plan:
-    first, later = partial(_single_plan, asked), partial(_single_plan, asked)
-    if not asked.update_chosen:
-        later = partial(_single_plan, replace(asked, update=SmoothedFit()))
     noisy = partial(_noisy_plan, replace(asked, noisy=True))
-    local = asked.local
-    return integer_runs(first, later, asked.start, asked.stopping, asked.box, local, asked.rng, noisy)
+    if not asked.update_chosen:
+        return _mixed_plan(asked, noisy)
+    plan = partial(_single_plan, asked)
+    return integer_runs(plan, asked.start, asked.stopping, asked.box, asked.local, asked.rng, noisy)
 
 
 def _continuous_plan(asked: Asked) -> Plan:

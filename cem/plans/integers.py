@@ -1,4 +1,4 @@
-"""Runs with integer variables: no run is over before the neighbouring integers have been looked at."""
+"""Runs with integer variables by an update that was asked for: none ends before the neighbours are seen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ MOST_RUNS = 10  # each has moved to a better integer: what needs more is stuck o
 
 def integer_runs(
     plan: Callable[[Any], Generator[Request, Batch, Ending]],
-    later: Callable[[Any], Generator[Request, Batch, Ending]],
     start: Any,
     stopping: Stopping,
     domain: Domain,
@@ -39,9 +38,8 @@ def integer_runs(
 
     Parameters
     ----------
-    plan, later : callable
-        From a first distribution to a stage, the first one and any further one, which may be another kind of
-        run and so fail in other places. An ending is returned once its run has converged at the best
+    plan : callable
+        From a first distribution to a stage. An ending is returned once its run has converged at the best
         candidate that was seen, and no neighbouring integer is better.
     start : Family
         With ``stretched(mean, factor)``, like `cem.Gaussian`.
@@ -57,9 +55,9 @@ def integer_runs(
     ledger, first = Ledger(), start
     if polish and (yield from ledger.counted(_descend(start, stopping, domain, rng))):
         return (yield from said_noisy(noisy(ledger.spent)))
-    for number in range(MOST_RUNS):
+    for _ in range(MOST_RUNS):
         own = Ledger()
-        ending = yield from ledger.counted(own.counted(plan(start) if number == 0 else later(start)))
+        ending = yield from ledger.counted(own.counted(plan(start)))
         if ledger.best_x is None:
             return ending
         agrees = own.best >= ledger.best - stopping.margin(ledger.best, ledger.climb)

@@ -117,7 +117,12 @@ class LookingSearch:
         looks = self.looks
         if not self.search.ledger.varied:
             return looks.since >= FLAT_AFTER
-        return self.confirmed and looks.enough and (looks.few or self.agreed >= AGREEING)
+        return self.confirmed and looks.enough and (looks.few or self._agreed)
+
+    @property
+    def _agreed(self) -> bool:
+        """Whether so many sampling runs have ended at the best that only looks are lacking, if anything."""
+        return self.agreed >= AGREEING
 
     @property
     def _lacking(self) -> str:
@@ -129,13 +134,13 @@ class LookingSearch:
             lacks.append("a sampling run that ends at the best point")
         if not self.looks.enough:
             lacks.append("a hundred of them in a row")
-        if not (self.looks.few or self.agreed >= AGREEING):
+        if not (self.looks.few or self._agreed):
             lacks.append(f"{AGREEING} sampling runs at the best point, as there are many minima")
         return f"; {self.looks.said}; a claim lacks {', and '.join(lacks)}" if lacks else ""
 
     def _go_on(self) -> Generator[Request, Batch, None]:
         looks, ledger = self.looks, self.search.ledger
-        at_once = looks.promising and not looks.enough
+        at_once = (looks.promising or self._agreed) and not looks.enough
         if at_once or self.debt <= 0:
             before, spent = ledger.best, ledger.spent
             yield from ledger.counted(looks.some(AT_ONCE if at_once else BESIDE_RUNS))

@@ -168,6 +168,11 @@ class Looks:
                 at, value = np.asarray(here.best_x), as_values(here.best)
                 if value < fx:
                     passed.append((at, value))
+                if audit and self._at_known(at, value):
+                    self.audits.append(False)
+                    self.passed.extend(passed[-KEPT:])
+                    steps.close()
+                    return
                 tested = not audit and iterations in TESTED_AFTER
                 if tested and (yield from self._in_known_basin(at, value)):
                     self.passed.extend(passed[-KEPT:])
@@ -189,6 +194,13 @@ class Looks:
             self.audits.append(new)
         if converged:
             self.passed.extend(passed[-KEPT:])
+
+    def _at_known(self, x: Floats, value: float) -> bool:
+        """Whether a descent has come to a known minimum, so that it could not end at a new one."""
+        return any(
+            known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE
+            for known in self.minima
+        )
 
     def _in_known_basin(
         self, x: Floats, value: float, among_passed: bool = True

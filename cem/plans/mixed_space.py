@@ -21,6 +21,16 @@ from cem.updates.recombination import Ranked, rates, smallest_population
 NUMBERS, LABELS = "numbers", "labels"
 
 
+def numbers_of(family: Any) -> Any:
+    """Return the part of a product that holds the numbers; a family of numbers alone as it is."""
+    return family[NUMBERS] if isinstance(family, Product) else family
+
+
+def with_numbers(family: Any, numbers: Any) -> Any:
+    """Return a family with other numbers, and the labels that it has."""
+    return family.with_parts(numbers=numbers) if isinstance(family, Product) else numbers
+
+
 @dataclass(frozen=True, eq=False)
 class MixedSpace:
     """What the columns of mixed rows are.
@@ -58,6 +68,12 @@ class MixedSpace:
         whole[labels] = True
         domain = Domain(low, high, whole)
         return cls(domain, numbers, labels, np.zeros_like(whole), None, domain.present)
+
+    @classmethod
+    def of_numbers(cls, domain: Domain) -> MixedSpace:
+        """Return a space without labels, whose rows are the numbers of a domain."""
+        none = np.zeros(domain.dimension, dtype=np.bool_)
+        return cls(domain, np.arange(none.size), np.flatnonzero(none), none, None, domain.present)
 
     @cached_property
     def number_domain(self) -> Domain:
