@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def _measured(name: str, size: float, functions: list[int], budgets: list[int], given: Any) -> Any:
-    """Return the gaps, shape ``(functions, problems, budgets)``, and whether values lay in their intervals."""
+    """Return the gaps, shape ``(functions, problems, budgets)``, and whether intervals held the values."""
     gaps, inside = [], []
     for function in functions:
         rows = []
