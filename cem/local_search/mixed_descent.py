@@ -132,7 +132,7 @@ class MixedDescent:
 
     def _free(self, x: Floats) -> Mask:
         """Return which entries are reals with a say at `x`, shape ``(d,)``."""
-        return ~(self.domain.integer | self.logarithmic | self.domain.fixed) & self._say(x)
+        return np.asarray(~(self.domain.integer | self.logarithmic | self.domain.fixed) & self._say(x))
 
     @property
     def _discrete(self) -> Mask:
