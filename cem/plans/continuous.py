@@ -129,7 +129,7 @@ class ContinuousSearch:
         d = int(np.count_nonzero(self.span))
         if not self.polish or self.noise is None or self.restarts is not None or not 0 < d <= MOST_VARIABLES:
             return None
-        return Looks(self.box, self.low, self.span, self.noise, self.ledger, self.rng)
+        return Looks(self.span, self.ledger, self.box, self.low, self.noise, self.rng)
 
     # --- the local stage ----------------------------------------------------------------------------
 

@@ -16,13 +16,13 @@ from cem.local_search.requests import as_values
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.ledger import Ledger, SamplingRun
 from cem.plans.looks import Looks
+from cem.plans.minima import AGREEING
 from cem.plans.single import FLAT
 
 SHARE = 0.2  # of the evaluations that go into looks where many minima make them tell little
 FLAT_AFTER = 20  # looks, where every score was the same
 AT_ONCE = 16  # looks side by side
 BESIDE_RUNS = 4  # where they take turns with runs
-AGREEING = 4  # sampling runs that ended at the best, where many basins are left unseen
 NARROW = 0.1  # of the first spread: a run about something better that a look has found
 
 
@@ -104,12 +104,11 @@ class LookingSearch:
         except Ended as ended:
             if ended.batch is not None:
                 self.search.ledger.add(ended.batch)
-            return self._ending(ended.status, f"{ended}{self._lacking if ended.status.limit else ''}")
+            lacking = self.looks.lacking(self.confirmed, self.agreed) if ended.status.limit else ""
+            return self._ending(ended.status, f"{ended}{lacking}")
         if not self.search.ledger.varied:
             return self._ending(Status.COLLAPSED, FLAT)
-        runs = f"{self.agreed} of {len(self.search.bests)} sampling runs ended at the best point"
-        share = f"a basin that more than {100 * self.looks.excluded:.1f} % of such descents lead to"
-        said = f"{runs}, and {self.looks.said}; {share} would have been met with 95 %"
+        said = self.looks.claim(self.agreed, len(self.search.bests))
         return self._ending(Status.CONVERGED, said)
 
     @property
@@ -123,20 +122,6 @@ class LookingSearch:
     def _agreed(self) -> bool:
         """Whether so many sampling runs have ended at the best that only looks are lacking, if anything."""
         return self.agreed >= AGREEING
-
-    @property
-    def _lacking(self) -> str:
-        """What a claim lacks, in words."""
-        if not self.looks.count:
-            return ""
-        lacks = []
-        if not self.confirmed:
-            lacks.append("a sampling run that ends at the best point")
-        if not self.looks.enough:
-            lacks.append("a hundred of them in a row")
-        if not (self.looks.few or self._agreed):
-            lacks.append(f"{AGREEING} sampling runs at the best point, as there are many minima")
-        return f"; {self.looks.said}; a claim lacks {', and '.join(lacks)}" if lacks else ""
 
     def _go_on(self) -> Generator[Request, Batch, None]:
         looks, ledger = self.looks, self.search.ledger

@@ -1,14 +1,11 @@
 """Looks: short descents from all over a region, which say what a claim of convergence in it excludes.
 
 A look is a point of the region and a quasi-Newton descent from there, cut off as soon as values along a line
-show that it lies in a basin that is known. What no look has met can only be small: of `n` descents that lead
-independently anywhere, one finds a basin that a share ``1 - 0.05 ** (1 / n)`` of them leads to with 95 %.
+show that it lies in a basin that is known.
 
 References
 ----------
-Boender & Rinnooy Kan (1987), "Bayesian stopping rules for multistart global optimization methods",
-Mathematical Programming 37; Törn & Žilinskas (1989), "Global Optimization", LNCS 350, on what multistart
-can know.
+Törn & Žilinskas (1989), "Global Optimization", LNCS 350, on what multistart can know.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cem.core.domain import Domain
-from cem.core.ending import Minimum
 from cem.core.lockstep import in_step
 from cem.core.loop import Batch, Request, Step
 from cem.core.stopping import ROUNDING
@@ -28,80 +24,52 @@ from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import BoxQuasiNewton
 from cem.local_search.requests import as_values, value_at
 from cem.plans.ledger import Ledger
+from cem.plans.minima import ENOUGH, SAME_VALUE, Minima
 
 # What each of these is worth: scripts/benchmarks/continuous/claims.py
-ENOUGH = 100  # looks in a row that found nothing better: half as many leave twice the wrong claims
 MOST_VARIABLES = 20  # as far as claims by looks have been measured
 PER_VARIABLE = 100  # evaluations of a descent, at most
 TESTED_AFTER = (1, 3, 6, 10, 15, 25, 40)  # iterations of a descent
 ALONG = (0.1, 0.35, 0.7)  # of the way to a known point: values that only fall mean the same basin
 FIRST_AUDITS, AUDITED = 3, 16  # looks that go to their end untested: the first, and each so-many-th
 NEW_AUDITS = 0.2  # of the last ten audits may end at new minima where few are left unseen
-UNSEEN = 0.02  # expected share of basins not seen, by Boender & Rinnooy Kan's w (w + 1) / n (n - 1)
 RUGGED = 0.5  # of three audits or more at new minima: looks go nowhere
-SAME_VALUE, SAME_PLACE, ONE_PLACE = (
-    1e-6,
-    0.02,
-    1e-3,
-)  # of the range of values; of the span, with or without it
 KEPT = 60  # points of a descent that later ones are tested against
-CONFIDENCE = 0.95
 
 
 @dataclass(eq=False)
-class Looks:
-    """What looks have found so far.
+class Looks(Minima):
+    """Looks, and what they have found so far.
 
     Parameters
     ----------
     box : Domain
-    low, span : ndarray, shape (d,)
-        The region.
+    low : ndarray, shape (d,)
+        Where the region begins.
     noise : NoiseLevel
-    ledger : Ledger
-        Of the whole search.
     rng : numpy.random.Generator
-
-    Attributes
-    ----------
-    minima : list of Minimum
-        Distinct ends of runs and looks, with their values (minimised).
-    count, since : int
-        Looks, and those since one or a run found something better.
     """
 
     box: Domain
     low: Floats
-    span: Floats
     noise: NoiseLevel
-    ledger: Ledger
     rng: np.random.Generator
 
-    minima: list[Minimum] = field(init=False, default_factory=list)
-    count: int = field(init=False, default=0)
-    since: int = field(init=False, default=0)
     audits: list[bool] = field(init=False, default_factory=list)  # whether each ended at a new minimum
     passed: list[tuple[Floats, float]] = field(init=False, default_factory=list)  # by descents that ended
     shift: Floats = field(init=False)
     stride: Floats = field(init=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         d = self.span.size
         self.shift, self.stride = self.rng.random(d), _stride(d)
-        self.unit = np.where(self.span > 0, self.span, 1.0)
-
-    @property
-    def enough(self) -> bool:
-        """Whether enough looks in a row have found nothing better."""
-        return self.since >= ENOUGH
 
     @property
     def few(self) -> bool:
         """Whether few basins are left unseen, as far as looks can tell."""
-        w, n, last = len(self.minima), self.count, self.audits[-10:]
-        if sum(last) > max(NEW_AUDITS * len(last), 1):
-            return False
-        return w * (w + 1) <= UNSEEN * n * (n - 1)
+        last = self.audits[-10:]
+        return sum(last) <= max(NEW_AUDITS * len(last), 1) and super().few
 
     @property
     def promising(self) -> bool:
@@ -110,33 +78,6 @@ class Looks:
         if len(last) >= FIRST_AUDITS and sum(last) > RUGGED * len(last):
             return False
         return self.count < 10 or len(self.minima) <= 0.2 * self.count + 3
-
-    @property
-    def excluded(self) -> float:
-        """The share of descents that lead to a basin which would have been met with 95 %."""
-        return float(1 - (1 - CONFIDENCE) ** (1 / max(self.since, 1)))
-
-    @property
-    def said(self) -> str:
-        """What the looks have shown, in words."""
-        known = f"{len(self.minima)} {'minimum' if len(self.minima) == 1 else 'minima'} known"
-        return f"{self.since} descents from all over the region found nothing better ({known})"
-
-    def settle(self, x: Floats, value: float) -> bool:
-        """Note where a run or look has ended; return whether that is a new minimum."""
-        same = max(SAME_VALUE * self.ledger.climb, ROUNDING * abs(value))
-        for i, known in enumerate(self.minima):
-            away = float(np.max(np.abs(x - known.x) / self.unit))
-            if away < ONE_PLACE or (away < SAME_PLACE and abs(value - known.value) <= same):
-                if value < known.value:
-                    self.minima[i] = Minimum(np.array(x), value)
-                return False
-        self.minima.append(Minimum(np.array(x), value))
-        return True
-
-    def better_found(self) -> None:
-        """Count anew, after something better was found."""
-        self.since = 0
 
     def some(self, most: int) -> Generator[Request, Batch, None]:
         """Make the next looks, up to `most` of them side by side; first those that tell where looks lead."""
@@ -168,7 +109,7 @@ class Looks:
                 at, value = np.asarray(here.best_x), as_values(here.best)
                 if value < fx:
                     passed.append((at, value))
-                if audit and self._at_known(at, value):
+                if audit and self.at_known(at, value):
                     self.audits.append(False)
                     self.passed.extend(passed[-KEPT:])
                     steps.close()
@@ -194,13 +135,6 @@ class Looks:
             self.audits.append(new)
         if converged:
             self.passed.extend(passed[-KEPT:])
-
-    def _at_known(self, x: Floats, value: float) -> bool:
-        """Whether a descent has come to a known minimum, so that it could not end at a new one."""
-        return any(
-            known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE
-            for known in self.minima
-        )
 
     def _in_known_basin(
         self, x: Floats, value: float, among_passed: bool = True

@@ -25,6 +25,8 @@ from cem.local_search.requests import as_values, values_at
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import NoisyPlan, said_noisy
 from cem.plans.ledger import Ledger
+from cem.plans.minima import AGREEING as AGREEING_WHERE_MANY
+from cem.plans.minima import ENOUGH, Minima
 from cem.plans.mixed_space import LABELS, MixedSpace, numbers_of, with_numbers
 from cem.plans.single import FLAT
 
@@ -32,7 +34,8 @@ JITTER = 0.02  # of the span: how far from the start's mean the first descent be
 WIDEST = 0.2  # of the span: the first spread
 WIDEST_OF_NUMBERS = 0.3  # where there are no labels: .2 loses .1 of log10(gap) at 300 evaluations a variable
 SHARE_FOLLOWING = 2 / 3  # of the evaluations there are, at most, for each pass of reals that follow changes
-AGREEING = 3  # runs, where none has ended elsewhere
+FLAT_AFTER = 20  # descents, where every score was the same
+AGREEING = 3  # runs, where none has ended elsewhere and there are no descents
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
 SHARE_BEFORE_DESCENT = (
@@ -79,12 +82,14 @@ class MixedSearch:
     target: float | None
     noisy_plan: NoisyPlan | None = None
     ledger: Ledger = field(init=False, default_factory=Ledger)
+    looked: Minima = field(init=False)
     bests: list[float] = field(init=False, default_factory=list)
     stepped: bool = field(init=False, default=False)
     noisy: bool = field(init=False, default=False)  # two values of one row differ: differences say nothing
     followed: float = field(init=False, default=-np.inf)
 
     def __post_init__(self) -> None:
+        self.looked = Minima(self.span, self.ledger)
         span = self.span[self.space.numbers]
         numbers = numbers_of(self.start)
         if isinstance(numbers, Gaussian) and numbers.diagonal:
@@ -107,7 +112,10 @@ class MixedSearch:
         try:
             return (yield from self._search())
         except Ended as ended:
-            return Ending(ended.status, str(ended), family=self._family())
+            if ended.batch is not None:
+                self.ledger.add(ended.batch)
+            lacking = self.looked.lacking(self._agreed > 0, self._agreed) if ended.status.limit else ""
+            return self._ending(ended.status, f"{ended}{lacking}")
 
     def _search(self) -> Generator[Request, Batch, Ending]:
         d = self.space.domain.dimension
@@ -118,52 +126,77 @@ class MixedSearch:
                 return (yield from said_noisy(self.noisy_plan(self.ledger.spent)))
             if self.local and self._worth_following:
                 yield from self._follow("first descent")
+            self._settle()
         regimes = Regimes(self.n, self.n, self.rng)
-        note, agreed = "first run", 0
-        while True:
-            kind, spent = regimes.next(), self.ledger.spent
+        note = "first run"
+        while not self._claimed:
+            kind, before = self._next(regimes), self.ledger.best
+            spent = self.ledger.spent
             if self.local and not kind.large and self._worth_following:
                 yield from self._follow(note)
-                regimes.note(kind, self.ledger.spent - spent)
-                continue
-            if self.local and not kind.large:
-                run: Generator[Request, Batch, float] = self._descend(
-                    self._anywhere(), f"{note}: a descent from a random place"
-                )
-                best = yield from awaiting_runs(run, agreed, len(self.bests), self._wanted(agreed))
+            elif self.local and not kind.large:
+                yield from self.ledger.counted(self._look(), f"{note}: a descent from a random place")
             else:
                 until = SHARE_BEFORE_DESCENT * self.most if few and self.local else np.inf
                 run = self._run(kind, note, until)
-                best = yield from awaiting_runs(run, agreed, len(self.bests), self._wanted(agreed))
+                best = yield from awaiting_runs(run, self._agreed, len(self.bests), self._wanted)
+                self.bests.append(best)
                 if few and self.local:
                     few = False
                     yield from self._descend_late()
+                note = f"restart {len(self.bests)}"
             regimes.note(kind, self.ledger.spent - spent)
-            self.bests.append(best)
-            agreed = sum(each >= self.ledger.best - self._margin for each in self.bests)
-            if self._convinced(agreed):
-                if not self.ledger.varied:
-                    return Ending(Status.COLLAPSED, FLAT)
-                return Ending(
-                    Status.CONVERGED,
-                    f"{agreed} of {len(self.bests)} independent runs found the same best score",
-                    family=self._family(),
-                )
-            note = f"restart {len(self.bests)}"
+            if self.ledger.best > before + self._margin:
+                self.looked.better_found()
+                self._settle()
+        if not self.ledger.varied:
+            return self._ending(Status.COLLAPSED, FLAT)
+        if self.local:
+            return self._ending(Status.CONVERGED, self.looked.claim(self._agreed, len(self.bests)))
+        said = f"{self._agreed} of {len(self.bests)} independent runs found the same best score"
+        return self._ending(Status.CONVERGED, f"{said}; no descents have looked elsewhere")
+
+    def _next(self, regimes: Regimes) -> Kind:
+        """Choose what comes next: descents alone, where a claim lacks nothing else."""
+        only = self.local and self.target is None and self._agreed > 0 and self._shown
+        return Kind(self.n, 1.0, False) if only else regimes.next()
+
+    @property
+    def _claimed(self) -> bool:
+        if self.target is not None or not self.bests:
+            return False
+        if self.local and not self.ledger.varied:
+            return self.looked.since >= FLAT_AFTER
+        if self.local:
+            return self._agreed > 0 and self.looked.enough and self._shown
+        return self._wanted is not None and self._agreed >= self._wanted
+
+    @property
+    def _shown(self) -> bool:
+        """Whether few basins are left unseen, or as many runs agree as there must where many are."""
+        return self.looked.few or self._agreed >= AGREEING_WHERE_MANY
+
+    @property
+    def _agreed(self) -> int:
+        """How many runs have ended at the best score."""
+        return sum(each >= self.ledger.best - self._margin for each in self.bests)
+
+    @property
+    def _wanted(self) -> int | None:
+        """Return how many runs must agree; None where a claim rests on descents, or on a target."""
+        if self.target is not None or self.local:
+            return None
+        return AGREEING if self._agreed == len(self.bests) else AGREEING_AMONG_OTHERS
+
+    def _ending(self, status: Status, message: str) -> Ending:
+        if not self.looked.count:
+            return Ending(status, message, family=self._family())
+        minima = tuple(sorted(self.looked.minima, key=lambda each: each.value))
+        return Ending(status, message, family=self._family(), looks=self.looked.count, minima=minima)
 
     @property
     def _margin(self) -> float:
         return self.stopping.margin(self.ledger.best, self.ledger.climb)
-
-    def _convinced(self, agreed: int) -> bool:
-        wanted = self._wanted(agreed)
-        return wanted is not None and agreed >= wanted
-
-    def _wanted(self, agreed: int) -> int | None:
-        """Return how many runs must agree; None where a target is wanted instead."""
-        if self.target is not None:
-            return None
-        return AGREEING if agreed == len(self.bests) else AGREEING_AMONG_OTHERS
 
     def _run(self, kind: Kind, note: str, until: float) -> Generator[Request, Batch, float]:
         """Run until there is nothing left to learn, or `until` is spent and no step was seen."""
@@ -213,8 +246,43 @@ class MixedSearch:
         middle = np.asarray(numbers_of(self.start).mean)
         open_ = ~np.isfinite(domain.high[j] - domain.low[j])
         low = np.where(open_, middle - self.span[j] / 2, domain.low[j])
-        x[j] = low + self.span[j] * self.rng.random(j.size)
+        room = np.where(domain.integer[j], 0.5, 0.0)  # so that the first and the last are as likely as others
+        x[j] = low - room + (self.span[j] + 2 * room) * self.rng.random(j.size)
         return x
+
+    def _look(self) -> Generator[Request, Batch, None]:
+        """Descend from anywhere, until a minimum is come to."""
+        self.looked.count += 1
+        x = self._whole(self.space.domain.project(self._anywhere()))
+        value = float((yield from values_at(x[None]))[0])
+        if np.isfinite(value):
+            yield from self._descend_to_minimum(x, value)
+        self.looked.since += 1
+        said = f"{self.looked.since} descents in a row found nothing better, {ENOUGH} must"
+        yield Step(None, "descent", awaiting=lambda: said)
+
+    def _descend_to_minimum(self, x: Floats, value: float) -> Generator[Request, Batch, None]:
+        """Descend; note where that ends, unless it comes by a minimum that is known."""
+        here = Ledger(best=as_values(value), best_x=x)
+        steps = here.counted(self._descender().run(x, value))
+        request: Request | None = next(steps, None)
+        while request is not None:
+            at, now = self._whole(np.asarray(here.best_x)), float(as_values(here.best))
+            if isinstance(request, Step) and self.looked.at_known(at, now):
+                steps.close()
+                return
+            batch = yield request
+            try:
+                request = steps.send(batch)
+            except StopIteration:
+                request = None
+        self.looked.settle(self._whole(np.asarray(here.best_x)), float(as_values(here.best)))
+
+    def _settle(self) -> None:
+        """Note the best candidate as a minimum."""
+        if self.ledger.best_x is not None:
+            x = self._whole(np.asarray(self.ledger.best_x))
+            self.looked.settle(x, float(as_values(self.ledger.best)))
 
     def _descend_late(self) -> Generator[Request, Batch, None]:
         """Descend from the best candidate, unless candidates have shared a score: a plateau leads nowhere."""

@@ -148,7 +148,14 @@ def test_with_a_full_covariance():
 @pytest.mark.parametrize("seed", range(3))
 def test_integers_that_have_to_move_together(integrality, seed):
     """From the best value with every integer at 0, about 5, each single step is worse by about 100."""
-    r = cem.optimize(rosenbrock, bounds=[(-10, 10)] * 6, integrality=integrality, vectorized=True, rng=seed)
+    r = cem.optimize(
+        rosenbrock,
+        bounds=[(-10, 10)] * 6,
+        integrality=integrality,
+        vectorized=True,
+        rng=seed,
+        max_evaluations=10_000,
+    )
     assert r.fun < 1e-8
     np.testing.assert_array_equal(r.x[np.array(integrality) == 1], 1)
 

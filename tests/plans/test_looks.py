@@ -86,14 +86,14 @@ def test_nothing_is_evaluated_outside():
 
 
 def test_points_of_looks_fill_the_region():
-    looks = Looks(Domain.open(2), np.zeros(2), np.ones(2), NoiseLevel(), Ledger(), np.random.default_rng(1))
+    looks = Looks(np.ones(2), Ledger(), Domain.open(2), np.zeros(2), NoiseLevel(), np.random.default_rng(1))
     points = (looks.shift + np.arange(1, 65)[:, None] * looks.stride) % 1.0
     cells = np.unique((points * 4).astype(int), axis=0)
     assert len(cells) == 16  # of 64 points at random, one of 16 cells stays empty in 23 % of cases
 
 
 def test_ends_close_to_each_other_are_one_minimum():
-    looks = Looks(Domain.open(2), np.zeros(2), np.ones(2), NoiseLevel(), Ledger(), np.random.default_rng(1))
+    looks = Looks(np.ones(2), Ledger(), Domain.open(2), np.zeros(2), NoiseLevel(), np.random.default_rng(1))
     assert looks.settle(np.array([0.3, 0.3]), 1.0)
     assert not looks.settle(np.array([0.3005, 0.3]), 0.9)
     assert looks.minima[0].value == 0.9

@@ -157,13 +157,54 @@ def bowl(p):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_agreeing_runs_have_converged(seed):
+def test_a_claim_rests_on_descents_from_all_over(seed):
     r = cem.optimize(bowl, MIXED, rng=seed)
     assert r.status is cem.Status.CONVERGED
-    assert "independent runs" in r.message
+    assert "100 descents from all over the region found nothing better (1 minimum known)" in r.message
+    assert "more than 3.0 % of such descents" in r.message
     assert (r.x["n"], r.x["k"]) == (3, "c")
     assert r.fun < 1e-12
-    assert r.nfev < 10_000
+    assert r.looks >= 100
+    assert r.minima == [(r.x, r.fun)]
+
+
+def test_without_descents_runs_agree():
+    r = cem.optimize(bowl, MIXED, polish=False, rng=1)
+    assert r.success
+    assert "3 of 3 independent runs" in r.message
+    assert "no descents have looked elsewhere" in r.message
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_narrower_basin_far_off_is_met(seed):
+    """A few in a hundred descents lead to it; the first one, the first runs and small ones do not."""
+
+    def hollows(X):
+        wide, narrow = ((X - 1) ** 2).sum(axis=1), ((X - [7, -7, 7, -7]) ** 2).sum(axis=1)
+        return np.minimum(wide + 5, 4 * narrow)
+
+    r = cem.optimize(
+        hollows,
+        bounds=[(-10, 10)] * 4,
+        integrality=[1, 1, 0, 0],
+        vectorized=True,
+        rng=seed,
+        max_evaluations=4000,
+    )
+    assert r.fun < 1e-9
+    assert len(r.minima) > 1
+
+
+def test_the_end_of_a_budget_says_what_a_claim_lacks():
+    r = cem.optimize(bowl, MIXED, max_evaluations=1500, rng=0)
+    assert r.status is cem.Status.EVALUATION_LIMIT
+    assert "a claim lacks a hundred of them in a row" in r.message
+
+
+def test_a_flat_function_has_converged_to_nothing():
+    r = cem.optimize(lambda p: 1.0, MIXED, rng=0)
+    assert r.status is cem.Status.COLLAPSED
+    assert "every candidate had the same score" in r.message
 
 
 def test_units_do_not_matter():

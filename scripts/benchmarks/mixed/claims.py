@@ -1,0 +1,149 @@
+"""Claims over whole numbers, labels and plateaus, where the best basin is not about the middle.
+
+    python scripts/benchmarks/mixed/claims.py --dims 4 8 --seeds 0-9
+    python scripts/benchmarks/mixed/claims.py --kinds valleys labels --spaces whole half
+
+Basins of unequal size at random places, the best value is 0. `whole`: whole numbers from -10 to 10; `half`:
+every second variable is a real one. `labels`: two categories, each pair of labels has a bowl of its own,
+the best of them the steepest. `steps`: values are rounded down to multiples of .25. A claim is a run that
+says it has converged; it is wrong where the value is above 1e-6.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import cem
+
+PER_VARIABLE = 3000  # evaluations
+STEP = 0.25
+Function = Callable[[Any], Any]
+
+
+def places(rng: np.random.Generator, k: int, whole: Any) -> Any:
+    """Draw `k` places, with whole numbers where they belong."""
+    x = rng.uniform(-8, 8, (k, whole.size))
+    return np.where(whole, np.rint(x), x)
+
+
+def valleys(rng: np.random.Generator, whole: Any) -> Function:
+    """Two ellipsoidal valleys, the better one two to six times as steep."""
+    d = whole.size
+    centres, steep = places(rng, 2, whole), rng.uniform(2, 6)
+    axes = 10 ** rng.uniform(-0.5, 0.5, (2, d)) / 2
+    turns = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2)]
+    centres[1] = np.where(whole, np.rint(0.3 * centres[1]), 0.3 * centres[1])
+
+    def fun(x: Any) -> Any:
+        z = [(x - c) @ q * a for c, q, a in zip(centres, turns, axes, strict=True)]
+        return np.minimum(steep**2 * (z[0] ** 2).sum(axis=1), (z[1] ** 2).sum(axis=1) + 1)
+
+    return fun
+
+
+def peaks(rng: np.random.Generator, whole: Any) -> Function:
+    """Eight hollows of random width and depth in a plane."""
+    centres = places(rng, 8, whole)
+    widths = rng.uniform(1.6, 5.0, 8) * np.sqrt(whole.size)
+    depths = np.concatenate([[10.0], rng.uniform(2, 9, 7)])
+
+    def fun(x: Any) -> Any:
+        away = ((x[:, None] - centres) ** 2).sum(axis=2) / widths**2
+        return 10 - (depths * np.exp(-away / 2)).max(axis=1)
+
+    return fun
+
+
+def cones(rng: np.random.Generator, whole: Any) -> Function:
+    """Three cones, the best of them the narrowest."""
+    centres = places(rng, 3, whole)
+    slopes, floors = np.array([1.5, 0.75, 0.5]), np.array([0.0, 1.0, 2.0])
+
+    def fun(x: Any) -> Any:
+        away = np.sqrt(((x[:, None] - centres) ** 2).mean(axis=2))
+        return (slopes * away + floors).min(axis=1)
+
+    return fun
+
+
+KINDS = {"valleys": valleys, "peaks": peaks, "cones": cones}
+
+
+def numbers(kind: str, space: str, d: int, seed: int, stepped: bool) -> Any:
+    """Run on numbers: whole ones, or every second."""
+    rng = np.random.default_rng((seed, d, list(KINDS).index(kind)))
+    whole = np.arange(d) % 2 < {"whole": 2, "half": 1, "real": 0}[space]
+    smooth = KINDS[kind](rng, whole)
+
+    def fun(x: Any) -> Any:
+        return np.floor(smooth(x) / STEP) * STEP if stepped else smooth(x)
+
+    return cem.optimize(
+        fun,
+        bounds=[(-10, 10)] * d,
+        integrality=whole.astype(int),
+        vectorized=True,
+        max_evaluations=PER_VARIABLE * d,
+        rng=seed,
+    )
+
+
+def labels(d: int, seed: int) -> Any:
+    """Run on d - 2 reals, and two categories of three labels: each pair of labels has a bowl of its own."""
+    rng = np.random.default_rng((seed, d, 77))
+    n, k = d - 2, 3
+    places_, rises = rng.uniform(-4, 4, (k * k, n)), rng.uniform(0.5, 2, k * k)
+    steep, best = np.ones(k * k), rng.integers(k * k)
+    rises[best], steep[best] = 0, rng.uniform(4, 36)
+    space = cem.Space(
+        {f"x{i}": cem.Real(-5, 5) for i in range(n)} | {f"c{i}": cem.Choice(range(k)) for i in range(2)}
+    )
+
+    def fun(p: Any) -> Any:
+        pair = k * np.asarray(p["c0"]) + np.asarray(p["c1"])
+        x = np.stack([p[f"x{i}"] for i in range(n)], axis=1)
+        return steep[pair] * ((x - places_[pair]) ** 2).sum(axis=1) / n + rises[pair]
+
+    return cem.optimize(fun, space, vectorized=True, max_evaluations=PER_VARIABLE * d, rng=seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dims", nargs="+", type=int, default=[4, 8])
+    parser.add_argument("--kinds", nargs="+", default=[*KINDS, "labels"], choices=[*KINDS, "labels"])
+    parser.add_argument("--spaces", nargs="+", default=["whole", "half"], choices=["whole", "half", "real"])
+    parser.add_argument("--steps", action="store_true", help="values in multiples of .25")
+    parser.add_argument("--seeds", default="0-9", metavar="FIRST-LAST")
+    given = parser.parse_args()
+    first, _, last = given.seeds.partition("-")
+    print("| kind | space | d | claims | wrong | solved | evaluations (median) |")
+    print("|---|---|---|---|---|---|---|")
+    sums = np.zeros(2, dtype=int)
+    for kind in given.kinds:
+        for space in given.spaces if kind != "labels" else ["labels"]:
+            for d in given.dims:
+                rows = []
+                for seed in range(int(first), int(last or first) + 1):
+                    found = (
+                        labels(d, seed) if kind == "labels" else numbers(kind, space, d, seed, given.steps)
+                    )
+                    rows.append((found.success, found.fun < 1e-6, found.nfev))
+                claimed, right, spent = np.array(rows).T
+                wrong = int((claimed * (1 - right)).sum())
+                sums += [int(claimed.sum()), wrong]
+                print(
+                    f"| {kind} | {space} | {d} | {int(claimed.sum())} of {len(rows)} | {wrong} "
+                    f"| {right.mean():.2f} | {np.median(spent):.0f} |",
+                    flush=True,
+                )
+    print(f"\n{sums[1]} of {sums[0]} claims are wrong.")
+
+
+if __name__ == "__main__":
+    main()
