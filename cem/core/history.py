@@ -13,13 +13,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Interim(NamedTuple):
+    """What a measurement says so far: the probability, its cv, and the ends of its 95 % interval."""
+
+    probability: float = np.nan
+    cv: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    def towards(self, target_cv: float) -> str:
+        """Return in a few words how far the coefficient of variation is from its target."""
+        if np.isnan(self.cv):
+            return "no hit yet"
+        return (
+            f"P {self.probability:.3g} in [{self.low:.3g}, {self.high:.3g}], cv {self.cv:.2g}, "
+            f"target cv {target_cv:g}"
+        )
+
+
+UNKNOWN = Interim()
+
+
 class Row(NamedTuple):
     """One iteration; NaN where its stage has no such thing.
 
     `level`, `best` (so far) and `mean` (of the finite scores) are in the user's sign; `entropy` is in
     nats, `nfev` counts evaluations from the start of the run, `nan_count` those of this iteration that
     gave NaN, `seconds` is the time since the run began, and `note` says why a stage or a restart began, at
-    its first iteration.
+    its first iteration. While a probability is measured, `probability`, its coefficient of variation `cv` and
+    the ends `low` and `high` of its 95 % interval are what all draws of the measurement say so far.
     """
 
     stage: str
@@ -32,6 +54,20 @@ class Row(NamedTuple):
     nan_count: int
     seconds: float
     note: str = ""
+    probability: float = np.nan
+    cv: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    def said(self, number: int) -> str:
+        """Return the iteration of this number in a line, for the log."""
+        line = (
+            f"{self.stage}, iteration {number}: level {self.level:.6g}, best {self.best:.6g}, "
+            f"{self.nfev} evaluations"
+        )
+        if np.isnan(self.cv):
+            return line
+        return f"{line}, P {self.probability:.4g} in [{self.low:.4g}, {self.high:.4g}], cv {self.cv:.2g}"
 
 
 def summary(scores: Floats) -> tuple[float, int]:
@@ -65,6 +101,10 @@ class History:
     nan_count: Array
     seconds: Array
     note: Array
+    probability: Array
+    cv: Array
+    low: Array
+    high: Array
 
     def __init__(self, rows: Iterable[Row] = (), candidates: Iterable[Mapping[str, Any]] = ()) -> None:
         self._rows = list(rows)
@@ -99,8 +139,12 @@ class History:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> History:
-        """Rebuild a history from what `to_arrays` gave."""
-        columns = [arrays[name].tolist() for name in Row._fields]
+        """Rebuild a history from what `to_arrays` gave; columns that earlier versions lacked are NaN."""
+        missing = np.full(len(arrays["nfev"]), np.nan)
+        columns = [
+            (arrays.get(name, missing) if name in Interim._fields else arrays[name]).tolist()
+            for name in Row._fields
+        ]
         return cls(Row(*values) for values in zip(*columns, strict=True))
 
     def to_frame(self) -> pd.DataFrame:

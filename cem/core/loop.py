@@ -16,6 +16,7 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.ending import Status
+from cem.core.history import UNKNOWN, Interim
 from cem.families.base import Array, Family, Floats
 
 
@@ -123,13 +124,15 @@ class Step:
     """Notice: an iteration of the stage named `stage` has ended.
 
     `state` is None where the stage moves no distribution; `note` says why a stage or a restart began, at its
-    first iteration; `awaiting` returns in a few words what the run waits for, or an empty text.
+    first iteration; `awaiting` returns in a few words what the run waits for, or an empty text; `interim` is
+    what a measurement says so far.
     """
 
     state: State | None
     stage: str = "sampling"
     note: str = ""
     awaiting: Callable[[], str] = str
+    interim: Interim = UNKNOWN
 
 
 class Ended(Exception):  # noqa: N818 - an end, not an error

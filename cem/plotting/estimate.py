@@ -25,8 +25,9 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
     Returns
     -------
     matplotlib Axes
-        Levels against evaluations on the left-hand scale; on the right-hand one the probability (on a log
-        scale) or the quantile with its 95 % interval, and of a system the probability of each mode.
+        Levels against evaluations on the left-hand scale. On the right-hand one the probability (on a log
+        scale) as it was measured, its 95 % interval a band, and where it ended, of a system also the
+        probability of each mode; or the quantile and its interval.
 
     Raises
     ------
@@ -47,6 +48,13 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
     value = estimate.probability if probable else estimate.quantile
     low, high = estimate.confidence_interval()
     right = ax.twinx()
+    if probable:
+        running = np.isfinite(history.cv) & (history.low > 0)
+        nfev = history.nfev[running]
+        right.plot(nfev, history.probability[running], color=COLOURS[6], lw=1)
+        right.fill_between(
+            nfev, history.low[running], history.high[running], color=COLOURS[6], alpha=0.2, lw=0
+        )
     if np.isfinite([value, low, high]).all():
         reach = [[max(value - low, 0)], [max(high - value, 0)]]
         right.errorbar([estimate.nfev], [value], reach, fmt="D", ms=4, capsize=4, color=COLOURS[6])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from cem.core.history import UNKNOWN, Interim
 from cem.core.loop import Batch, Draw, Ended, Request, State, Step
 from cem.families.base import Array, Family
 from cem.families.blended import Blended
@@ -122,13 +124,15 @@ class Archive:
         into: list[Sample],
         stage: str,
         level: float = np.nan,
-        awaiting: Callable[[Sample], str] = lambda sample: "",
+        interim: Callable[[Sample], Interim] = lambda sample: UNKNOWN,
+        target_cv: float | None = None,
         share: float = 0.0,
     ) -> Drawing:
         """Draw and score `n` rows and keep them, also what is scored of them when the run is cut short.
 
-        `level` is the score that the proposal aims at, for the history; `awaiting` says of the sample what
-        the run then waits for. `share` is that of the nominal in the proposal.
+        `level` is the score that the proposal aims at, for the history; `interim` returns what a measurement
+        with the sample says, and `target_cv` is what it waits for. `share` is that of the nominal in the
+        proposal.
         """
         try:
             batch = yield Draw(proposal, n)
@@ -138,7 +142,9 @@ class Archive:
             raise
         sample = self._keep(batch, proposal, into, share)
         state = State(proposal, level=level, elites=int((sample.scores >= self.level).sum()))
-        yield Step(state, stage, awaiting=lambda: awaiting(sample))
+        said = interim(sample)
+        awaiting = str if target_cv is None else partial(said.towards, target_cv)
+        yield Step(state, stage, awaiting=awaiting, interim=said)
         return sample
 
     def _keep(self, batch: Batch, proposal: Family, into: list[Sample], share: float) -> Sample:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from scipy.special import ndtri
 
 from cem.core.ending import Status
 from cem.core.history import History
@@ -15,17 +15,11 @@ from cem.core.table import html_table
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.failures import Failures
 from cem.rare_events.importance import Tally
+from cem.rare_events.intervals import ConfidenceInterval, clopper_pearson, hall
 from cem.rare_events.modes import Modes
 from cem.rare_events.reliability import Reliability
 from cem.rare_events.settings import DEFAULT
 from cem.rare_events.tail import Tail
-
-
-class ConfidenceInterval(NamedTuple):
-    """The ends of an interval."""
-
-    low: float
-    high: float
 
 
 class FailureSamples(NamedTuple):
@@ -127,28 +121,24 @@ class ProbabilityEstimate(Reliability):
             raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
         alpha, most = 1 - confidence_level, self._with_missing
         if self._plain and self.draws:
-            low, high = _clopper_pearson(self.hits, self.draws, alpha)
+            low, high = clopper_pearson(self.hits, self.draws, alpha)
             if most is not None:
-                high = _clopper_pearson(most.log_weights.size, self.draws, alpha).high
+                high = clopper_pearson(most.log_weights.size, self.draws, alpha).high
             return ConfidenceInterval(low, high)
         known = np.isfinite(self.coefficient_of_variation)
         if not known and (self.hits or most is None):
             return ConfidenceInterval(0.0, min(-float(ndtri(alpha / 2)) * self._absolute_error, 1.0))
         low = high = 0.0
         if known:
-            low, high = self._hall(self.probability, self.standard_error, self._skewness, alpha)
+            low, high = hall(
+                self.probability, self.standard_error, self._skewness, self.draws, alpha, self._least_error
+            )
         if most is not None:
             p = float(np.exp(most.log_probability))
-            high = self._hall(p, p * most.coefficient_of_variation, most.skewness, alpha).high
+            high = hall(
+                p, p * most.coefficient_of_variation, most.skewness, self.draws, alpha, self._least_error
+            ).high
         return ConfidenceInterval(max(low, 0.0), min(high, 1.0))
-
-    def _hall(self, p: float, error: float, skewness: float, alpha: float) -> ConfidenceInterval:
-        """Return Hall's interval for a mean of weights, with the least error added in quadrature."""
-        z = -float(ndtri(alpha / 2))
-        floor = z * self._least_error * p
-        down = error * max(unskewed(z, skewness, self.draws), 0.0)
-        up = error * max(-unskewed(-z, skewness, self.draws), 0.0)
-        return ConfidenceInterval(p - float(np.hypot(down, floor)), p + float(np.hypot(up, floor)))
 
     def plot(self, ax: Any = None, **arguments: Any) -> Any:
         """Draw levels and interval against evaluations; see `cem.plotting.estimate`."""
@@ -186,21 +176,6 @@ class ProbabilityEstimate(Reliability):
             "hits": f"{self.hits} of {self.draws} draws, effective {self.effective_sample_size:.1f}",
             **_about_run(self),
         }
-
-
-def unskewed(z: float, skewness: float, n: int) -> float:
-    """Return the studentised quantile that Hall's transformation of a skewed mean of `n` takes to `z`."""
-    c = skewness / (3 * np.sqrt(max(n, 1)))
-    if abs(c) < 1e-8:
-        return z
-    return float((np.cbrt(1 + 3 * c * (z - c / 2)) - 1) / c)
-
-
-def _clopper_pearson(hits: int, draws: int, alpha: float) -> ConfidenceInterval:
-    """Return Clopper and Pearson's (1934) interval for a binomial proportion."""
-    low = 0.0 if hits == 0 else float(betaincinv(hits, draws - hits + 1, alpha / 2))
-    high = 1.0 if hits == draws else float(betaincinv(hits + 1, draws - hits, 1 - alpha / 2))
-    return ConfidenceInterval(low, high)
 
 
 def samples(x: Array, weights: Floats) -> FailureSamples:

@@ -9,8 +9,10 @@ import numpy as np
 from scipy.special import logsumexp
 
 from cem.core.ending import Status
+from cem.core.history import UNKNOWN, Interim
 from cem.core.loop import Ended
 from cem.families.base import Array, Family, Floats
+from cem.rare_events.intervals import clopper_pearson, hall
 from cem.rare_events.pool import Sample
 from cem.rare_events.settings import DEFAULT
 
@@ -79,15 +81,19 @@ class Tally:
             missing_log_weights=np.concatenate([self.missing_log_weights, missing_log_weights]),
         )
 
-    def progress(self, target_cv: float) -> str:
-        """Return in a few words how far the coefficient of variation is from its target."""
-        cv = self.coefficient_of_variation
-        said = f"cv {cv:.2g}" if np.isfinite(cv) else "no hit yet"
-        return (
-            f"P {np.exp(self.log_probability):.3g}, {said}, target cv {target_cv:g}"
-            if len(self.hits)
-            else said
-        )
+    def interim(self, plain: bool = False, least_error: float = DEFAULT.least_error) -> Interim:
+        """Return what is known so far, for the history: the interval is that of 95 %, NaN count as no hit.
+
+        `plain`: the draws came from the nominal. `least_error` is added to the relative standard error.
+        """
+        p, cv = float(np.exp(self.log_probability)), self.coefficient_of_variation
+        if not len(self.hits) or not np.isfinite(cv):
+            return UNKNOWN
+        if plain:
+            low, high = clopper_pearson(len(self.hits), self.draws, 0.05)
+        else:
+            low, high = hall(p, self.standard_error, self.skewness, self.draws, 0.05, least_error)
+        return Interim(p, cv, max(low, 0.0), min(high, 1.0))
 
     @property
     def nan_probability(self) -> float:

@@ -274,7 +274,8 @@ def _measure(archive: Archive, frozen: Frozen, target_cv: float, overtime: int) 
             archive.measured,
             "measure",
             archive.level,
-            lambda new: archive.tally([*samples, new]).progress(target_cv),
+            lambda new: archive.tally([*samples, new]).interim(least_error=settings.least_error),
+            target_cv,
             frozen.nominal_share,
         )
         samples.append((yield from drawing))

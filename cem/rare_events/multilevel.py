@@ -102,8 +102,12 @@ def draw_to_target(
         while True:
             batch = yield Draw(proposal, min(planned - tally.draws, most))
             tally = tally.add(batch.x, batch.scores, level, nominal, proposal)
+            interim = tally.interim(nominal is proposal)
             yield Step(
-                replace(state, elites=len(tally.hits)), "measure", awaiting=partial(tally.progress, target_cv)
+                replace(state, elites=len(tally.hits)),
+                "measure",
+                awaiting=partial(interim.towards, target_cv),
+                interim=interim,
             )
             if tally.draws >= planned:
                 if _enough(tally, target_cv):

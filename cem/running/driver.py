@@ -375,6 +375,7 @@ class Driver:
                 nan_count=self.nan_count - self._nan_before,
                 seconds=self.elapsed,
                 note=step.note,
+                **step.interim._asdict(),
             ),
             None if describe is None else {} if x is None else describe(x),
         )
@@ -389,15 +390,8 @@ class Driver:
             raise Ended(Status.ITERATION_LIMIT, f"max_iterations ({self.budget.max_iterations}) is reached")
 
     def _log(self) -> None:
-        row = self.history[-1]
-        log.info(
-            "%s, iteration %d: level %.6g, best %.6g, %d evaluations",
-            row.stage,
-            len(self.history),
-            row.level,
-            row.best,
-            row.nfev,
-        )
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", self.history[-1].said(len(self.history)))
 
     def _show(self) -> bool:
         """Let the user see what was evaluated since the last time; return whether to stop."""

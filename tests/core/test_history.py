@@ -11,10 +11,12 @@ import cem
 from cem.core.history import History, Row
 
 COLUMNS = ("stage", "level", "best", "mean", "elites", "entropy", "nfev", "nan_count", "seconds", "note")
+COLUMNS += ("probability", "cv", "low", "high")
 ROWS = [
     Row("sampling", 3.0, 2.0, 5.5, 10, 1.5, 100, 0, 0.25),
     Row("sampling", 2.5, 2.0, 4.0, 10, 0.5, 200, 7, 0.5),
     Row("polish", np.nan, 1.0, np.nan, 0, np.nan, 230, 0, 0.75),
+    Row("measure", 3.0, 1.0, 2.0, 9, 1.0, 300, 0, 1.0, "", 0.01, 0.3, 0.004, 0.016),
 ]
 WHOLE = ("elites", "nfev", "nan_count")
 
@@ -32,7 +34,7 @@ def test_the_columns_of_the_design():
 
 
 def test_its_length_is_the_number_of_iterations(history):
-    assert len(history) == 3
+    assert len(history) == 4
     assert len(History()) == 0
 
 
@@ -40,7 +42,7 @@ def test_its_length_is_the_number_of_iterations(history):
 def test_each_column_is_a_named_array(history, column):
     array = getattr(history, column)
     assert isinstance(array, np.ndarray)
-    assert array.shape == (3,)
+    assert array.shape == (4,)
     assert array.tolist() == pytest.approx([getattr(row, column) for row in ROWS], nan_ok=True)
 
 
@@ -60,7 +62,7 @@ def test_kinds_of_columns(history):
 
 def test_rows_by_number(history):
     assert history[0] == ROWS[0]
-    assert history[-1].stage == "polish"
+    assert history[2].stage == "polish"
 
 
 def test_an_unknown_column_is_told(history):
@@ -79,7 +81,7 @@ def test_writing_to_a_column_does_not_change_the_history(history):
 def test_a_copy_does_not_grow(history):
     kept = history.copy()
     history.append(ROWS[0])
-    assert (len(kept), len(history)) == (3, 4)
+    assert (len(kept), len(history)) == (4, 5)
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))])
@@ -87,7 +89,7 @@ def test_it_can_be_duplicated(history, duplicate):
     np.testing.assert_array_equal(duplicate(history).level, history.level)
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("n", [0, 1, 4])
 def test_arrays_rebuild_it(n):
     before = History(ROWS[:n])
     after = History.from_arrays(before.to_arrays())
@@ -95,6 +97,15 @@ def test_arrays_rebuild_it(n):
     for column in COLUMNS:
         np.testing.assert_array_equal(getattr(after, column), getattr(before, column))
         assert getattr(after, column).dtype.kind == getattr(before, column).dtype.kind
+
+
+def test_arrays_of_a_version_without_measurements_are_read():
+    arrays = {name: array for name, array in History(ROWS).to_arrays().items() if name in COLUMNS[:10]}
+    after = History.from_arrays(arrays)
+    assert after.level.tolist() == pytest.approx(History(ROWS).level.tolist(), nan_ok=True)
+    assert np.isnan(after.cv).all()
+    with pytest.raises(KeyError, match="level"):
+        History.from_arrays({name: arrays[name] for name in arrays if name != "level"})
 
 
 def test_arrays_of_unequal_length_are_refused():
@@ -110,7 +121,7 @@ def test_a_frame_has_an_iteration_a_row(history):
     pytest.importorskip("pandas")
     frame = history.to_frame()
     assert list(frame.columns) == list(COLUMNS)
-    assert frame.index.tolist() == [1, 2, 3]
+    assert frame.index.tolist() == [1, 2, 3, 4]
     assert frame.index.name == "iteration"
     np.testing.assert_array_equal(frame["level"], history.level)
 
@@ -129,7 +140,7 @@ def test_without_pandas_it_says_what_to_install(history, monkeypatch):
 
 
 def test_it_prints_readably(history):
-    assert repr(history) == "History(3 iterations, last: level=nan, best=1)"
+    assert repr(history) == "History(4 iterations, last: level=3, best=1)"
     assert repr(History()) == "History(no iterations)"
 
 

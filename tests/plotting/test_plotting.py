@@ -105,6 +105,10 @@ def test_an_estimate_shows_its_interval(estimate):
     assert right.get_ylabel().startswith("probability")
     levels = np.concatenate([line.get_ydata() for line in ax.get_lines()])
     assert len(levels) == len(estimate.history)
+    history, measured = estimate.history, np.isfinite(estimate.history.cv)
+    assert measured.any()
+    np.testing.assert_array_equal(right.get_lines()[0].get_xdata(), history.nfev[measured])
+    np.testing.assert_array_equal(right.get_lines()[0].get_ydata(), history.probability[measured])
     bar = right.containers[0]
     low, high = estimate.confidence_interval()
     np.testing.assert_allclose(bar[2][0].get_segments()[0][:, 1], [low, high])

@@ -11,9 +11,9 @@ from cem.core.loop import Batch
 from cem.families import BernoulliMixture
 from cem.rare_events.archive import Archive
 from cem.rare_events.doubts import objection
-from cem.rare_events.estimates import unskewed
 from cem.rare_events.importance import Tally, pareto_shape
 from cem.rare_events.improved import contradiction, rough_estimate
+from cem.rare_events.intervals import unskewed
 from cem.rare_events.learning import normal_distance, soft
 from cem.rare_events.pool import Pool, Sample, effective, scaled, sharpest
 from cem.rare_events.settings import DEFAULT

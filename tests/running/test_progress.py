@@ -115,7 +115,7 @@ def test_it_says_what_an_estimate_waits_for(method, capsys):
     pytest.importorskip("tqdm")
     cem.estimate_probability(np.sum, cem.Exponential([1.0, 1.0]), 9, method=method, progress=True, rng=1)
     said = capsys.readouterr().err
-    assert re.search(r"P 0\.00\d+, cv 0\.0\d+, target cv 0\.05", said), said
+    assert re.search(r"P 0\.00\d+ in \[0\.00\d+, 0\.00\d+\], cv 0\.0\d+, target cv 0\.05", said), said
     assert "nan" not in said
 
 

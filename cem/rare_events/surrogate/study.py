@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -89,14 +90,20 @@ class Study:
 
     def evaluate(self, u: Floats, stage: str, note: str = "") -> Evaluating:
         """Ask for the scores of rows ``(n, d)``, and end an iteration."""
+        batch = yield from self._ask(u)
+        yield Step(self._state(batch), stage, note)
+        return batch
+
+    def _ask(self, u: Floats) -> Evaluating:
         batch = yield Rows(np.ascontiguousarray(u))
         if self.calls == 0:
             self.rng = batch.stream()
         self.calls += len(u)
-        proposal = self.space.nominal if self.view is None else self.view.pool.proposal
-        hits = int((batch.scores >= self.level).sum())
-        yield Step(State(proposal, level=self.level, elites=hits), stage, note)
         return batch
+
+    def _state(self, batch: Batch) -> State:
+        proposal = self.space.nominal if self.view is None else self.view.pool.proposal
+        return State(proposal, level=self.level, elites=int((batch.scores >= self.level).sum()))
 
     def begin(self, x: Floats, scores: Floats, told: Floats, design: Floats) -> None:
         """Make the surrogate of the first rows, and learn from those of the design how likely NaN is.
@@ -171,7 +178,7 @@ class Study:
         if fresh:
             rows = view.pool.u[fresh]
             try:
-                batch = yield from self.evaluate(rows, "correct")
+                batch = yield from self._ask(rows)
             except Ended as ended:
                 if ended.batch is not None:
                     self._note(fresh, ended.batch)
@@ -183,7 +190,12 @@ class Study:
             mean, deviation = view.predicted
             self.surrogate.remember(mean[fresh], deviation[fresh], told(batch))
             self.surrogate.add(rows, told(batch))
-        return self._count(view, inclusion, at)
+        found = self._count(view, inclusion, at)
+        if fresh:
+            interim = self.correction.tally().interim()
+            awaiting = partial(interim.towards, self.target_cv)
+            yield Step(self._state(batch), "correct", awaiting=awaiting, interim=interim)
+        return found
 
     def _note(self, rows: list[int], batch: Batch) -> None:
         """Remember the truth of rows of the pool, of the first of them if a batch was cut short."""
