@@ -16,6 +16,8 @@ from cem.rare_events.estimates import QuantileEstimate
 from cem.rare_events.failed_runs import about_missing, check_policy, obey
 from cem.rare_events.importance import Finding
 from cem.rare_events.improved import quantile_plan
+from cem.rare_events.spaces.normal import NormalSpace
+from cem.rare_events.surrogate.quantile import surrogate_quantile_plan
 from cem.rare_events.tail import tail_of
 from cem.rare_events.working_space import resolve_inputs
 from cem.running.driver import Driver, Served
@@ -32,6 +34,7 @@ def estimate_quantile(
     probability: float,
     *,
     tail: str = "upper",
+    method: str = "auto",
     target_cv: float = 0.05,
     nan_policy: str = "flag",
     vectorized: bool = False,
@@ -58,6 +61,10 @@ def estimate_quantile(
         A `Gaussian`, `Exponential`, `Gamma`, `Bernoulli`, `Categorical` or `MarkovPath`.
     probability : float
         The q with P(performance >= q) = probability is sought (`tail="lower"`: <=); in (0, 1).
+    method : {"auto", "surrogate"}
+        "surrogate" is for performances that take long, smooth ones of inputs of standard-normal space: a
+        Gaussian process says where the quantile lies, one or two hundred true evaluations correct it, and
+        where it is of no use the usual method takes over; a probability of at most one half.
     target_cv : float
         Coefficient of variation of the tail's probability to reach, in (0, 1).
     vectorized, args, pass_rng, max_time, evaluation_timeout, n_jobs, callback, progress, checkpoint, \
@@ -108,6 +115,14 @@ resume, rng
             "quantiles need inputs that are Gaussian, Exponential, Gamma, Bernoulli, Categorical, "
             f"MarkovPath, scipy.stats marginals or JointInputs; got {type(inputs).__name__}."
         )
+    if method not in ("auto", "surrogate"):
+        raise ValueError(f'method must be "auto" or "surrogate", got {method!r}.')
+    few = source.space if method == "surrogate" and isinstance(source.space, NormalSpace) else None
+    if method == "surrogate" and (few is None or pass_rng or probability > 0.5 or seen is not None):
+        raise ValueError(
+            'method="surrogate" takes inputs that are Gaussian, Exponential, Gamma, scipy.stats marginals or '
+            "JointInputs, no pass_rng=True, no resolution=, and a probability of at most one half."
+        )
     budget = Budget(DEFAULT_EVALUATIONS if max_evaluations is None else max_evaluations, None, max_time)
     session = Session.open("quantile", performance, arguments, budget)
     objective = Objective(performance, session.streams, checked_args(args), vectorized, pass_rng)
@@ -122,7 +137,10 @@ resume, rng
         return estimate
 
     smaller = float(1 - probability if complement else probability)
-    plan = quantile_plan(source.space, smaller, target_cv, complement, resolution=seen, noisy=pass_rng)
+    if few is not None:
+        plan = surrogate_quantile_plan(few, smaller, target_cv, max_evaluations)
+    else:
+        plan = quantile_plan(source.space, smaller, target_cv, complement, resolution=seen, noisy=pass_rng)
     plan = obey(plan, nan_policy, -np.inf if complement else np.inf, source.present)
     return session.run(objective, plan, budget, setting, report, answer)
 
@@ -135,7 +153,9 @@ def _estimate(
     target_cv: float,
     nan_policy: str,
 ) -> QuantileEstimate:
-    sign, tail = driver.sign, tail_of(finding.samples, complement)
+    sign, tail = driver.sign, finding.tail
+    if tail is None:
+        tail = tail_of(finding.samples, complement)
     status, message = finding.status, finding.message
     if nan_policy == "omit" and tail.draws:
         tail = tail.known()
@@ -145,7 +165,7 @@ def _estimate(
         point = tail.point(1 - probability if complement else probability)
         shortfall = tail.shortfall(point, probability) if tail.has_mean(point) else np.nan
     smaller = min(probability, 1 - probability)
-    if status.success and finding.resolution > target_cv * smaller:
+    if status.success and finding.nominal_draws and finding.resolution > target_cv * smaller:
         message = f"{message}; {finding.about_resolution}"
     remark, matters = about_missing(nan_probability, finding.least_error * smaller)
     status = Status.UNTRUSTED if matters and status.success else status

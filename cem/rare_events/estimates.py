@@ -306,8 +306,7 @@ class QuantileEstimate:
     @property
     def _enough(self) -> bool:
         """Whether enough draws lie beyond the quantile for it to mean something."""
-        w = self._tail.ratios[self._tail.scores >= self._sign * self.quantile]
-        return bool(w.size and w.sum() ** 2 >= LEAST_EFFECTIVE * (w * w).sum())
+        return self._tail.effective(self._sign * self.quantile) >= LEAST_EFFECTIVE
 
     def _ordered(self, low: float, high: float) -> ConfidenceInterval:
         ends = sorted((self._sign * low, self._sign * high))

@@ -15,6 +15,7 @@ from cem.families.base import Array, Family, Floats
 from cem.rare_events.intervals import clopper_pearson, hall
 from cem.rare_events.pool import Sample
 from cem.rare_events.settings import DEFAULT
+from cem.rare_events.tail import Tail
 
 
 class Nominal(Protocol):
@@ -217,7 +218,8 @@ class Finding:
     the relative standard error that it adds to every interval. `ended`: a failure that ended it.
     `surrogate`: whether a surrogate guided it, or was given up.
     `nominal_draws`: draws from the nominal in the whole run, also as a part of proposals. `modes`: of a
-    system, probability, standard error and share of each mode, shape ``(k, 3)``.
+    system, probability, standard error and share of each mode, shape ``(k, 3)``. `tail`: of a quantile, where
+    it does not follow from the samples.
     """
 
     tally: Tally
@@ -231,6 +233,7 @@ class Finding:
     surrogate: bool = False
     nominal_draws: float = 0.0
     modes: Floats | None = None
+    tail: Tail | None = None
 
     @property
     def resolution(self) -> float:

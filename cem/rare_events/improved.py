@@ -33,7 +33,13 @@ Plan = Generator[Request, Batch, Finding]
 
 
 def probability_plan(
-    space: Space, level: float, target_cv: float, *, resolution: float | None = None, noisy: bool = False
+    space: Space,
+    level: float,
+    target_cv: float,
+    *,
+    resolution: float | None = None,
+    noisy: bool = False,
+    hint: Family | None = None,
 ) -> Plan:
     """Estimate the probability that a score reaches `level` under the nominal distribution of `space`.
 
@@ -41,7 +47,8 @@ def probability_plan(
     cut short before it measures reports those first draws: little, but unbiased.
 
     `resolution`: nominal draws are taken until a region of this probability would have been seen. `noisy`:
-    the performance has a noise of its own.
+    the performance has a noise of its own. `hint`: where the event may lie, which the first chain draws from
+    before it learns; the second one knows nothing of it.
 
     References
     ----------
@@ -49,7 +56,7 @@ def probability_plan(
     mixture model", Reliability Engineering & System Safety 191; Hesterberg (1995), Technometrics 37.
     """
     archive = Archive(space, level, noisy=noisy)
-    found = yield from _plan(archive, target_cv, resolution)
+    found = yield from _plan(archive, target_cv, resolution, hint)
     return _with_cut_paths(space, found, archive) if isinstance(space, PathSpace) else found
 
 
@@ -71,11 +78,13 @@ def quantile_plan(
     return (yield from _plan(archive, target_cv, resolution))
 
 
-def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -> Plan:
+def _plan(
+    archive: Archive, target_cv: float, resolution: float | None = None, hint: Family | None = None
+) -> Plan:
     space, nominal, settings = archive.space, archive.space.nominal, archive.settings
     chains = settings.chains if space.dimension <= settings.most_dimensions_for_chains else 1
     try:
-        for _ in range(chains):
+        for number in range(chains):
             yield from opening(archive)
             if archive.probability is None and _first(archive).log_probability > np.log(settings.frequent):
                 rows = max(archive.batch, draws_to_see(resolution))
@@ -85,6 +94,8 @@ def _plan(archive: Archive, target_cv: float, resolution: float | None = None) -
                     if len(frequent.tally.hits)
                     else _plain(archive, frequent.status, frequent.message)
                 )
+            if hint is not None and number == 0:
+                yield from archive.draw(hint, archive.batch, archive.chains[0], "learn", archive.level)
             yield from learn(archive)
         yield from _resolve(archive, draws_to_see(resolution))
         if len(archive.hits(archive.learned + archive.pilots)) == 0 and archive.probability is None:

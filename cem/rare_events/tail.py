@@ -65,6 +65,11 @@ class Tail:
         """Return that of the probability of reaching `level`; infinite where nothing does."""
         return _relative_error(np.where(self.scores >= level, self.ratios, 0.0))
 
+    def effective(self, level: float) -> float:
+        """Return the effective number of draws that reach `level`."""
+        w = self.ratios[self.scores >= level]
+        return float(w.sum() ** 2 / (w * w).sum()) if w.size else 0.0
+
     def raised(self) -> Tail:
         """Return the tail if every score that is NaN were infinite."""
         first = np.argsort(~self.missing, kind="stable")

@@ -126,6 +126,8 @@ class Round:
         Which rows reached the level, had no score, and were expected to reach it.
     miss : ndarray, shape (M,)
         The chance that the surrogate gave to being wrong.
+    scores, predicted : ndarray, shape (M,)
+        The scores, and what was predicted, on the surrogate's scale; of interest to quantiles.
     """
 
     probability: float
@@ -137,6 +139,8 @@ class Round:
     lost: Mask
     expected: Mask
     miss: Floats
+    scores: Floats = field(default_factory=lambda: np.empty(0))
+    predicted: Floats = field(default_factory=lambda: np.empty(0))
 
     def differences(self, *, lost_count: bool = False) -> Floats:
         """Return weight times truth less expectation, ``(M,)``; `lost_count`: NaN are events."""

@@ -32,13 +32,14 @@ Map = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Transform:
-    """A monotone map of finite scores that takes the level to 0, and the logarithm of its derivative.
+    """A monotone map of finite scores that takes the level to 0, its inverse, and the log of its derivative.
 
     Derivatives are with respect to ``score / unit``, the unit being that of all transforms tried.
     """
 
     name: str
     apply: Map
+    inverse: Map
     log_derivative: Map
 
 
@@ -52,19 +53,24 @@ def transforms(scores: Floats, level: float) -> list[Transform]:
         with np.errstate(over="ignore"):
             return np.asarray(np.clip((y - level) / unit, -LARGEST, LARGEST))
 
-    found = [Transform("identity", distance, np.zeros_like)]
+    def score(t: Floats) -> Floats:
+        with np.errstate(over="ignore"):
+            return np.asarray(level + unit * t)
+
+    found = [Transform("identity", distance, score, np.zeros_like)]
     for width in WIDTHS:
-        found.append(_arsinh(width, distance))
+        found.append(_arsinh(width, distance, score))
     low, high = min(float(scores.min()), level), max(float(scores.max()), level)
     if low > 0 and high / SPREAD > low:
         found.append(_log(level, unit, 1e-3 * low))
     return found
 
 
-def _arsinh(width: float, distance: Map) -> Transform:
+def _arsinh(width: float, distance: Map, score: Map) -> Transform:
     return Transform(
         f"arsinh {width:g}",
         lambda y: np.arcsinh(distance(y) / width),
+        lambda t: score(width * np.sinh(np.clip(t, -700.0, 700.0))),
         lambda y: -np.log(np.hypot(distance(y), width)),
     )
 
@@ -73,6 +79,7 @@ def _log(level: float, unit: float, least: float) -> Transform:
     return Transform(
         "log",
         lambda y: np.log(np.maximum(y, least)) - np.log(level),
+        lambda t: level * np.exp(np.minimum(t, 700.0)),
         lambda y: np.log(unit) - np.log(np.maximum(y, least)),
     )
 
@@ -161,6 +168,10 @@ class Surrogate:
         """Return scores ``(n,)`` as `predict` predicts them; NaN stays."""
         t = self._transform.apply(self._finite(scores))
         return np.asarray((t - self._centre) / self._spread - self.zero)
+
+    def unscaled(self, t: Floats) -> Floats:
+        """Return the scores ``(n,)`` that `scaled` takes to these values."""
+        return self._transform.inverse((t + self.zero) * self._spread + self._centre)
 
     def predict(self, u: Floats) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of scores at rows ``(m, d)``; the level is 0."""

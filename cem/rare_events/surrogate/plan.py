@@ -7,7 +7,8 @@
    known. A surprise goes back to 2.
 4. Correct, in samples, until the interval is as narrow as asked for. A surprise goes back to 2 once.
 
-Where the surrogate is of no use, the improved method takes over. A budget too small for that is spent on the
+Where the surrogate is of no use, the improved method takes over, and its first chain begins where the
+surrogate expects the event. A budget too small for that is spent on the
 correction, whose interval is honest however wide.
 """
 
@@ -109,7 +110,8 @@ def surrogate_plan(
             return _finding(study, as_ended(end).status, f"{as_ended(end)}")
     if isinstance(outcome, Finding):
         return outcome
-    found = yield from probability_plan(space, level, target_cv)
+    hint = None if study.view is None else study.view.pool.proposal
+    found = yield from probability_plan(space, level, target_cv, hint=hint)
     spent = f" after {study.calls} evaluations" if study.calls else ""
     return replace(
         found, surrogate=True, message=f"{found.message}; a surrogate was given up{spent}: {outcome.why}"
@@ -130,7 +132,7 @@ def _run(study: Study) -> Generator[Request, Batch, Finding | HandOver]:
     study.begin(np.vstack([np.zeros((1, d)), design]), scores, numbers, design)
     for attempt in range(2):
         last = attempt == 1
-        doubt = yield from _enrich(study, attempt)
+        doubt = yield from enrich(study, attempt)
         view = study.look_again()
         if doubt is None and not view.probability > 0:
             doubt = HandOver(NOWHERE)
@@ -176,7 +178,7 @@ class _Progress:
         return len(self.shares) == HOPELESS_LOOKS and min(self.shares) > HOPELESS_SHARE
 
 
-def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | None]:
+def enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | None]:
     """Learn the event's border; return why it is no use, or None."""
     d = study.space.dimension
     step = 4 if d <= 5 else 6 if d <= 12 else 10
@@ -203,7 +205,9 @@ def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | 
         good = view.doubtful_share < FINE_SHARE and view.probability > 0
         stale = progress.stale >= STALE and needed < 0.4 * MOST_NEEDED
         if not (full or (good and (needed <= enough or stale))):
-            yield from _add_border(study, view, step, progress)
+            progress.rounds += 1
+            every = 4 if len(study.surrogate.x) + step < 120 else 12
+            yield from add_border(study, view, step, progress.rounds % every == 0)
             continue
         if progress.looks >= LOOKS or (full and progress.looks > 0 and progress.clean):
             break
@@ -216,14 +220,14 @@ def _enrich(study: Study, attempt: int) -> Generator[Request, Batch, HandOver | 
     return None if progress.clean else HandOver("hits keep turning up where none was expected")
 
 
-def _add_border(study: Study, view: View, step: int, progress: _Progress) -> Generator[Request, Batch, None]:
+def add_border(study: Study, view: View, step: int, choose: bool) -> Generator[Request, Batch, None]:
+    """Evaluate a few rows of the event's border and learn from them; `choose`: also a transform."""
     rows = border_points(view, study.surrogate.process, step, study.rng)
     mean, deviation = study.surrogate.predict(rows)
     numbers = told((yield from study.evaluate(rows, "enrich")))
     study.surrogate.remember(mean, deviation, numbers)
     study.surrogate.add(rows, numbers)
-    progress.rounds += 1
-    study.surrogate.fit(choose=progress.rounds % (4 if len(study.surrogate.x) < 120 else 12) == 0)
+    study.surrogate.fit(choose=choose)
 
 
 def _outside(study: Study, looks: int, probability: float) -> Floats:
@@ -272,7 +276,7 @@ def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | Ha
             wanted = min(max(np.ceil(study.correction.further(study.target_cv)), 8), 200)
         n = int(min(wanted, study.left))
         found = yield from study.correct(inclusion, n)
-        if _surprises(study, found):
+        if surprises(study, found):
             surprised = True
             roomy = study.left >= 2 * LEAST_CORRECTION + starting_size(study.space.dimension)
             if roomy and (not last or study.left >= IMPROVED_NEEDS):
@@ -306,7 +310,7 @@ def _correct(study: Study, last: bool) -> Generator[Request, Batch, Finding | Ha
     return _finding(study, Status.TARGET_REACHED, message)
 
 
-def _surprises(study: Study, found: Round) -> bool:
+def surprises(study: Study, found: Round) -> bool:
     """Whether a sample disagrees heavily, or where the surrogate was sure."""
     z = found.differences()
     p = max(study.correction.estimate()[0], 1e-300)

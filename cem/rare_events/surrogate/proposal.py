@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from cem.core.loop import Batch, Draw, Request
+from cem.core.loop import Batch, Draw, Request, Rows
 from cem.families.base import Array, Family, Floats, Index, Mask
 from cem.families.gaussian_mixture import GaussianMixture
 from cem.rare_events.archive import Archive, mixture
@@ -44,14 +44,16 @@ Score = Callable[[Floats], Floats]
 
 
 def serve(plan: Generator[Request, Batch, T], score: Score, rng: np.random.Generator) -> T:
-    """Serve the draws of a plan with a score that costs nothing."""
+    """Serve the rows of a plan with a score that costs nothing."""
     answer: Batch | None = None
     try:
         while True:
             request = plan.send(answer)  # type: ignore[arg-type]  # a generator starts with None
             answer = None
-            if isinstance(request, Draw):
-                x = np.asarray(request.family.sample(request.n, rng))
+            if isinstance(request, Draw | Rows):
+                x = np.asarray(
+                    request.x if isinstance(request, Rows) else request.family.sample(request.n, rng)
+                )
                 seed = int(rng.integers(2**63))
                 answer = Batch(x, score(x), partial(np.random.default_rng, seed))
     except StopIteration as finished:

@@ -84,6 +84,19 @@ class Study:
     _margins: dict[int, Floats] = field(default_factory=dict)
 
     @property
+    def single(self) -> Surrogate:
+        """The surrogate of one score.
+
+        Raises
+        ------
+        TypeError
+            If it is of a system.
+        """
+        if not isinstance(self.surrogate, Surrogate):
+            raise TypeError("a system has one surrogate for each mode.")
+        return self.surrogate
+
+    @property
     def left(self) -> float:
         """Evaluations that the budget leaves."""
         return np.inf if self.limit is None else self.limit - self.calls
@@ -216,6 +229,8 @@ class Study:
             lost=np.isnan(scores),
             expected=view.inside[at],
             miss=view.miss[at],
+            scores=scores,
+            predicted=view.mean[at],
         )
         before = self.correction
         self.correction = Correction((*before.rounds, found), before.lost_at_start, before.lost_error)
