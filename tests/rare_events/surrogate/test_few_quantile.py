@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 import cem
-from cem.rare_events.surrogate.correction import Round
 from cem.rare_events.surrogate.corrected_tail import CorrectedTail, ScoredRound
+from cem.rare_events.surrogate.correction import Round
 from cem.rare_events.surrogate.model import Surrogate
 from cem.rare_events.tail import Tail
 
