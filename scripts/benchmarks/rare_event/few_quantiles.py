@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         means = np.array([q.expected_shortfall for q in found]) / case.shortfall
         inside = [low <= case.quantile <= high for low, high in (q.confidence_interval() for q in found)]
         within = [low <= case.shortfall <= high for low, high in (q.shortfall_interval() for q in found)]
+        calls, n = np.median([q.nfev for q in found]), len(found)
         print(
-            f"{case.name:20s} {np.median([q.nfev for q in found]):6.0f} {points.min():7.4f} {points.max():7.4f} "
-            f"{sum(inside):4d}/{len(found)} {means.min():7.4f} {means.max():7.4f} {sum(within):4d}/{len(found)} "
-            f"{sum(q.success for q in found):6d}",
+            f"{case.name:20s} {calls:6.0f} {points.min():7.4f} {points.max():7.4f} {sum(inside):4d}/{n} "
+            f"{means.min():7.4f} {means.max():7.4f} {sum(within):4d}/{n} {sum(q.success for q in found):6d}",
             flush=True,
         )
 
