@@ -11,15 +11,15 @@ mixing evolutionary algorithms", GECCO '11.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Request, Rows, State, Step, awaiting_runs
+from cem.core.ending import Ending
+from cem.core.loop import Batch, Request, State
 from cem.core.sampling import every_row
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, Index
@@ -27,20 +27,16 @@ from cem.families.bernoulli import Bernoulli
 from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.local_search.one_change import climb
-from cem.local_search.side_by_side import Known, Merit, Search, SideBySide
+from cem.local_search.side_by_side import Search, SideBySide
+from cem.plans.from_scratch import SEEN_WHOLE, WIDEST, ScratchRun, look_at_all, runs_from_scratch
 from cem.updates.pyramid import Pyramid
 
 AGREEING = 3  # runs from scratch; of claims by one up to 57 % are wrong, by two 8 %, by three none of 21
 STALE = 3.0  # times the evaluations at its last gain, after which a run has nothing more to find
 STALE_PER_POSITION = 100
-SEEN_WHOLE = 100  # candidates per position up to which a space is simply looked through
-WIDEST = 32
 MEMBERS_PER_SEARCH = 4  # of the lowest level, for each search at once
-ELITES = 10
 REFITTED_SHARE = 0.3  # of the evaluations, for starts drawn from marginals of a few elites
 FEW, MANY = 2, 4  # elites that such marginals are fitted to
-ROWS_PER_STEP = 64
-KEPT_OF_START = 0.1  # blended into the distribution that a result gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,37 +109,6 @@ class StringSpace:
         return rows.astype(np.uint8) if rows.max() < 256 else rows
 
 
-@dataclass
-class Elites:
-    """The best distinct candidates of a run, best first."""
-
-    merits: list[Merit] = field(default_factory=list)
-    rows: list[Array] = field(default_factory=list)
-    _family: Family | None = None
-
-    def consider(self, x: Array, merit: Merit) -> None:
-        """Keep a candidate that is among the best, unless it is there already."""
-        if len(self.merits) == ELITES and not merit > self.merits[-1]:  # type: ignore[operator]
-            return
-        at = len(self.merits)
-        while at > 0 and merit > self.merits[at - 1]:  # type: ignore[operator]
-            at -= 1
-        alike = (r for m, r in zip(self.merits, self.rows, strict=True) if m == merit)
-        if any(np.array_equal(x, row) for row in alike):
-            return
-        self.merits.insert(at, merit)
-        self.rows.insert(at, x.copy())
-        del self.merits[ELITES:], self.rows[ELITES:]
-        self._family = None
-
-    def state(self, start: Any, rows: Callable[[list[Array]], Array], iteration: int) -> State:
-        """Return what is known: the fit of `start` to the elites, with a share of `start` itself."""
-        if self._family is None:
-            self._family = start.fit(rows(self.rows)).blend(start, KEPT_OF_START)
-        scores = [m[1] if isinstance(m, tuple) else m for m in self.merits]
-        return State(self._family, iteration, scores[-1], scores[0], len(scores), scores[0])
-
-
 def string_search(
     space: StringSpace,
     stopping: Stopping,
@@ -169,70 +134,51 @@ def string_search(
     """
     if space.size <= min(SEEN_WHOLE * len(space.labels), budget):
         return (yield from look_at_all(space.start, space.every(rng), width, target))
-    bests: list[Merit] = []
-    agreed, wanted = 0, AGREEING if target is None else None
-    while True:
-        run = StringRun(space, rng, width, len(bests) + 1)
-        exhausted = yield from awaiting_runs(run.until_stale(), agreed, len(bests), wanted)
-        bests.append(run.best)
-        agreed = agreeing(bests, stopping)
-        if target is not None:
-            continue
-        if agreed >= AGREEING or (exhausted and run.known.distinct >= space.size):
-            return Ending(
-                Status.CONVERGED,
-                f"{agreed} of {len(bests)} runs from scratch ended at the best score, each after "
-                f"max({STALE:g} times the evaluations at its last gain, {STALE_PER_POSITION} a position) "
-                "without another",
-            )
+    return (
+        yield from runs_from_scratch(
+            lambda number: StringRun(rng, width, number, space=space),
+            space.size,
+            AGREEING,
+            stopping,
+            target,
+            f"{STALE_PER_POSITION} a position",
+        )
+    )
 
 
-@dataclass
-class StringRun:
-    """One run from scratch."""
+@dataclass(kw_only=True)
+class StringRun(ScratchRun):
+    """One run from scratch: one-change searches, each of which climbs the pyramid."""
 
     space: StringSpace
-    rng: np.random.Generator
-    width: int | None
-    number: int
-    elites: Elites = field(default_factory=Elites)
-    known: Known = field(default_factory=Known)
-    evaluations: int = 0
-    last_gain: int = 0
     pyramid: Pyramid = field(init=False)
+
+    stage: ClassVar[str] = "strings"
+    times: ClassVar[float] = STALE
 
     def __post_init__(self) -> None:
         self.pyramid = Pyramid(self.space.categories, self.rng)
+        changes = int((self.space.categories - 1).sum())
+        self.searches = SideBySide(
+            self._begin, self._width, self.space.rows, self.note, self.known, patience=100 * changes
+        )
 
     @property
-    def best(self) -> Merit:
-        """Merit of the best candidate."""
-        return self.elites.merits[0]
+    def dimension(self) -> int:
+        """Length of a string."""
+        return len(self.space.labels)
 
-    def until_stale(self) -> Generator[Request, Batch, bool]:
-        """Search until a run has nothing more to find; return whether nothing new was left to ask for."""
-        changes = int((self.space.categories - 1).sum())
-        together = SideBySide(
-            self._begin, self._width, self.space.rows, self._note, self.known, patience=100 * changes
-        )
-        self._together = together
-        d, since, note = len(self.space.labels), 0, f"run {self.number} from scratch"
-        iteration = 0
-        while self.evaluations - self.last_gain <= max(STALE * self.last_gain, STALE_PER_POSITION * d):
-            asked = yield from together.round()
-            if asked == 0:
-                return True
-            since += asked
-            if since >= max(ROWS_PER_STEP, d):
-                iteration, since = iteration + 1, 0
-                yield Step(self._state(iteration), "strings", note)
-                note = ""
-        if since:
-            yield Step(self._state(iteration + 1), "strings", note)
-        return False
+    @property
+    def least(self) -> int:
+        """Evaluations without a gain after which a run may end."""
+        return STALE_PER_POSITION * self.dimension
+
+    def state(self, iteration: int) -> State:
+        """Return what is known."""
+        return self.elites.state(self.space.start, lambda codes: self.space.rows(np.array(codes)), iteration)
 
     def _begin(self) -> tuple[Search, int]:
-        spent = self._together.spent
+        spent = self.searches.spent
         total = sum(spent.values())
         if len(self.elites.rows) >= MANY and spent.get(1, 0) < REFITTED_SHARE * total:
             return self._refitted_start(), 1
@@ -242,12 +188,6 @@ class StringRun:
         if self.width is not None:
             return self.width
         return max(1, min(WIDEST, self.pyramid.base // MEMBERS_PER_SEARCH))
-
-    def _note(self, x: Array, merit: Merit) -> None:
-        self.evaluations += 1
-        if not self.elites.merits or merit > self.elites.merits[0]:  # type: ignore[operator]
-            self.last_gain = self.evaluations
-        self.elites.consider(x, merit)
 
     def _fresh_start(self) -> Search:
         x = self.space.codes(self.space.start.sample(1, self.rng))[0].copy()
@@ -271,41 +211,3 @@ class StringRun:
         merit = yield x
         merit = yield from climb(x, merit, self.space.categories, rng, open_positions)
         yield from self.pyramid.ascend(x, merit)
-
-    def _state(self, iteration: int) -> State:
-        return self.elites.state(self.space.start, lambda codes: self.space.rows(np.array(codes)), iteration)
-
-
-def look_at_all(
-    start: Family, every: Array, width: int | None, target: float | None
-) -> Generator[Request, Batch, Ending]:
-    """Evaluate every candidate of a space, shape ``(n, d)``: what is best there is certain.
-
-    Parameters
-    ----------
-    start : Family
-        The distribution that results give.
-    every : ndarray, shape (n, d)
-    width : int, optional
-        Candidates to evaluate at once.
-    target : float, optional
-        A score that is wanted.
-    """
-    best, n = -np.inf, width or WIDEST
-    for iteration, first in enumerate(range(0, len(every), n), 1):
-        batch = yield Rows(every[first : first + n])
-        best = max(best, batch.best)
-        yield Step(State(start, iteration, best=best), "every candidate")
-    said = f"all {len(every)} candidates were evaluated"
-    if target is not None:
-        return Ending(Status.COLLAPSED, f"{said}; none reaches the target", exact=True)
-    return Ending(Status.CONVERGED, said, exact=True)
-
-
-def agreeing(bests: list[Merit], stopping: Stopping) -> int:
-    """Return how many runs have found the best score."""
-    top = max(bests)
-    if isinstance(top, tuple):
-        return sum(each == top for each in bests)
-    margin = stopping.margin(top)
-    return sum(each >= top - margin for each in bests if not isinstance(each, tuple))
