@@ -13,6 +13,7 @@ the best that any search of this run has found.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import defaultdict
 
@@ -73,7 +74,11 @@ def main() -> None:
             runs[search] = f
         best = min(f.best for f in runs.values()) if instance.optimum is None else instance.optimum
         for search, f in runs.items():
-            cells[instance.name][search].append(scored(f, best, typical, instance.n, budget))
+            found = scored(f, best, typical, instance.n, budget)
+            cells[instance.name][search].append(found)
+            print(
+                instance.name, instance.n, search, *(f"{v:.3f}" for v in found), file=sys.stderr, flush=True
+            )
     report(cells, own, gaps_only=given.evaluations is not None)
     for search, why in missing.items():
         print(f"{search}: not compared ({why})")

@@ -190,27 +190,23 @@ def tabu_search(f: Counted, moves: Moves, rng: np.random.Generator) -> None:
                 del recent[next(iter(recent))]
 
 
+def start_of(moves: Moves) -> Any:
+    """Return the distribution that knows nothing."""
+    if isinstance(moves, OrderMoves):
+        return cem.Permutation(moves.n)
+    if (moves.categories == 2).all():
+        return cem.Bernoulli([0.5] * len(moves.categories))
+    return cem.Categorical([np.full(k, 1 / k) for k in moves.categories])
+
+
 def ours(f: Counted, moves: Moves, rng: np.random.Generator) -> None:
     """Run `cem.optimize` with its defaults; what is left of the budget after a claim is left."""
-    start: Any
-    if isinstance(moves, OrderMoves):
-        start = cem.Permutation(moves.n)
-    elif (moves.categories == 2).all():
-        start = cem.Bernoulli([0.5] * len(moves.categories))
-    else:
-        start = cem.Categorical([np.full(k, 1 / k) for k in moves.categories])
-    cem.optimize(f, start, vectorized=True, max_evaluations=f.budget, rng=int(rng.integers(2**31)))
+    cem.optimize(f, start_of(moves), vectorized=True, max_evaluations=f.budget, rng=int(rng.integers(2**31)))
 
 
 def textbook(f: Counted, moves: Moves, rng: np.random.Generator) -> None:
     """Run the textbook's method, again and again."""
-    start: Any
-    if isinstance(moves, OrderMoves):
-        start = cem.Permutation(moves.n)
-    elif (moves.categories == 2).all():
-        start = cem.Bernoulli([0.5] * len(moves.categories))
-    else:
-        start = cem.Categorical([np.full(k, 1 / k) for k in moves.categories])
+    start = start_of(moves)
     while True:
         cem.optimize(f, start, vectorized=True, method="textbook", rng=int(rng.integers(2**31)))
 
