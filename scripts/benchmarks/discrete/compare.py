@@ -91,7 +91,7 @@ def scored(f: Counted, best: float, typical: float, n: int, budget: int) -> tupl
     for evaluations, value in f.gains:
         reached = (value - best) / scale <= TARGETS + 1e-12
         when = np.where(reached, np.minimum(when, evaluations), when)
-    axis = np.log10(budget / n)
+    axis = np.log10(budget / n) or np.nan
     share = 1 - np.clip(np.log10(np.maximum(when, 1) / n) / axis, 0, 1)
     area = float(np.where(np.isfinite(when), share, 0).mean())
     hit = np.isfinite(when)
