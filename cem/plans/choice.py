@@ -27,7 +27,7 @@ from cem.plans.noisy import NoisySearch
 from cem.plans.permutations import order_search
 from cem.plans.problem_search import independent_runs
 from cem.plans.several_starts import from_best
-from cem.plans.single import confirmed_run
+from cem.plans.single import agreeing_runs, confirmed_run
 from cem.plans.start import resolve_population, resolve_update
 from cem.plans.strings import StringSpace, string_search
 from cem.updates import PathAdaptation
@@ -208,6 +208,11 @@ def _single_plan(asked: Asked, start: Family | None = None) -> Plan:
     return confirmed_run(update, asked.start if start is None else start, n, asked.stopping, asked.domain)
 
 
+def _own_family_plan(asked: Asked) -> Plan:
+    update, n = asked.learner
+    return agreeing_runs(update, asked.start, n, asked.stopping, asked.domain)
+
+
 PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
     (lambda asked: asked.doubtful, _guarded_plan),
     (lambda asked: asked.problem_searches, _problem_plan),
@@ -218,7 +223,8 @@ PLANS: tuple[tuple[Callable[[Asked], bool], Callable[[Asked], Plan]], ...] = (
     (lambda asked: asked.mixed is not None and asked.plan_is_free, _mixed_plan),
     (lambda asked: asked.integers and asked.mixed is None, _integer_plan),
     (lambda asked: asked.best_known or asked.stages != (False, 0), _continuous_plan),
-    (lambda asked: True, _single_plan),
+    (lambda asked: asked.update_chosen or asked.problem is not None, _single_plan),
+    (lambda asked: True, _own_family_plan),
 )
 
 

@@ -1,4 +1,4 @@
-"""Telling convergence from collapse: a stage that looks again towards the start."""
+"""Telling convergence from collapse: a stage that looks again towards the start, and runs that agree."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Generator
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Draw, Request, State, Update, run
+from cem.core.loop import Batch, Draw, Request, State, Update, awaiting_runs, run
 from cem.core.stopping import Stopping
 from cem.families.base import Family, dimension
 from cem.plans.ledger import Ledger
 
 PROBE_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # of the start, a decade each
 PROBES_PER_VARIABLE = 20  # each variable is drawn from the start in 2 rows of the first rate
+AGREEING = 3  # runs, as of strings and orders
+MOST_RUNS = 12
 FLAT = (
     "every candidate had the same score, which shows no way to a better one; "
     "start where scores differ, or check the function"
@@ -32,6 +34,39 @@ def confirmed_run(
         return _collapsed(f"{outcome.why}, but an earlier candidate was better by {lost:.3g}")
     gain = yield from probe(outcome.state, first.family, n, stopping, domain)
     return judged(outcome.why, gain, ledger.varied)
+
+
+def agreeing_runs(
+    update: Update, start: Family, n: int, stopping: Stopping, domain: Domain | None
+) -> Generator[Request, Batch, Ending]:
+    """Run from `start` again and again, until three runs that a probe confirms share the best score.
+
+    One run is no evidence: with elites that agree it has lost its spread, wherever that was.
+    """
+    ledger, confirmed, runs = Ledger(), list[float](), 0
+    while True:
+        own, agreed = Ledger(), _agreed(confirmed, ledger, stopping)
+        one = own.counted(confirmed_run(update, start, n, stopping, domain))
+        note = f"run {runs + 1} from the start" if runs else ""
+        counted = awaiting_runs(ledger.counted(one, note), agreed, runs, AGREEING)
+        ending = yield from counted
+        runs += 1
+        if not ledger.varied:
+            return ending
+        if ending.status is Status.CONVERGED:
+            confirmed.append(own.best)
+        agreed = _agreed(confirmed, ledger, stopping)
+        if agreed >= AGREEING:
+            why = f"{agreed} of {runs} runs from the start found the same best score"
+            return Ending(Status.CONVERGED, f"{why}; the last ended because {ending.message}")
+        if runs == MOST_RUNS:
+            why = f"only {agreed} of {runs} runs from the start ended at the best score"
+            return Ending(Status.COLLAPSED, f"{why}; try a larger population or slower smoothing")
+
+
+def _agreed(bests: list[float], ledger: Ledger, stopping: Stopping) -> int:
+    margin = stopping.margin(ledger.best, ledger.climb)
+    return sum(best >= ledger.best - margin for best in bests)
 
 
 def judged(why: str, gain: float, varied: bool) -> Ending:

@@ -24,8 +24,11 @@ from cem.core.sampling import every_row
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, Index
 from cem.families.bernoulli import Bernoulli
+from cem.families.bernoulli_mixture import BernoulliMixture
 from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
+from cem.families.categorical_mixture import CategoricalMixture
+from cem.families.linkage_tree import LinkageTree
 from cem.local_search.one_change import climb
 from cem.local_search.side_by_side import Search, SideBySide
 from cem.plans.from_scratch import SEEN_WHOLE, WIDEST, ScratchRun, look_at_all, runs_from_scratch
@@ -59,12 +62,17 @@ class StringSpace:
     def of(cls, start: Family) -> StringSpace | None:
         """Return the space of a family of strings, None for any other family."""
         tables: Any
-        if isinstance(start, Bernoulli):
-            tables = np.stack([1 - start.p, start.p], axis=1)
+        if isinstance(start, Bernoulli | BernoulliMixture):
+            p = np.atleast_2d(start.p)
+            tables = np.stack([1 - p.min(axis=0), p.max(axis=0)], axis=1)
         elif isinstance(start, BernoulliTree):
             return cls(start, tuple(np.arange(2) for _ in range(start.dimension)))
+        elif isinstance(start, LinkageTree):
+            return cls(start, tuple(np.arange(k) for k in start.categories))
         elif isinstance(start, Categorical):
             tables = start.probabilities
+        elif isinstance(start, CategoricalMixture):
+            tables = start.tables.max(axis=0)
         else:
             return None
         return cls(start, tuple(np.flatnonzero(table > 0) for table in tables))
