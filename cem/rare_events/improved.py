@@ -18,10 +18,10 @@ from cem.core.ending import Status
 from cem.core.loop import Batch, Ended, Request, as_ended
 from cem.families.base import Family
 from cem.rare_events.archive import Archive
-from cem.rare_events.combining import combine
+from cem.rare_events.combining import combine, measurements
 from cem.rare_events.importance import Finding, Tally
 from cem.rare_events.learning import learn, opening
-from cem.rare_events.measuring import measure, measure_missing
+from cem.rare_events.measuring import about_noise, measure, measure_missing
 from cem.rare_events.multilevel import MOST_NUMBERS, draw_to_target
 from cem.rare_events.outside import enter
 from cem.rare_events.pool import Pool, Sample, effective
@@ -208,13 +208,20 @@ def _cut_short(archive: Archive, ended: Ended) -> Finding:
     if archive.measured:
         newest = archive.measured[-1].proposal
         samples = [s for s in archive.measured if s.proposal is newest]
-        message = f"{ended} before the measurement was done"
+        message = f"{ended} before the measurement was done{_tried(archive)}"
         tally = combine(archive) if archive.patient else archive.tally(samples)
         found = _finding(archive, newest, samples, ended.status, message, tally)
         if len(found.tally.hits):
             return found
     goal = "the level was reached" if archive.probability is None else "the measurement was done"
     return _plain(archive, ended.status, f"{ended} before {goal}")
+
+
+def _tried(archive: Archive) -> str:
+    """Say what else a run that was cut short has done, and why it might take long."""
+    made = len(measurements(archive))
+    tried = f"; {made} proposals were measured with" if made > 1 else ""
+    return f"{tried}; {about_noise(archive)}" if archive.noisy else tried
 
 
 class Rough(NamedTuple):

@@ -113,6 +113,11 @@ def _own_noise(archive: Archive, found: Measurement) -> str:
     own = sum(s.nominal_share * len(s.scores) for s in found.samples)
     if not archive.noisy or own >= _noise_hits_after(archive, found):
         return ""
+    return about_noise(archive)
+
+
+def about_noise(archive: Archive) -> str:
+    """Say what is known of a noise of the performance's own."""
     return (
         "the performance has a noise of its own, which no proposal steers: what it does alone is known to "
         f"{3 / max(archive.nominal_draws, 1.0):.2g} only"

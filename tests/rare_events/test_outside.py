@@ -146,6 +146,7 @@ def test_rare_noise_is_not_claimed_away():
         performance, gaussian(3), 4.5, vectorized=True, pass_rng=True, max_evaluations=60_000, rng=1
     )
     assert not e.success
+    assert "proposals were measured with; the performance has a noise of its own" in e.message
 
 
 def test_noise_that_no_draws_resolve_is_said_as_a_number():
