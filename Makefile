@@ -11,7 +11,7 @@ SELECTION := tests/core tests/families/test_family_protocol.py tests/families/te
 	tests/optimization tests/plans/test_strings.py tests/problems/test_maxcut_search.py \
 	tests/rare_events/test_quantiles.py tests/evaluation/test_joblib_insides.py
 
-.PHONY: demo base test test-all fuzz lowest newest packages lint docs clean
+.PHONY: demo base test test-all coverage mutation fuzz lowest newest packages lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -27,6 +27,12 @@ test-all: $(VENV)/tested
 
 fuzz: $(VENV)/tested
 	$(BIN)/python scripts/fuzz.py --seconds 600
+
+coverage: $(VENV)/developed
+	$(BIN)/python -m pytest -n auto --cov=cem --cov-branch --cov-report=term:skip-covered
+
+mutation: $(VENV)/developed
+	$(BIN)/python scripts/mutation.py --survivors
 
 lowest: $(VENV)/bin/python
 	$(PIP) $(LOWEST) pytest --editable .

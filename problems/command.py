@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
@@ -37,6 +40,29 @@ def make_parser(prog: str | None, description: str | None, runs: int, seconds: f
     return parser
 
 
+def make_benchmark_parser(
+    description: str | None,
+    *,
+    seed: int | None = None,
+    runs: int | None = None,
+    seconds: float | None = None,
+    jobs: int | None = None,
+) -> Any:
+    """Return a parser of ``--json``, and of those of seed, runs, time and jobs whose default is given."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=form)
+    for name, kind, default, what in (
+        ("--seed", int, seed, "of the first run; the others' follow on"),
+        ("--runs", positive(int), runs, "of each, with a seed of its own"),
+        ("--max-time", positive(float), seconds, "seconds a run"),
+        ("--jobs", positive(int), jobs, "processes at work"),
+    ):
+        if default is not None:
+            parser.add_argument(name, type=kind, default=default, help=f"{what} ({default})")
+    parser.add_argument("--json", action="store_true", help="print JSON: the tables, and the text about them")
+    return parser
+
+
 def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     """Return a reader of positive numbers, for a parser."""
 
@@ -51,15 +77,58 @@ def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
 
 
 def carry_out(main: Callable[[], int | None]) -> NoReturn:
-    """Run a command and leave Python: without a traceback where Ctrl-C ends it or an extra is missing."""
+    """Run a command and leave Python: no traceback where Ctrl-C ends it, or an extra or a file is missing."""
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201 - a command's answer
         sys.exit(INTERRUPTED)
-    except ImportError as error:
+    except (ImportError, OSError, json.JSONDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+
+
+def carry_out_benchmark(main: Callable[[], int | None]) -> NoReturn:
+    """Run a benchmark and leave Python as `carry_out` does; Ctrl-C ends all its runs, not one of them.
+
+    With ``--json`` among the arguments, what it prints comes as JSON, also what there is when it is ended.
+    """
+
+    def leave(*_: Any) -> NoReturn:
+        raise SystemExit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    said = io.StringIO() if "--json" in sys.argv[1:] else None
+    try:
+        with redirect_stdout(said) if said else nullcontext():
+            carry_out(main)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if said:
+            print_json(read_tables(said.getvalue()))
+
+
+def read_tables(text: str) -> dict[str, list[Any]]:
+    """Return the Markdown tables of a text, each a list of rows by the names of its columns, and the rest."""
+    tables, rest, header = list[Any](), list[str](), list[str]()
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        if not line.startswith("|"):
+            header = []
+            rest += [line] if line.strip() else []
+        elif not header:
+            header = cells
+            tables.append([])
+        elif set(line) - set("|-: "):
+            tables[-1].append(dict(zip(header, map(_number, cells), strict=False)))
+    return {"tables": tables, "text": rest}
+
+
+def _number(cell: str) -> Any:
+    try:
+        return float(cell.replace(",", ""))
+    except ValueError:
+        return cell
 
 
 def print_json(value: Any) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 
 import cem
 from problems import continuous
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 from problems.rare_event import bridge
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="of every run (1)")
-    seed = parser.parse_args().seed
+    seed = make_benchmark_parser(__doc__, seed=1).parse_args().seed
     right = [job(seed) for job in (minimise, cut, estimate)]
     print("\nall three are right" if all(right) else "\nsomething is WRONG")
     return 0 if all(right) else 1
@@ -72,4 +69,4 @@ def estimate(seed: int) -> bool:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

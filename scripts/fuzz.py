@@ -7,12 +7,10 @@ answers.
 
 from __future__ import annotations
 
-import argparse
-
 from fuzzing import checkpoints, estimates, families, plans, readers
 from fuzzing.runner import Case, go
 
-from problems.command import carry_out, positive
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 CASES: dict[str, Case] = {
     "optimizing": plans.optimizing,
@@ -28,11 +26,8 @@ CASES: dict[str, Case] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_benchmark_parser(__doc__, seed=1)
     parser.add_argument("--seconds", type=positive(float), default=600.0, help="how long (600)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the first case of each kind; more follow on (1)"
-    )
     parser.add_argument("--cases", type=positive(int), default=None, help="of each kind at most")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="kinds to try")
     asked = parser.parse_args()
@@ -48,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

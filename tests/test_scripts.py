@@ -1,6 +1,8 @@
 """The command lines run, print what they promise, and fail when they should."""
 
+import json
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +49,42 @@ def carry_out(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "script",
-    sorted(p for p in SCRIPTS.rglob("*.py") if "carry_out(main)" in p.read_text()),
+    sorted(p for p in SCRIPTS.rglob("*.py") if "__main__" in p.read_text()),
     ids=str,
 )
 def test_help(carry_out, script):
     done = carry_out(script.relative_to(SCRIPTS), "--help")
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_what_a_benchmark_prints_comes_as_json(carry_out):
+    few = ("--workers", 100, "--batches", 200, "--runs", 1, "--dimension", 3, "--tails", "Pareto 2.5")
+    said = json.loads(carry_out("benchmarks/worker_schemes.py", *few, "--json").stdout)
+    assert any("synchronous" in line for line in said["text"])
+
+
+def test_ctrl_c_ends_a_benchmark_and_not_one_run():
+    path = SCRIPTS / "benchmarks/continuous/claims.py"
+    command = [sys.executable, "-u", str(path), "ours", "--runs", "1000"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "| solver |" in child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_a_wrong_file_is_said_without_a_traceback(carry_out):
+    for arguments in (("digests.py", "--compare", "no such"), ("maxcut/tori.py", "no such")):
+        done = carry_out(f"benchmarks/{arguments[0]}", *arguments[1:])
+        assert done.returncode == 1
+        assert done.stderr.startswith("error:"), done.stderr
+        assert "no such" in done.stderr
 
 
 def test_demo_is_right():
@@ -119,7 +150,7 @@ def test_study_ingredients(tmp_path):
 
 @pytest.mark.slow
 def test_simulate_workers():
-    few = ("--workers", 100, "--batches", 200, "--seeds", 1, "--dimension", 3, "--tails", "Pareto 2.5")
+    few = ("--workers", 100, "--batches", 200, "--runs", 1, "--dimension", 3, "--tails", "Pareto 2.5")
     done = run("benchmarks/worker_schemes.py", *few)
     assert done.returncode == 0, done.stderr
     for scheme in ("synchronous", "asynchronous", "islands"):
@@ -150,7 +181,7 @@ def test_maxcut_writes_the_solution_and_knows_the_gaps(square):
 
 @pytest.mark.slow
 def test_benchmark_maxcut_stops_at_the_best_known_value(square):
-    arguments = (square, "--seconds", 100, "--solvers", "cem-numpy", "--stop-at-best")
+    arguments = (square, "--max-time", 100, "--solvers", "cem-numpy", "--stop-at-best")
     done = run("benchmarks/maxcut/compare.py", *arguments)
     assert done.returncode == 0, done.stderr
     assert "| cem-numpy | 1 | 1 (100 %) | 0.0000 |" in done.stdout
@@ -171,7 +202,7 @@ def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
 
 @pytest.mark.slow
 def test_benchmark_continuous_constrained():
-    done = run("benchmarks/continuous/compare.py", "--constrained", "ours", "--problems", "g08", "--seeds", 0)
+    done = run("benchmarks/continuous/compare.py", "--constrained", "ours", "--problems", "g08", "--runs", 1)
     assert done.returncode == 0, done.stderr
     assert "ours: 1/1 solved" in done.stdout
 
@@ -179,7 +210,7 @@ def test_benchmark_continuous_constrained():
 @pytest.mark.slow
 def test_benchmark_continuous_large():
     done = run(
-        "benchmarks/continuous/compare.py", "--large", "ours", "separable", "--dims", 20, "--seconds", 5
+        "benchmarks/continuous/compare.py", "--large", "ours", "separable", "--dims", 20, "--max-time", 5
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("D = 20") == 6

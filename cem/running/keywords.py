@@ -50,6 +50,9 @@ _ELSEWHERE = {
     "distribution": "inputs",
 }
 
+# what they come to where there is nothing of that name: an estimate has no iterations and no best
+_OTHERWISE = {"max_iterations": "max_evaluations", "maximize": "tail"}
+
 ALIKE = 0.8  # similarity (difflib) from which on a name is a slip of the pen
 
 
@@ -73,8 +76,10 @@ def meaning(name: str, known: list[str]) -> str:
     """Return which of the `known` keywords is meant by `name`, in words; empty where nobody knows."""
     meant = _ELSEWHERE.get(name)
     if meant not in known:
+        meant = _OTHERWISE.get(meant or "")
+    if meant not in known:
         meant = next(iter(get_close_matches(name, known, n=1, cutoff=ALIKE)), None)
     if meant is None:
         return ""
-    value = "True or False" if meant == "maximize" else "…"
+    value = {"maximize": "True or False", "tail": "'upper' or 'lower'"}.get(meant, "…")
     return f" (here it is {meant}={value})"

@@ -9,7 +9,6 @@ same environment gave. PYTHONPATH says which code runs; the script uses public n
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import multiprocessing
@@ -31,7 +30,7 @@ import numpy as np
 from digest_cases import CASES
 
 import cem
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 COLUMNS = ("level", "best", "mean", "elites", "entropy", "nfev", "nan_count")
 NUMBERS = (
@@ -143,12 +142,9 @@ def selected(only: str | None, short: bool) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, jobs=1)
     parser.add_argument("--only", metavar="PATTERN", help='part of a name, or a pattern ("event/*")')
     parser.add_argument("--short", action="store_true", help="the short selection")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at work")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the digests, as JSON")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="exit 1 where a digest is another")
     given = parser.parse_args()
@@ -194,4 +190,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

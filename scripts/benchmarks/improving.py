@@ -13,7 +13,6 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from unittest.mock import patch
 import numpy as np
 
 import cem
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.knapsack import MultiKnapsack
 from problems.maxcut import MaxCut
 from problems.maxsat import MaxSAT
@@ -54,23 +54,21 @@ PROBLEMS: dict[str, tuple[Callable[[], Any], int]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser = make_benchmark_parser(__doc__, seed=1, runs=3, jobs=2)
     parser.add_argument("--only", default="", help="part of a name")
     given = parser.parse_args()
-    print(f"| problem | iterations | 1 worker, s | in improve | {given.workers} workers, s | ratio |")
+    print(f"| problem | iterations | 1 worker, s | in improve | {given.jobs} workers, s | ratio |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, (make, iterations) in PROBLEMS.items():
         if given.only not in name:
             continue
         problem = make()
         cem.optimize(problem, max_iterations=iterations, rng=1)  # compiles, and prepares the problem
-        timed: dict[int, list[float]] = {1: [], given.workers: []}
+        timed: dict[int, list[float]] = {1: [], given.jobs: []}
         inside, answers = 0.0, []
-        for _ in range(given.repeats):
+        for _ in range(given.runs):
             for workers, times in timed.items():
-                spent, within, answer = timing(problem, iterations, workers)
+                spent, within, answer = timing(problem, iterations, workers, given.seed)
                 times.append(spent)
                 inside += within if workers == 1 else 0.0
                 answers.append(answer)
@@ -82,7 +80,7 @@ def main() -> None:
         print(f"| {name} | {iterations} | {cells} |", flush=True)
 
 
-def timing(problem: Any, iterations: int, workers: int) -> tuple[float, float, bytes]:
+def timing(problem: Any, iterations: int, workers: int, seed: int) -> tuple[float, float, bytes]:
     """Return the seconds of a run, those inside the problem's search, and a digest of the answer."""
     inside = 0.0
 
@@ -101,7 +99,7 @@ def timing(problem: Any, iterations: int, workers: int) -> tuple[float, float, b
     for each in patches:
         each.start()
     began = time.perf_counter()
-    result = cem.optimize(problem, max_iterations=iterations, n_jobs=workers, rng=1)
+    result = cem.optimize(problem, max_iterations=iterations, n_jobs=workers, rng=seed)
     spent = time.perf_counter() - began
     for each in patches:
         each.stop()
@@ -109,4 +107,4 @@ def timing(problem: Any, iterations: int, workers: int) -> tuple[float, float, b
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

@@ -7,7 +7,6 @@ how many evaluations each kill cost beyond the batch in flight.
 
 from __future__ import annotations
 
-import argparse
 import mmap
 import os
 import pickle
@@ -25,7 +24,7 @@ from scipy.optimize import LinearConstraint
 
 import cem
 from cem.checkpoint.journal import Journal
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 
 SECONDS = 5e-4  # of an evaluation
@@ -246,11 +245,8 @@ def killed_until_done(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=1)
     parser.add_argument("--kills", type=int, default=1000, help="how many kills in all (default: 1000)")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments of the kills")
     parser.add_argument("--uses", nargs="+", choices=[use.name for use in USES], help="default: all")
     given = parser.parse_args()
     uses = [use for use in USES if given.uses is None or use.name in given.uses]
@@ -286,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

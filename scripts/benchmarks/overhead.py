@@ -8,7 +8,6 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import argparse
 import subprocess
 import sys
 import time
@@ -18,15 +17,14 @@ from collections.abc import Callable
 import numpy as np
 
 import cem
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 N = 1000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_benchmark_parser(__doc__, runs=7)
     parser.add_argument("--dimensions", type=int, nargs="+", default=[10, 100, 1000, 100_000])
-    parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()
 
     print(f"ask + tell, N = {N}, one thread; microseconds a candidate (medians of interleaved rounds)\n")
@@ -35,8 +33,8 @@ def main() -> None:
         f"{'peak/pop.':>11}"
     )
     for d in given.dimensions:
-        report("diagonal", d, cem.Gaussian(np.zeros(d), std=np.ones(d)), plain_diagonal(d), given.repeats)
-    report("full", 100, cem.Gaussian(np.zeros(100), covariance=np.eye(100)), plain_full(100), given.repeats)
+        report("diagonal", d, cem.Gaussian(np.zeros(d), std=np.ones(d)), plain_diagonal(d), given.runs)
+    report("full", 100, cem.Gaussian(np.zeros(100), covariance=np.eye(100)), plain_full(100), given.runs)
     print(f"\nimport cem adds {import_seconds():.3f} s to importing numpy, scipy and joblib")
 
 
@@ -110,4 +108,4 @@ def import_seconds(repeats: int = 7) -> float:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

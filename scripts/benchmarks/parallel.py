@@ -8,7 +8,6 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import argparse
 import time
 from collections.abc import Callable
 
@@ -20,7 +19,7 @@ from cem.core.sampling import Recipe
 from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective
 from cem.families.base import Array
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 
 def first_entry(x: Array) -> float:
@@ -102,16 +101,14 @@ def overhead_table(workers: int, repeats: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2)
+    parser = make_benchmark_parser(__doc__, runs=3, jobs=2)
     parser.add_argument("--rows", type=int, default=50, help="candidates an iteration in the table of bytes")
     parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    bytes_table(given.rows, given.workers, given.iterations)
-    speed_table(given.workers, given.repeats)
-    overhead_table(given.workers, 50 * given.repeats)
+    bytes_table(given.rows, given.jobs, given.iterations)
+    speed_table(given.jobs, given.runs)
+    overhead_table(given.jobs, 50 * given.runs)
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -12,7 +12,6 @@ Times are in mean evaluation times; an evaluation's time does not depend on the 
 
 from __future__ import annotations
 
-import argparse
 import heapq
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 import cem
 from cem.core.loop import Batch, State
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.continuous import rastrigin
 
 Times = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -165,19 +164,16 @@ def run(scheme: str, workers: int, batch: int, tail: str, seed: int, d: int, lim
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=0, runs=3)
     parser.add_argument("--workers", type=int, default=10_000)
     parser.add_argument("--batches", type=int, nargs="+", default=[1_000, 10_000, 40_000])
     parser.add_argument("--tails", nargs="+", choices=list(TAILS), default=list(TAILS))
     parser.add_argument("--dimension", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=4_000_000, help="evaluations")
     given = parser.parse_args()
     print(
         f"{given.workers:,} workers, Rastrigin in {given.dimension} variables to 0.01; medians of "
-        f"{given.seeds} seeds ('never' counts as infinite); time in mean evaluation times\n"
+        f"{given.runs} seeds ('never' counts as infinite); time in mean evaluation times\n"
     )
     print(
         f"{'tail':<15}{'batch':>8}  {'scheme':<14}{'reached':>8}{'time':>10}{'evaluations':>13}{'worked':>8}"
@@ -187,16 +183,16 @@ def main() -> None:
             for scheme in ("synchronous", "asynchronous", "islands"):
                 outcomes = [
                     run(scheme, given.workers, batch, tail, seed, given.dimension, given.limit)
-                    for seed in range(given.seeds)
+                    for seed in range(given.seed, given.seed + given.runs)
                 ]
                 reached = sum(np.isfinite(each.time) for each in outcomes)
                 time, evaluations, worked = np.median(outcomes, axis=0)
                 print(
-                    f"{tail:<15}{batch:>8,}  {scheme:<14}{reached:>5}/{given.seeds}{time:>11.1f}"
+                    f"{tail:<15}{batch:>8,}  {scheme:<14}{reached:>5}/{given.runs}{time:>11.1f}"
                     f"{evaluations:>13,.0f}{worked:>8.0%}",
                     flush=True,
                 )
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

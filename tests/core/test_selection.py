@@ -160,3 +160,14 @@ def test_the_likelihood_ratio_of_what_the_nominal_cannot_give_is_zero():
     ratio = log_ratio(cem.Exponential([1.0]), cem.Gaussian([0.0], std=1.0), np.array([[-1.0], [1.0]]))
     assert ratio[0] == -INF
     assert ratio[1] == pytest.approx(-1 - stats.norm.logpdf(1))
+
+
+@pytest.mark.parametrize("percent", [7, 14])
+def test_the_rounding_of_a_large_product_adds_no_elite(percent):
+    n = 2_184_600  # of which 0.07 n is 2.9e-11 above a whole number in floating point
+    assert percent / 100 * n > percent * 21_846
+    assert elite_count(n, percent / 100) == percent * 21_846
+
+
+def test_what_is_more_than_rounding_adds_one():
+    assert elite_count(2, 0.5 + 0.75e-9) == 2

@@ -166,5 +166,5 @@ def test_bad_probabilities(p, message):
 
 
 def test_probabilities_that_are_no_numbers():
-    with pytest.raises(TypeError, match="p must be a vector of numbers"):
+    with pytest.raises(TypeError, match="p must be numbers"):
         Bernoulli("half")

@@ -202,3 +202,32 @@ def test_a_peer_that_is_not_installed_is_named_and_left_out(capsys):
     assert capsys.readouterr().out == (
         "peer is left out, no_such_package is not installed: nothing is said about it\n"
     )
+
+
+def test_the_tables_of_a_text_are_read():
+    text = "Before\n\n| a | b |\n|---|---:|\n| x | 1,000.5 |\n| y | – |\n\n| c |\n|---|\n| 2 |\nafter"
+    assert command.read_tables(text) == {
+        "tables": [[{"a": "x", "b": 1000.5}, {"a": "y", "b": "–"}], [{"c": 2.0}]],
+        "text": ["Before", "after"],
+    }
+
+
+def test_a_benchmark_takes_what_it_has_a_default_for():
+    given = command.make_benchmark_parser(None, seed=3, runs=2).parse_args(["--runs", "5", "--json"])
+    assert vars(given) == {"seed": 3, "runs": 5, "json": True}
+    with pytest.raises(SystemExit):
+        command.make_benchmark_parser(None, runs=1).parse_args(["--runs", "0"])
+
+
+def test_json_has_what_was_printed_before_the_end(monkeypatch, capsys):
+    def main():
+        sys.stdout.write("| a |\n|---|\n| 1 |\n")
+        signal.raise_signal(signal.SIGINT)
+        sys.stdout.write("never")
+
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--json"])
+    with pytest.raises(SystemExit) as end:
+        command.carry_out_benchmark(main)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert end.value.code == 130
+    assert json.loads(capsys.readouterr().out) == {"tables": [[{"a": 1.0}]], "text": []}

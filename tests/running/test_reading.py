@@ -52,6 +52,14 @@ def test_every_front_door_answers(call, named):
         call(seed=1)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("maxiter", "max_evaluations=…"), ("direction", "tail='upper' or 'lower'")]
+)
+def test_an_estimate_answers_with_what_it_has_instead(theirs, ours):
+    with pytest.raises(TypeError, match=rf"'{theirs}' \(here it is {ours}\)$"):
+        cem.estimate_probability(np.sum, NORMAL, 3, **{theirs: 1})
+
+
 def test_a_name_that_means_nothing_is_refused_without_advice():
     with pytest.raises(TypeError, match=r"keyword argument 'colour'$"):
         cem.optimize(sphere, colour="red")

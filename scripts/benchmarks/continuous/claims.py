@@ -1,6 +1,6 @@
 """Claims of convergence, held against functions whose best basin is not about the middle.
 
-    python scripts/benchmarks/continuous/claims.py --dims 2 5 --seeds 0-4
+    python scripts/benchmarks/continuous/claims.py --dims 2 5 --runs 5
     python scripts/benchmarks/continuous/claims.py ours agreement de --kinds valleys peaks
 
 Every function has a known best value, and several basins of unequal size at random places. A claim is a run
@@ -12,15 +12,14 @@ evolution. Easy functions, with one basin, say what a claim costs.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from unittest import mock
 
 import numpy as np
-from compare import numbers
 
 import cem
 from cem.plans.continuous import ContinuousSearch
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -133,15 +132,12 @@ SOLVERS = {"ours": ours, "agreement": agreement, "de": de}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=0, runs=10)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--dims", nargs="+", default=["2", "5"])
     parser.add_argument("--kinds", nargs="+", default=[*HARD, *EASY])
-    parser.add_argument("--seeds", nargs="+", default=["0-9"])
     given = parser.parse_args()
-    names, seeds = given.solvers or list(SOLVERS), numbers(given.seeds)
+    names, seeds = given.solvers or list(SOLVERS), range(given.seed, given.seed + given.runs)
     costs: dict[str, list[float]] = {name: [] for name in names}
     print("| kind | d | solver | claims | wrong | solved | evaluations (median) |")
     print("|---|---|---|---|---|---|---|")
@@ -169,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

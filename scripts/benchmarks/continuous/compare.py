@@ -29,7 +29,7 @@ from costs import LARGE, large, overhead
 from measures import plot, report
 from solvers import PACKAGES, SOLVERS, solve
 
-from problems.command import carry_out, keep_installed
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
 
 TUNED = range(11, 16)  # instances that settings were chosen on
 LOOKED_AT = range(51, 54)  # instances that were looked at while they were
@@ -54,9 +54,7 @@ def named(instances: list[int]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=0, runs=10, seconds=60)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--instances", nargs="+", default=["56-57"])
     parser.add_argument("--dims", nargs="+", help="2 5 10 20; with --large 100 1000 10000")
@@ -66,11 +64,9 @@ def main() -> None:
     parser.add_argument("--float32", action="store_true", help="round what solvers see")
     parser.add_argument("--constrained", action="store_true", help="CEC 2006; solvers: ours, de, slsqp")
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="of --constrained: all")
-    parser.add_argument("--seeds", nargs="+", default=["0-9"], help="of --constrained")
     parser.add_argument("--within", type=float, default=1e-6, help="of --constrained: error, relative")
     parser.add_argument("--overhead", action="store_true", help="our own time an evaluation")
     parser.add_argument("--large", action="store_true", help=f"solvers: {', '.join(LARGE)}")
-    parser.add_argument("--seconds", type=float, default=60, help="of --large: limit a run")
     parser.add_argument("--per-function", action="store_true")
     parser.add_argument("--plot", metavar="PATH", help="write the ECDFs (needs matplotlib)")
     parser.add_argument("--save", metavar="PATH", help="keep the hits, or take those already there")
@@ -80,14 +76,14 @@ def main() -> None:
     elif options.large:
         peers = {name: "cma" for name in LARGE if name.startswith("pycma")}
         known = keep_installed(checked(parser, options.solvers or LARGE, LARGE), peers)
-        large(numbers(options.dims or ["100", "1000", "10000"]), known, options.seconds)
+        large(numbers(options.dims or ["100", "1000", "10000"]), known, options.max_time)
     elif options.constrained:
         methods = checked(parser, options.solvers or ["ours"], constrained.METHODS)
         names = checked(parser, options.problems or constrained.PROBLEMS, constrained.PROBLEMS)
         constrained.compare(
             methods,
             [constrained.PROBLEMS[name] for name in names],
-            numbers(options.seeds),
+            range(options.seed, options.seed + options.runs),
             options.multiple or 2000,
             options.within,
         )
@@ -140,4 +136,4 @@ def bbob(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

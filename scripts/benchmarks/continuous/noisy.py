@@ -12,7 +12,6 @@ handling (`NoiseHandler`), whose favourite, the mean, is returned. Coverage coun
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ import numpy as np
 from compare import numbers
 
 import cem
-from problems.command import carry_out, keep_installed
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
 
 BOX, LEAST, NORMAL = 5.0, 1e-8, 1.96
 
@@ -99,9 +98,7 @@ SOLVERS: dict[str, Callable[[Noisy, int], Found]] = {"ours": ours, "unsaid": uns
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", nargs="+", default=["1-24"])
     parser.add_argument("--instances", nargs="+", default=["59"])
@@ -153,4 +150,4 @@ def _measured(name: str, size: float, functions: list[int], budgets: list[int], 
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -1,6 +1,6 @@
 """Black boxes on strings and orders: the area under the runtime ECDF of each search, in one run.
 
-    python scripts/benchmarks/discrete/compare.py --seeds 100 101
+    python scripts/benchmarks/discrete/compare.py --runs 2
     python scripts/benchmarks/discrete/compare.py --orders ours "iterated local search" pymoo
     python scripts/benchmarks/discrete/compare.py --evaluations 100 ours "hill climbing" nevergrad
 
@@ -12,7 +12,6 @@ the best that any search of this run has found.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import defaultdict
@@ -22,18 +21,16 @@ from order_problems import ORDERS, order_instances
 from searches import SEARCHES, Counted, Moves, OrderMoves, Spent, StringMoves
 from string_problems import CLASSES, instances
 
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 TARGETS = np.r_[10.0 ** -np.linspace(0.1, 3, 30), 0.0]
 
 
 def main() -> None:
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser = make_benchmark_parser(__doc__, seed=100, runs=1)
     parser.add_argument("searches", nargs="*", metavar="SEARCH", help=f"of {', '.join(SEARCHES)} (all)")
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[100], help="of instances (100)")
     parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
     parser.add_argument("--evaluations", type=int, help="in all, instead; cells are mean relative gaps")
     given = parser.parse_args()
@@ -49,7 +46,7 @@ def main() -> None:
     cells: dict[str, dict[str, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
     missing: dict[str, str] = {}
     own: dict[str, list[float]] = defaultdict(list)
-    for instance in make(names, given.seeds):
+    for instance in make(names, list(range(given.seed, given.seed + given.runs))):
         budget = given.evaluations or given.multiple * instance.n
         moves: Moves = OrderMoves(instance.n) if given.orders else StringMoves(instance.categories)
         rng = np.random.default_rng(0)
@@ -127,4 +124,4 @@ def cell(values: list[tuple[float, ...]], gaps_only: bool) -> str:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -1,6 +1,6 @@
 """Ready problems over orders by the default search: tours, flow shops and assignments.
 
-    python scripts/benchmarks/discrete/ready_orders.py DIR --seeds 5
+    python scripts/benchmarks/discrete/ready_orders.py DIR --runs 5
     python scripts/benchmarks/discrete/ready_orders.py DIR --interpreted
 
 DIR has TSPLIB files and a table best_known.csv. The flow shops are the first ten of 20 jobs and 5 machines
@@ -10,7 +10,6 @@ the best known value or when its time is over. --interpreted hides numba.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.reading import read_best_known
 
 # Seeds and best known makespans: Taillard (1993), EJOR 64(2), and the summary on his site
@@ -38,11 +37,8 @@ MULTIPLIER, MODULUS = 16807, 2**31 - 1  # of Taillard's generator
 
 
 def main() -> None:
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=1, seconds=30)
     parser.add_argument("files", type=Path, metavar="DIR")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each instance (1)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of a run (30)")
     parser.add_argument("--interpreted", action="store_true", help="without numba")
     given = parser.parse_args()
     if given.interpreted:
@@ -54,7 +50,8 @@ def main() -> None:
     everything: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for kind, problem in instances(given.files):
         warm_up(problem)
-        runs = [cem.optimize(problem, max_time=given.seconds, rng=seed) for seed in range(given.seeds)]
+        seeds = range(given.seed, given.seed + given.runs)
+        runs = [cem.optimize(problem, max_time=given.max_time, rng=seed) for seed in seeds]
         found = [(100 * (r.fun / problem.optimum - 1), r.elapsed) for r in runs]
         everything[kind] += found
         print(f"| {kind} {problem.name} | {problem.n} | {problem.optimum:.0f} {cells(found)}", flush=True)
@@ -103,4 +100,4 @@ def taillard(n: int, machines: int, seed: int) -> Any:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

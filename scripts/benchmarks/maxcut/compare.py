@@ -17,7 +17,6 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -26,18 +25,14 @@ import numpy as np
 from kernels import floors, growth, kernel
 from solvers import SOLVERS, Run, Solver, present
 
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 from problems.reading import read_best_known
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=1, runs=1, seconds=10)
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="graph files, or folders of them")
-    parser.add_argument("--max-time", "--seconds", dest="seconds", type=float, default=10, help="a run (10)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS), metavar="NAME")
     parser.add_argument(
         "--best-known", type=Path, metavar="CSV", help="default: best_known.csv beside the first graph"
@@ -60,7 +55,7 @@ def main() -> None:
         parser.error(str(error))
     print("One core, one thread; wall times, which other work on the machine lengthens.\n")
     if given.growth:
-        growth(given.seconds)
+        growth(given.max_time)
     elif given.kernel:
         kernel(graphs)
     elif given.floors:
@@ -69,7 +64,7 @@ def main() -> None:
         solvers = present(given.solvers)
         if given.stop_at_best:
             graphs = [replace(graph, optimum=best_known.get(graph.name)) for graph in graphs]
-        compare(graphs, best_known, solvers, given.seconds, given.seeds)
+        compare(graphs, best_known, solvers, given.max_time, list(range(given.seed, given.seed + given.runs)))
 
 
 def files(paths: list[Path]) -> list[Path]:
@@ -155,4 +150,4 @@ def summarise(
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

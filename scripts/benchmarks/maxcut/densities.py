@@ -13,14 +13,13 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import argparse
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 from problems.maxcut.search import dense_sweeps, numpy_engine, sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
@@ -45,9 +44,7 @@ class Measured(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__)
     parser.add_argument("--vertices", type=int, nargs="+", default=VERTICES)
     parser.add_argument("--both", action="store_true", help="sparse and dense sweeps of each graph")
     given = parser.parse_args()
@@ -123,4 +120,4 @@ def sweep_seconds(layout: Any) -> float:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -8,7 +8,6 @@ recombination: what they leave out or change is to be compared with the second.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -20,7 +19,7 @@ import numpy as np
 
 import cem
 from cem.updates import EliteArchive
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 from problems.maxcut.search import improvement
 
@@ -33,25 +32,20 @@ MAKERS: dict[str, Callable[[int], MaxCut]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=8, help="a run (8)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="of the runs (1 2)")
+    parser = make_benchmark_parser(__doc__, seed=1, runs=2, seconds=8)
     parser.add_argument("--graph-seed", type=int, default=1, help="of the graphs (1)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     given = parser.parse_args()
+    seeds = range(given.seed, given.seed + given.runs)
     graphs = {name: make(given.graph_seed) for name, make in MAKERS.items()}
     for graph in graphs.values():
         cem.optimize(graph, max_iterations=12, rng=1)
     values = {
-        name: np.array(
-            [[cut(graph, name, given.seconds, s) for s in given.seeds] for graph in graphs.values()]
-        )
+        name: np.array([[cut(graph, name, given.max_time, s) for s in seeds] for graph in graphs.values()])
         for name in given.variants
     }
     best = np.max([each.max(axis=1) for each in values.values()], axis=0)
-    print(f"Mean shortfall from the best of all, {given.seconds:g} s, seeds {given.seeds}\n")
+    print(f"Mean shortfall from the best of all, {given.max_time:g} s, seeds {list(seeds)}\n")
     print("| variant | " + " | ".join(graphs) + " | sum |\n|---|" + "---:|" * (len(graphs) + 1))
     for name, each in values.items():
         missing = (best[:, None] - each).mean(axis=1)
@@ -128,4 +122,4 @@ VARIANTS: dict[str, Variant] = {
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -13,7 +13,6 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import argparse
 import math
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from compare import files, fits, known_values
 from solvers import compile_kernels, installed
 
 import cem
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.maxcut import MaxCut
 
 
@@ -37,14 +37,11 @@ METHODS: dict[str, type[MaxCut]] = {"exact recombination": MaxCut, "without": Al
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=1, runs=1)
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="graph files, or folders of them")
     parser.add_argument("--sizes", nargs="+", default=["50x100", "70x100"], help="of the grids drawn")
     parser.add_argument("--graph-seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--seconds", type=float, nargs="+", default=[1, 2, 5], help="when to look (1 2 5)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--looks", type=float, nargs="+", default=[1, 2, 5], help="when to look (1 2 5)")
     parser.add_argument("--vertices", type=int, nargs=2, default=(1, 2**31), metavar=("LEAST", "MOST"))
     given = parser.parse_args()
     if installed("numba"):
@@ -54,7 +51,7 @@ def main() -> None:
     if not given.paths:
         sides = [tuple(map(int, size.split("x"))) for size in given.sizes]
         graphs = [MaxCut.torus(*pair, rng=seed) for pair in sides for seed in given.graph_seeds]
-    looks = sorted(given.seconds)
+    looks = sorted(given.looks)
     print("Processor seconds of one thread, on a machine with other work.\n")
     heads = " | ".join(f"{t:g} s" for t in looks)
     print(f"| graph | n | best | method | seed | {heads} | best after s |")
@@ -65,7 +62,7 @@ def main() -> None:
             (name, seed): trace(
                 cls(graph.n, graph.edges, graph.weights, known.get(graph.name)), looks[-1], seed
             )
-            for seed in given.seeds
+            for seed in range(given.seed, given.seed + given.runs)
             for name, cls in METHODS.items()
         }
         best = known.get(graph.name, max(run[-1][1] for run in runs.values()))
@@ -101,4 +98,4 @@ def trace(graph: MaxCut, seconds: float, seed: int) -> list[tuple[float, float]]
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

@@ -1,6 +1,6 @@
 """Claims over whole numbers, labels and plateaus, where the best basin is not about the middle.
 
-    python scripts/benchmarks/mixed/claims.py --dims 4 8 --seeds 0-9
+    python scripts/benchmarks/mixed/claims.py --dims 4 8 --runs 10
     python scripts/benchmarks/mixed/claims.py --kinds valleys labels --spaces whole half
 
 Basins of unequal size at random places, the best value is 0. `whole`: whole numbers from -10 to 10; `half`:
@@ -11,13 +11,13 @@ says it has converged; it is wrong where the value is above 1e-6.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import cem
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 PER_VARIABLE = 3000  # evaluations
 STEP = 0.25
@@ -112,16 +112,13 @@ def labels(d: int, seed: int) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=0, runs=10)
     parser.add_argument("--dims", nargs="+", type=int, default=[4, 8])
     parser.add_argument("--kinds", nargs="+", default=[*KINDS, "labels"], choices=[*KINDS, "labels"])
     parser.add_argument("--spaces", nargs="+", default=["whole", "half"], choices=["whole", "half", "real"])
     parser.add_argument("--steps", action="store_true", help="values in multiples of .25")
-    parser.add_argument("--seeds", default="0-9", metavar="FIRST-LAST")
     given = parser.parse_args()
-    first, _, last = given.seeds.partition("-")
+    seeds = range(given.seed, given.seed + given.runs)
     print("| kind | space | d | claims | wrong | solved | evaluations (median) |")
     print("|---|---|---|---|---|---|---|")
     sums = np.zeros(2, dtype=int)
@@ -129,7 +126,7 @@ def main() -> None:
         for space in given.spaces if kind != "labels" else ["labels"]:
             for d in given.dims:
                 rows = []
-                for seed in range(int(first), int(last or first) + 1):
+                for seed in seeds:
                     found = (
                         labels(d, seed) if kind == "labels" else numbers(kind, space, d, seed, given.steps)
                     )
@@ -146,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

@@ -11,7 +11,6 @@ Each budget is a run of its own, since what a search does first depends on what 
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import numpy as np
 from functions import GROUPS, Function
 
 import cem
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 LEAST = 1e-10
 FIRST_SEED = 5000  # settings were chosen on seeds below 1,000
@@ -183,14 +183,10 @@ MOST = {"tpe": 30}  # evaluations per variable beyond which a solver takes minut
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=FIRST_SEED, runs=5)
     parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=SOLVERS)
     parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=GROUPS)
     parser.add_argument("--dims", nargs="+", type=int, default=[6, 12])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--budgets", nargs="+", type=int, default=[10, 30, 100, 300], help="per variable")
     parser.add_argument("--each", action="store_true", help="a line for each function too")
     arguments = parser.parse_args()
@@ -225,7 +221,7 @@ def _gaps(name: str, group: str, arguments: Any) -> Any:
     out = {}
     for make in GROUPS[group]:
         for d in arguments.dims:
-            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+            for seed in range(arguments.seed, arguments.seed + arguments.runs):
                 function = make(d, np.random.default_rng([seed, d]))
                 cells = []
                 for b in arguments.budgets:
@@ -247,4 +243,4 @@ def _gaps(name: str, group: str, arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

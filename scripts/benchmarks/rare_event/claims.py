@@ -3,13 +3,12 @@
 A lie is a claim (`success`) that is off by more than a quarter; of a quantile, the true probability beyond it
 is compared with the one asked for. Ordinary cases are those of compare.py.
 
-    python scripts/benchmarks/rare_event/claims.py --seeds 2
+    python scripts/benchmarks/rare_event/claims.py --runs 2
     python scripts/benchmarks/rare_event/claims.py --only multilevel
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import time
 
@@ -19,6 +18,7 @@ from claim_more_cases import cases
 from outside import HUGE
 
 import cem
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 
 def run(case: Case, seed: int, evaluations: int) -> tuple[bool, float, bool, int]:
@@ -37,11 +37,7 @@ def run(case: Case, seed: int, evaluations: int) -> tuple[bool, float, bool, int
 
 def main() -> None:
     """Run the cases and print a line for each run, then for each kind."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser = make_benchmark_parser(__doc__, seed=0, runs=1)
     parser.add_argument("--only", default="", help="a regular expression of names and kinds")
     parser.add_argument("--evaluations", type=int, default=300_000)
     given = parser.parse_args()
@@ -50,7 +46,7 @@ def main() -> None:
         parser.error(f"no case is named like {given.only!r}.")
     rows: dict[str, list[tuple[bool, bool, bool, int]]] = {}
     for name, case in chosen.items():
-        for seed in range(given.first, given.first + given.seeds):
+        for seed in range(given.seed, given.seed + given.runs):
             began = time.process_time()
             claimed, ratio, covers, calls = run(case, seed, given.evaluations)
             lie = claimed and abs(ratio - 1) > HUGE
@@ -68,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)

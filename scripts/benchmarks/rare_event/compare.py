@@ -2,7 +2,7 @@
 
 All work on the same cases; the peers on standard normal rows (a bit is a threshold of one). Ours and FORM
 with importance sampling draw until they reach the coefficient of variation; the others, which have no such
-rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--patience` is a failure, an
+rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--max-time` is a failure, an
 estimate of 0. Random-length paths are no row of fixed length, which the peers need: there ours is alone.
 
 With `--log` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
@@ -10,7 +10,6 @@ With `--log` every run is kept as one JSON line as it ends, and a later call goe
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import time
@@ -27,7 +26,7 @@ from trials import HEADING, Timed, Trial, row, summarise, trial
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import resolve_inputs
-from problems.command import carry_out, keep_installed
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
 from problems.rare_event import RareEventProblem, suite
 
 MOST_CALLS = 300_000
@@ -174,17 +173,8 @@ def within(patience: float, name: str, problem: RareEventProblem, seed: int, tar
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=10, seconds=60)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or nothing for all")
-    parser.add_argument(
-        "--runs",
-        "--repetitions",
-        dest="repetitions",
-        type=int,
-        default=10,
-        help="runs of each method on each case",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first run")
     parser.add_argument(
         "--target-cv",
         "--error",
@@ -194,7 +184,6 @@ def main() -> None:
         help="coefficient of variation to reach",
     )
     parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], choices=[OURS, *PEERS])
-    parser.add_argument("--patience", type=float, default=60, help="seconds that a peer's run may take")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
@@ -203,7 +192,7 @@ def main() -> None:
     began = time.monotonic()
     cases = chosen(given.cases, tuning.problems() if given.tuning else suite())
     runs = read(given.log)
-    seeds = range(given.seed, given.seed + given.repetitions)
+    seeds = range(given.seed, given.seed + given.runs)
     for seed in seeds:
         for problem in cases:
             for method in given.methods:
@@ -215,7 +204,7 @@ def main() -> None:
                 if method == OURS:
                     runs[key] = trial(problem, seed, target_cv=given.error)
                 else:
-                    runs[key] = within(given.patience, method, problem, seed, given.error)
+                    runs[key] = within(given.max_time, method, problem, seed, given.error)
                 write(given.log, method, runs[key])
     report(cases, runs)
 
@@ -316,4 +305,4 @@ def gain(by: dict[str, list[Trial]]) -> float:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -12,7 +12,6 @@ after a look at this table's first form; nothing else was chosen on these cases.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from scipy import integrate, stats
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import discrete, resolve_inputs
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.rare_event import RareEventProblem, suite
 
 GIVEN_UP = "a surrogate was given up"
@@ -196,9 +195,8 @@ def total(method: str, runs: Sequence[Run]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the cases and print a line for each and method."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--cv", type=float, default=0.05)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=3)
+    parser.add_argument("--target-cv", type=float, default=0.05)
     parser.add_argument("--only", default="", help="part of a case's name")
     parser.add_argument("--suite", action="store_true", help="the suite's cases in place of our own")
     parser.add_argument("--budgets", type=int, nargs="*", default=[], help="budgets of the surrogate")
@@ -226,7 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.only not in problem.name:
             continue
         for name, run in methods.items():
-            runs = [run(problem, seed, options.cv) for seed in range(options.runs)]
+            runs = [
+                run(problem, seed, options.target_cv)
+                for seed in range(options.seed, options.seed + options.runs)
+            ]
             every[name] += runs
             print(line(problem.name, name, runs), flush=True)
     for name, runs in every.items():
@@ -234,4 +235,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -9,7 +9,6 @@ in `--log`, and a later call goes on where this one stopped.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import asdict, replace
@@ -21,7 +20,7 @@ import tuning
 from trials import Trial, summarise, trial
 
 from cem.rare_events.settings import DEFAULT, STRUCTURES, Settings
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 WHOLE = "nothing"
 HARDLY = 1e-12
@@ -90,19 +89,17 @@ Runs = dict[Key, Trial]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=6)
     parser.add_argument(
         "without", nargs="*", metavar="INGREDIENT", help="which to take out, or nothing for all"
     )
     parser.add_argument("--cases", nargs="+", metavar="CASE", help="cases for tuning (default: all)")
-    parser.add_argument("--runs", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first run")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     given = parser.parse_args()
     unknown = set(given.without) - set(INGREDIENTS)
     if unknown:
-        raise SystemExit(f"no ingredient is called {', '.join(sorted(unknown))}: {', '.join(INGREDIENTS)}")
+        parser.error(f"no ingredient is called {', '.join(sorted(unknown))}: {', '.join(INGREDIENTS)}")
     names = [WHOLE, *given.without] if given.without else list(INGREDIENTS)
     cases = [case for case in tuning.problems() if given.cases is None or case.name in given.cases]
     runs, began = read(given.log), time.monotonic()
@@ -178,4 +175,4 @@ def middle(values: dict[str, float]) -> float:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

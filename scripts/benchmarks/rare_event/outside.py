@@ -3,13 +3,12 @@
 Each case has its probability from a closed form or by quadrature; none was used to choose a setting. A lie is
 a claim (`success`) that is off by more than a quarter.
 
-    python scripts/benchmarks/rare_event/outside.py --seeds 5
+    python scripts/benchmarks/rare_event/outside.py --runs 5
     python scripts/benchmarks/rare_event/outside.py --only jump --without
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from scipy.special import ndtr
 
 import cem
 from cem.rare_events.settings import DEFAULT
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 U = np.linspace(-9.5, 9.5, 1_000_001)
 DENSITY = stats.norm.pdf(U) * (U[1] - U[0])
@@ -201,10 +201,7 @@ def ordinary() -> None:
 
 def main() -> None:
     """Run the cases and print a line for each kind."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=1)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=1)
     parser.add_argument("--only", default="", help="a regular expression of names")
     parser.add_argument("--without", action="store_true", help="take the look out")
     parser.add_argument("--evaluations", type=int, default=300_000)
@@ -217,7 +214,7 @@ def main() -> None:
     settings = replace(DEFAULT, looks=0) if given.without else DEFAULT
     rows: dict[str, list[tuple[bool, bool, bool, int]]] = {}
     for name, case in cases.items():
-        for seed in range(given.seeds):
+        for seed in range(given.seed, given.seed + given.runs):
             with np.errstate(over="ignore"):
                 e = cem.estimate_probability(
                     case.performance,
@@ -242,4 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    carry_out_benchmark(main)
