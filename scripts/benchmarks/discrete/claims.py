@@ -1,7 +1,7 @@
 """What a claim of convergence is worth on strings and orders: how many are made, and how many are wrong.
 
-    python scripts/benchmarks/discrete/claims.py --seeds 200
-    python scripts/benchmarks/discrete/claims.py --seeds 200 --orders
+    python scripts/benchmarks/discrete/claims.py --seed 200
+    python scripts/benchmarks/discrete/claims.py --orders
 
 Each instance is given to `cem.optimize` as a black box of 1000 evaluations a position, several times. A run
 is solved if it ends at the best known value: the optimum where that is known, otherwise the best that any of
@@ -10,7 +10,6 @@ the runs or an iterated local search of as many evaluations has found. A claim i
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from contextlib import suppress
 from typing import Any
@@ -21,16 +20,13 @@ from searches import Counted, Moves, OrderMoves, Spent, StringMoves, iterated_lo
 from string_problems import CLASSES, Instance, instances
 
 import cem
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 
 def main() -> None:
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser = make_benchmark_parser(__doc__, seed=200, runs=2)
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[200], help="of instances (200)")
-    parser.add_argument("--runs", type=int, default=2, help="of each instance (2)")
     parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
     given = parser.parse_args()
     known = ORDERS if given.orders else CLASSES
@@ -44,7 +40,7 @@ def main() -> None:
     everything: list[float] = []
     for name in given.classes or known:
         spent: list[float] = []
-        for instance in make([name], given.seeds):
+        for instance in make([name], [given.seed]):
             found, at = judged(instance, given.orders, given.runs, given.multiple * instance.n)
             counts[name] += found
             spent += [evaluations / instance.n for evaluations in at]
@@ -79,4 +75,4 @@ def line(name: str, counts: Any, spent: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

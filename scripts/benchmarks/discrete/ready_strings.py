@@ -7,7 +7,6 @@ Either has 50 evaluations a variable, as the problem counts them, on three insta
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import cem
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.knapsack import MultiKnapsack
 from problems.maxsat import MaxSAT
 from problems.partitioning import NumberPartitioning
@@ -56,16 +55,17 @@ INSTANCES: dict[str, tuple[Callable[[int, int], Any], tuple[int, ...]]] = {
 
 
 def main() -> None:
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[300, 301, 302], help="of instances")
+    parser = make_benchmark_parser(__doc__, seed=300, runs=3)
     parser.add_argument("--multiple", type=int, default=50, help="evaluations per variable (50)")
     given = parser.parse_args()
     print("| problem | n | own is better | equal | strings are better | own s | strings s |")
     print("|---|---|---|---|---|---|---|")
     for name, (make, sizes) in INSTANCES.items():
         for n in sizes:
-            rows = [compared(make(n, seed), given.multiple * n) for seed in given.seeds]
+            rows = [
+                compared(make(n, seed), given.multiple * n)
+                for seed in range(given.seed, given.seed + given.runs)
+            ]
             ahead, own, strings = np.array(rows).T
             wins = " | ".join(str((ahead == sign).sum()) for sign in (1, 0, -1))
             print(f"| {name} | {n} | {wins} | {np.median(own):.2f} | {np.median(strings):.2f} |", flush=True)
@@ -83,4 +83,4 @@ def compared(problem: Any, budget: int) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -8,7 +8,6 @@ Quantile and expected shortfall over the truth, and how many of their 95 % inter
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 import cem
-from problems.command import carry_out
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 
 class Case(NamedTuple):
@@ -56,8 +55,7 @@ def cases() -> list[Case]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the cases and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=4)
+    parser = make_benchmark_parser(__doc__, seed=0, runs=4)
     parser.add_argument("--method", default="surrogate", choices=("surrogate", "auto"))
     parser.add_argument("--only", default="", help="part of a case's name")
     options = parser.parse_args(arguments)
@@ -74,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 vectorized=True,
                 rng=seed,
             )
-            for seed in range(options.runs)
+            for seed in range(options.seed, options.seed + options.runs)
         ]
         points = np.array([q.quantile for q in found]) / case.quantile
         means = np.array([q.expected_shortfall for q in found]) / case.shortfall
@@ -89,4 +87,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)
