@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from cem.core.constraints import Constraints
 from cem.core.domain import Domain
@@ -28,6 +29,7 @@ PATIENCE = 10  # iterations in a row in which even such averages do not rank
 FINAL = 100  # evaluations of the point that is returned
 PROBE_RATES = (1e-1, 1e-2)  # shares of the start: a first and a second look outside
 FINALISTS = 5  # of a probe, each with a full average
+UPPER = 0.975  # quantile: intervals of 95 %
 STANDARD_ERRORS = 3.0  # of a difference: chance exceeds it once in 740
 
 
@@ -164,11 +166,16 @@ def _averaged(
 
 
 def measured(x: Array, times: int) -> Generator[Request, Batch, Estimate]:
-    """Evaluate one point so many times."""
+    """Evaluate one point so many times.
+
+    The standard error is as much larger than its usual estimate as Student's quantile is than the normal one,
+    so that 1.96 of them to either side hold the mean with 95 %, however few evaluations there are.
+    """
     batch = yield Rows(np.repeat(x[None], times, axis=0))
     scores = batch.scores
     residuals = None if batch.residuals is None else batch.residuals[0]
-    return Estimate(x, float(scores.mean()), float(scores.std(ddof=1)) / np.sqrt(times), residuals)
+    error = float(scores.std(ddof=1)) / np.sqrt(times) * float(stdtrit(times - 1, UPPER) / ndtri(UPPER))
+    return Estimate(x, float(scores.mean()), error, residuals)
 
 
 def _probe(

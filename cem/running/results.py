@@ -50,8 +50,8 @@ class OptimizeResult(optimize.OptimizeResult):
         There too: the distinct local minima (maxima) that the run has come to, each with its `x` and `value`,
         the best first.
     fun_error : float
-        Standard error of the average that `fun` is; only with ``noisy=True``, or where noise was seen. Also
-        as `fun_standard_error`.
+        Standard error of the average that `fun` is, by Student's quantile where that is one of few; only
+        with ``noisy=True``, or where noise was seen. Also as `fun_standard_error`.
     """
 
     if TYPE_CHECKING:  # scipy's stubs leave it out, or there are none

@@ -6,7 +6,8 @@ from scipy import stats
 from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
-from cem.plans.averaging import rank_change
+from cem.core.loop import Batch
+from cem.plans.averaging import measured, rank_change
 
 BOX = [(-5, 5)] * 3
 
@@ -30,6 +31,18 @@ def test_ranks_by_chance_are_uncertain():
     rng = np.random.default_rng(1)
     measured = [rank_change(rng.standard_normal(20), rng.standard_normal(20)) for _ in range(50)]
     assert np.mean(measured) > 0
+
+
+def test_intervals_of_few_evaluations_are_students():
+    scores = np.array([1.0, 2.0, 4.0])
+    plan = measured(np.zeros(2), 3)
+    batch = Batch(next(plan).x, scores, np.random.default_rng)
+    with pytest.raises(StopIteration) as finished:
+        plan.send(batch)
+    found = finished.value.value
+    low, high = stats.ttest_1samp(scores, 0.0).confidence_interval(0.95)
+    assert found.score == pytest.approx(7 / 3)
+    assert stats.norm.ppf(0.975) * found.standard_error == pytest.approx((high - low) / 2)
 
 
 def test_the_estimate_is_unbiased_and_its_error_is_right():
