@@ -206,14 +206,14 @@ class IntegerMargin:
         after = self.update.step(replace(state, family=inner), replace(batch, x=x))
         learnt: Any = after.family
         mean, std = outer.mean + factor * (learnt.mean - centre), learnt.std
-        mean, wanted = self._with_margin(mean, std, 1 / batch.x.size)
+        mean, wanted = self.with_margin(mean, std, 1 / batch.x.size)
         factor = wanted / std
         if np.any(factor != 1) or np.any(mean != learnt.mean):
             learnt = learnt.stretched(mean, factor)
         memory = {**after.memory, _MEAN: after.family.mean, _FACTOR: factor}  # type: ignore[attr-defined]
         return replace(after, family=learnt, memory=memory)
 
-    def _with_margin(self, mean: Floats, std: Floats, alpha: float) -> tuple[Floats, Floats]:
+    def with_margin(self, mean: Floats, std: Floats, alpha: float) -> tuple[Floats, Floats]:
         """Correct the means and spreads of integer variables."""
         whole = self.domain.integer if self.logarithmic is None else self.domain.integer | self.logarithmic
         j = np.flatnonzero(whole & ~self.domain.fixed)

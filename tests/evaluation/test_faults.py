@@ -116,12 +116,13 @@ def with_nan():
 # --- workers that end -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fun", [killed, segfaults, exits])
-def test_a_candidate_that_ends_its_worker_twice_is_nan(fun, with_nan, caplog):
+@pytest.mark.parametrize(("fun", "batches"), [(killed, 2), (segfaults, 1), (exits, 1)])
+def test_a_candidate_that_ends_its_worker_twice_is_nan(fun, batches, with_nan, caplog):
     with caplog.at_level(logging.WARNING, logger="cem"):
-        assert_same_run(optimize(fun, n_jobs=2), with_nan)
+        r = optimize(fun, n_jobs=2, max_iterations=batches)
+    assert_same_run(r, with_nan if batches == 2 else optimize(nan_beyond, max_iterations=batches))
     told = [each.getMessage() for each in caplog.records if "scored as NaN" in each.getMessage()]
-    assert len(told) == with_nan.history.nan_count.sum()
+    assert len(told) == r.history.nan_count.sum() == batches
     assert all("ended its worker" in each for each in told)
 
 
@@ -143,9 +144,10 @@ def test_a_timeout_that_nobody_needs_changes_nothing():
 
 
 def test_a_vectorised_call_costs_only_the_guilty_row():
-    r = optimize(kills_rows, vectorized=True, evaluation_timeout=30.0, max_iterations=1)
-    assert r.history.nan_count.tolist() == optimize(nan_beyond, max_iterations=1).history.nan_count.tolist()
-    assert r.fun == pytest.approx(optimize(nan_beyond, max_iterations=1).fun)
+    r = optimize(kills_rows, vectorized=True, evaluation_timeout=30.0, max_iterations=1, population=16, rng=1)
+    alone = optimize(nan_beyond, max_iterations=1, population=16, rng=1)
+    assert r.history.nan_count.tolist() == alone.history.nan_count.tolist() == [1]
+    assert r.fun == pytest.approx(alone.fun)
 
 
 def test_where_no_candidate_can_be_evaluated_it_says_so():
@@ -155,7 +157,7 @@ def test_where_no_candidate_can_be_evaluated_it_says_so():
 
 def test_workers_that_cannot_start_are_told(monkeypatch):
     monkeypatch.setattr(worker_process, "worker_side", SimpleNamespace(main=dies_at_birth))
-    monkeypatch.setattr(worker_process, "_resting", [])
+    worker_process.end_resting()
     with pytest.raises(RuntimeError, match=r"ended before they evaluated anything \(exit code 7\)"):
         optimize(score, n_jobs=2)
 
@@ -181,11 +183,11 @@ def hangs_far_out(x):
     return float(x[0])
 
 
-@pytest.mark.parametrize("fun", [killed_far_out, hangs_far_out])
+@pytest.mark.parametrize("fun", [killed_far_out, pytest.param(hangs_far_out, marks=pytest.mark.slow)])
 def test_estimates_survive_too(fun):
-    options = {"level": 2.0, "method": "multilevel", "target_cv": 0.1, "rng": 2, "max_evaluations": 3000}
+    options = {"level": 2.0, "method": "multilevel", "target_cv": 0.1, "rng": 7, "max_evaluations": 3000}
     e = cem.estimate_probability(nan_far_out, PAIR, **options)
-    assert 1 <= e.history.nan_count.sum() <= 6
+    assert e.history.nan_count.sum() == 1
     shared = cem.estimate_probability(fun, PAIR, n_jobs=2, evaluation_timeout=0.3, **options)
     assert (shared.probability, shared.nfev) == (e.probability, e.nfev)
     assert shared.history.nan_count.tolist() == e.history.nan_count.tolist()

@@ -69,7 +69,7 @@ def test_discrete_families_have_integers_of_their_own():
 def test_each_neighbour_keeps_its_probability(mean, std):
     alpha = 1e-3
     update = IntegerMargin(SmoothedFit(), Domain([-5], [5], [1]))
-    (m,), (s,) = update._with_margin(np.array([mean]), np.array([std]), alpha)
+    (m,), (s,) = update.with_margin(np.array([mean]), np.array([std]), alpha)
     value = np.clip(np.rint(np.clip(mean, -5.5, 5.5)), -5, 5)
     down, up = norm.cdf(value - 0.5, m, s), norm.sf(value + 0.5, m, s)
     if value == -5:

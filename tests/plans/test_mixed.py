@@ -127,7 +127,7 @@ def test_the_margin_of_a_logarithm_reaches_the_next_whole_number():
     margin = IntegerMargin(PathAdaptation(), domain, log)
     for value in (1, 2, 17, 300, 512):
         mean, std = np.array([0.0, 0.0, np.log(value)]), np.array([1e-9] * 3)
-        mean, std = margin._with_margin(mean, std, 0.1)
+        mean, std = margin.with_margin(mean, std, 0.1)
         up, down = ((np.log(value + s) - mean[2]) / std[2] for s in (0.5, -0.5))
         at_end = value in (1, 512)
         reached = [] if value == 512 else [1 - ndtr(up)]

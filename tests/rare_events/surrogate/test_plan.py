@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers import least_coverage
 from scipy import stats
 
 import cem
@@ -73,7 +74,7 @@ def test_intervals_cover_over_many_seeds():
         for seed in range(8)
         for low, high in [estimate(performance, inputs, level, rng=seed).confidence_interval()]
     ]
-    assert np.mean(covered) >= 0.93
+    assert np.mean(covered) >= least_coverage(len(covered))
 
 
 def test_the_lower_tail_and_a_looser_target():
@@ -132,12 +133,12 @@ def test_chaos_is_handed_over(seed):
     ids=["constant", "bounded far from its level", "nearly flat"],
 )
 def test_what_never_comes_near_is_bounded_by_nominal_draws(performance):
-    e = estimate(performance, normal(3), 5.0, max_evaluations=400)
+    e = estimate(performance, normal(3), 5.0, max_evaluations=200)
     low, high = e.confidence_interval()
     assert not e.success
     assert low == 0
     assert 0 < high < 0.05
-    assert e.nfev == 400
+    assert e.nfev == 200
 
 
 # --- failed runs -----------------------------------------------------------------------------------------
@@ -214,7 +215,8 @@ def test_no_surrogates_number_stands_alone():
 
 def test_auto_chooses_it_for_small_budgets_of_few_continuous_inputs():
     def rows(**kwargs):
-        e = cem.estimate_probability(plane, kwargs.pop("inputs"), 3.0, vectorized=True, rng=1, **kwargs)
+        given = {"target_cv": 0.3, "vectorized": True, "rng": 1} | kwargs
+        e = cem.estimate_probability(plane, given.pop("inputs"), 3.0, **given)
         return "surrogate" in e.message
 
     assert rows(inputs=normal(2), max_evaluations=2999)
@@ -248,15 +250,18 @@ def curved(x):
     return float(x.sum() / np.sqrt(3) + 0.1 * x[0] ** 2)
 
 
-def test_workers_change_nothing():
-    serial = estimate(curved, normal(3), 3.5, vectorized=False)
-    assert bits(serial) == bits(estimate(curved, normal(3), 3.5, vectorized=False, n_jobs=2))
+@pytest.fixture(scope="module")
+def whole():
+    return estimate(curved, normal(3), 3.5, vectorized=False)
+
+
+def test_workers_change_nothing(whole):
+    assert bits(whole) == bits(estimate(curved, normal(3), 3.5, vectorized=False, n_jobs=2))
 
 
 @pytest.mark.parametrize("after", [2, 40])
-def test_resumed_runs_end_with_the_same_bits(tmp_path, after):
+def test_resumed_runs_end_with_the_same_bits(tmp_path, after, whole):
     path = tmp_path / "run.npz"
-    whole = estimate(curved, normal(3), 3.5, vectorized=False)
     calls = []
 
     def counted(x):
