@@ -284,7 +284,7 @@ def test_the_fit_minimises_the_divergence_from_the_weighted_rows():
     assert loss == pytest.approx(fitted.kl_divergence(away), rel=1e-10)
 
 
-BAD_NUMBERS = [10**400, [10**400], [1j], "a", [[1, 2], [3]], np.ma.masked, [None], object(), np.nan]
+BAD_NUMBERS = [10**400, [10**400], [1j], "a", [[1, 2], [3]], np.ma.masked, [None], object, np.nan]
 
 
 @pytest.mark.parametrize("bad", BAD_NUMBERS, ids=str)

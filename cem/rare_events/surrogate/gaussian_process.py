@@ -158,13 +158,15 @@ class GaussianProcess:
         """Variance of a value about the process."""
         return float(np.exp(2 * self.theta[3])) + JITTER
 
-    def left_out(self) -> Floats:
-        """Return by how many standard deviations each value is off what all the others predict, ``(n,)``.
+    def left_out(self) -> tuple[Floats, Floats]:
+        """Return how far each value is off what the others predict, and its standard deviation, ``(n,)``.
 
-        By Equation (5.12) of Rasmussen & Williams (2006): with K the covariance, [K⁻¹y]_i / √[K⁻¹]_ii.
+        By Equation (5.12) of Rasmussen & Williams (2006): with K the covariance, [K⁻¹y]_i / [K⁻¹]_ii and
+        1 / √[K⁻¹]_ii.
         """
         inverse = cho_solve((self.factor, True), np.eye(len(self.y)))
-        return np.asarray(inverse @ self.y / np.sqrt(np.diag(inverse)))
+        precision = np.diag(inverse)
+        return np.asarray(inverse @ self.y / precision), 1 / np.sqrt(precision)
 
     def predict(self, u: Floats, chunk: int = 4000) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the values, noise included, at rows ``(m, d)``."""

@@ -27,6 +27,8 @@ SCALES = (0.7, 3.0)  # of predictive standard deviations, least and most
 CLIPPED = 6.0  # standard deviations beyond which a surprise counts as this
 NEAR = 4.0  # standard deviations from the level within which surprises matter to the event
 
+TOWARDS_LEVEL = 0.5  # of the way: an error that matters to the event
+
 Map = Callable[[Floats], Floats]
 
 
@@ -191,8 +193,13 @@ class Surrogate:
 
     @property
     def worst_outlier(self) -> float:
-        """The most standard deviations that a score is off what all the others predict."""
-        return float(np.abs(self.process.left_out()).max())
+        """The most standard deviations that a score is off what all the others predict.
+
+        Errors that would not bring a score half way to the level are a kink's, far from the event.
+        """
+        errors, deviations = (np.abs(each) for each in self.process.left_out())
+        far = errors < TOWARDS_LEVEL * np.abs(self.process.y - self.zero)
+        return float(np.where(far, 0.0, errors / deviations).max())
 
     def surprise(self, mean: Floats, deviation: Floats, scores: Floats) -> Floats:
         """Return how many standard deviations scores ``(k,)`` lie from what was predicted of them.

@@ -114,7 +114,8 @@ def test_hyperparameters_end_where_little_is_left_to_gain_and_tell_what_matters(
 def test_what_is_left_out_is_predicted_by_the_others():
     x, theta = rows(9, 2), theta_for(2)
     y = rows(9, 1, seed=4)[:, 0]
-    for i, error in enumerate(GaussianProcess.condition(x, y, theta).left_out()):
+    for i, (error, own) in enumerate(zip(*GaussianProcess.condition(x, y, theta).left_out(), strict=True)):
         others = np.arange(9) != i
         mean, deviation = GaussianProcess.condition(x[others], y[others], theta).predict(x[i : i + 1])
-        assert error == pytest.approx((y[i] - mean[0]) / deviation[0], rel=1e-6)
+        assert error == pytest.approx(y[i] - mean[0], rel=1e-6)
+        assert own == pytest.approx(deviation[0], rel=1e-6)
