@@ -24,17 +24,15 @@ from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.quasi_newton import BoxQuasiNewton
 from cem.local_search.requests import as_values, value_at
 from cem.plans.ledger import Ledger
-from cem.plans.minima import ENOUGH, SAME_VALUE, Minima
+from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, KEPT, SAME_VALUE, Minima
 
 # What each of these is worth: scripts/benchmarks/continuous/claims.py
 MOST_VARIABLES = 20  # as far as claims by looks have been measured
 PER_VARIABLE = 100  # evaluations of a descent, at most
 TESTED_AFTER = (1, 3, 6, 10, 15, 25, 40)  # iterations of a descent
 ALONG = (0.1, 0.35, 0.7)  # of the way to a known point: values that only fall mean the same basin
-FIRST_AUDITS, AUDITED = 3, 16  # looks that go to their end untested: the first, and each so-many-th
 NEW_AUDITS = 0.2  # of the last ten audits may end at new minima where few are left unseen
 RUGGED = 0.5  # of three audits or more at new minima: looks go nowhere
-KEPT = 60  # points of a descent that later ones are tested against
 
 
 @dataclass(eq=False)

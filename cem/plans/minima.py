@@ -17,7 +17,7 @@ import numpy as np
 
 from cem.core.ending import Minimum
 from cem.core.stopping import ROUNDING
-from cem.families.base import Floats
+from cem.families.base import Floats, Mask
 from cem.plans.ledger import Ledger
 
 ENOUGH = 100  # descents in a row that found nothing better: half as many leave twice the wrong claims
@@ -28,6 +28,8 @@ SAME_VALUE, SAME_PLACE, ONE_PLACE = (
     0.02,
     1e-3,
 )  # of the range of values; of the span, with or without it
+FIRST_AUDITS, AUDITED = 3, 16  # descents that go to their end untested: the first, and each so-many-th
+KEPT = 60  # points of a descent that later ones are tested against
 CONFIDENCE = 0.95
 
 
@@ -123,3 +125,32 @@ class Minima:
     def better_found(self) -> None:
         """Count anew, after something better was found."""
         self.since = 0
+
+
+@dataclass(eq=False)
+class Passed:
+    """Points by which descents came to minima: who comes by one of them goes the same way.
+
+    Parameters
+    ----------
+    whole : ndarray of bool, shape (d,)
+        Entries that are whole numbers or labels; those of a point must be the same.
+    unit : ndarray, shape (d,)
+        By which the others are compared.
+    """
+
+    whole: Mask
+    unit: Floats
+    _points: dict[bytes, list[Minimum]] = field(init=False, default_factory=dict)
+
+    def add(self, points: list[Minimum]) -> None:
+        """Note the last points of a descent."""
+        for point in points[-KEPT:]:
+            self._points.setdefault(point.x[self.whole].tobytes(), []).append(point)
+
+    def by(self, x: Floats, value: float) -> bool:
+        """Whether a descent has come by such a point, and no lower."""
+        return any(
+            known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE
+            for known in self._points.get(x[self.whole].tobytes(), ())
+        )

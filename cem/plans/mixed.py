@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cem.core.ending import Ending, Status
+from cem.core.ending import Ending, Minimum, Status
 from cem.core.loop import Batch, Draw, Ended, Request, Rule, State, Step, Update, advance, awaiting_runs
 from cem.core.stopping import Exhausted, Stopping
 from cem.families.base import Array, Floats
@@ -26,7 +26,7 @@ from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import NoisyPlan, said_noisy
 from cem.plans.ledger import Ledger
 from cem.plans.minima import AGREEING as AGREEING_WHERE_MANY
-from cem.plans.minima import ENOUGH, Minima
+from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, Minima, Passed
 from cem.plans.mixed_space import LABELS, MixedSpace, numbers_of, with_numbers
 from cem.plans.single import FLAT
 
@@ -83,6 +83,7 @@ class MixedSearch:
     noisy_plan: NoisyPlan | None = None
     ledger: Ledger = field(init=False, default_factory=Ledger)
     looked: Minima = field(init=False)
+    passed: Passed = field(init=False)
     bests: list[float] = field(init=False, default_factory=list)
     stepped: bool = field(init=False, default=False)
     noisy: bool = field(init=False, default=False)  # two values of one row differ: differences say nothing
@@ -90,6 +91,7 @@ class MixedSearch:
 
     def __post_init__(self) -> None:
         self.looked = Minima(self.span, self.ledger)
+        self.passed = Passed(self.space.domain.integer | self.space.logarithmic, self.looked.unit)
         span = self.span[self.space.numbers]
         numbers = numbers_of(self.start)
         if isinstance(numbers, Gaussian) and numbers.diagonal:
@@ -262,20 +264,27 @@ class MixedSearch:
         yield Step(None, "descent", awaiting=lambda: said)
 
     def _descend_to_minimum(self, x: Floats, value: float) -> Generator[Request, Batch, None]:
-        """Descend; note where that ends, unless it comes by a minimum that is known."""
+        """Descend; note where that ends, unless it comes to a known minimum or by what led to one."""
+        audit = self.looked.count <= FIRST_AUDITS or self.looked.count % AUDITED == 0
+        path = list[Minimum]()
         here = Ledger(best=as_values(value), best_x=x)
         steps = here.counted(self._descender().run(x, value))
         request: Request | None = next(steps, None)
         while request is not None:
             at, now = self._whole(np.asarray(here.best_x)), float(as_values(here.best))
-            if isinstance(request, Step) and self.looked.at_known(at, now):
-                steps.close()
-                return
+            if isinstance(request, Step):
+                known = self.looked.at_known(at, now) or (not audit and self.passed.by(at, now))
+                path.append(Minimum(at, now))
+                if known:
+                    self.passed.add(path)
+                    steps.close()
+                    return
             batch = yield request
             try:
                 request = steps.send(batch)
             except StopIteration:
                 request = None
+        self.passed.add(path)
         self.looked.settle(self._whole(np.asarray(here.best_x)), float(as_values(here.best)))
 
     def _settle(self) -> None:

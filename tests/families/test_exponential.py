@@ -140,5 +140,5 @@ def test_bad_means(mean, message):
 
 
 def test_means_that_are_no_numbers():
-    with pytest.raises(TypeError, match="mean must be a vector of numbers"):
+    with pytest.raises(TypeError, match="mean must be numbers, in rows of one length"):
         Exponential("long")

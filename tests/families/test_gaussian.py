@@ -291,7 +291,7 @@ def test_bad_parameters(arguments, message):
 
 @pytest.mark.parametrize("arguments", [{"mean": "abc", "std": 1.0}, {"mean": [0.0], "std": "wide"}])
 def test_parameters_that_are_no_numbers(arguments):
-    with pytest.raises(TypeError, match="must be a vector of numbers"):
+    with pytest.raises(TypeError, match="must be numbers, in rows of one length"):
         Gaussian(**arguments)
 
 

@@ -302,3 +302,16 @@ def test_reals_follow_a_label_that_moves_their_optimum(seed):
     r = cem.optimize(fun, space, max_evaluations=300, rng=seed)
     assert (r.x["k"], r.x["m"]) == (0, "b")
     assert r.fun < 1e-6
+
+
+def test_descents_end_where_others_went_on():
+    """A long curved ridge of a whole number and a real: no descent but the first few climbs all of it."""
+
+    def ridge(v):
+        return (v[0] - 30) ** 2 / 100 + 40 * (v[0] * v[1] - 30) ** 2 / 100
+
+    r = cem.optimize(ridge, bounds=[(1, 60), (0.1, 40)], integrality=[1, 0], rng=1)
+    assert r.success
+    assert r.looks >= 100
+    assert r.x[0] == 30
+    assert r.nfev < 12_000

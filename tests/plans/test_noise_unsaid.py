@@ -11,7 +11,7 @@ RUNS = {
     "the textbook's, to a target": BOX | {"method": "textbook", "target": -0.05},
     "the textbook's": BOX | {"method": "textbook", "max_evaluations": 2950},
     "paths": BOX | {"update": cem.updates.PathAdaptation()},
-    "integers": {"bounds": [(-50, 50)] * 3, "integrality": 1},
+    "integers": {"bounds": [(-9, 9)] * 3, "integrality": 1},
     "integers by the textbook": {"bounds": [(-50, 50)] * 3, "integrality": 1, "method": "textbook"},
     "bits": {"start": cem.Bernoulli([0.5] * 30), "target": 3},
     "labels": {"start": cem.Categorical(np.full((10, 4), 0.25))},

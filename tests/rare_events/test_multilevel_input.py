@@ -17,7 +17,7 @@ BAD = {
     "level infinite": ({"level": np.inf}, ValueError, "level must be .*finite.*inf"),
     "level minus infinite": ({"level": -np.inf}, ValueError, "level must be .*finite.*-inf"),
     "level a word": ({"level": "high"}, TypeError, "level must be a number.*'high'"),
-    "level a vector": ({"level": [1.0, 2.0]}, TypeError, "level must be a number"),
+    "level a vector": ({"level": [1.0, 2.0]}, ValueError, "level must be one number.*system="),
     "no inputs": ({"inputs": None}, ValueError, "inputs"),
     "inputs a number": ({"inputs": 3}, TypeError, "inputs must be .*got int"),
     "inputs empty": ({"inputs": []}, TypeError, "non-empty list"),

@@ -12,7 +12,6 @@ A solver that ends early is started again. Settings were chosen on instances 1 t
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import cem
-from problems.command import carry_out, keep_installed
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
 
 LEAST = 1e-8
 
@@ -165,9 +164,7 @@ def problems(functions: str, dims: list[int], instances: str) -> Iterator[tuple[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", default="1-24")
     parser.add_argument("--instances", default="7")
@@ -220,4 +217,4 @@ def _cells(gaps: Any, reference: Any, functions: Any) -> list[str]:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -12,7 +12,6 @@ mean ranks over tasks and seeds, ties shared, ± their standard error; lower is 
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 import cem
-from problems.command import carry_out, keep_installed
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
 
 BUDGETS = (30, 60, 100)
 FIRST = 10  # random evaluations of the Gaussian process
@@ -248,13 +247,9 @@ PACKAGES = {"tpe": "optuna", "catcma": "cmaes"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_benchmark_parser(__doc__, seed=5000, runs=3)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=5000)
     given = parser.parse_args()
     if unknown := set(given.solvers) - set(SOLVERS):
         parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(SOLVERS)}")
@@ -265,7 +260,7 @@ def main() -> None:
         best = np.array(
             [
                 [_bests(name, task, seed) for name in names]
-                for seed in range(given.first_seed, given.first_seed + given.seeds)
+                for seed in range(given.seed, given.seed + given.runs)
             ]
         )
         print(
@@ -292,4 +287,4 @@ def _bests(name: str, task: str, seed: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)
