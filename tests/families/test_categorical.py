@@ -203,7 +203,7 @@ def test_bad_tables(probabilities, message):
 
 @pytest.mark.parametrize("probabilities", [3, [["a", "b"]]])
 def test_tables_that_are_none(probabilities):
-    with pytest.raises(TypeError, match="vector|must be numbers, in rows of one length"):
+    with pytest.raises(TypeError, match=r"vector|must be numbers, in rows of one length"):
         Categorical(probabilities)
 
 
