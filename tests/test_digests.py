@@ -47,12 +47,15 @@ def once():
     return outcome
 
 
-@pytest.mark.parametrize("name", SHORT)
+QUICK = [name if i % 3 == 0 else pytest.param(name, marks=pytest.mark.slow) for i, name in enumerate(SHORT)]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_the_same_by_two_workers(name, once):
     assert digests.outcome(digests.CASES[name].run(n_jobs=2)) == once(name)
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", QUICK)
 def test_the_same_after_a_break(name, once, tmp_path):
     calls = []
 
@@ -72,11 +75,13 @@ def test_known_answers(name, once):
     assert once(name).answer == pytest.approx(ANSWERS[name], rel=RELATIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bits/matches", "event/lower tail"])
 def test_another_seed_has_another_digest(name, once):
     assert digests.outcome(digests.CASES[name].run(rng=2)).digest != once(name).digest
 
 
+@pytest.mark.slow
 def test_comparison_from_the_command_line(tmp_path, once):
     """A file that holds something else is told, by how much, with exit status 1."""
     before, after = tmp_path / "before.json", tmp_path / "after.json"

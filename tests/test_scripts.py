@@ -79,6 +79,7 @@ def test_ctrl_c_ends_a_benchmark_and_not_one_run():
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_wrong_file_is_said_without_a_traceback(carry_out):
     for arguments in (("digests.py", "--compare", "no such"), ("maxcut/tori.py", "no such")):
         done = carry_out(f"benchmarks/{arguments[0]}", *arguments[1:])
@@ -87,6 +88,7 @@ def test_a_wrong_file_is_said_without_a_traceback(carry_out):
         assert "no such" in done.stderr
 
 
+@pytest.mark.slow
 def test_demo_is_right():
     done = run("demo.py")
     assert done.returncode == 0, done.stdout + done.stderr

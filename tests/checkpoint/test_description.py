@@ -195,6 +195,7 @@ print(parts)
 """
 
 
+@pytest.mark.slow
 def test_another_process_describes_alike():
     seen = {
         subprocess.run(

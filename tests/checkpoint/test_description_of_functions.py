@@ -244,6 +244,7 @@ def test_a_generator_is_known_by_its_kind():
     assert described_alike(np.random.default_rng(1), np.random.default_rng(2))
 
 
+@pytest.mark.slow
 def test_a_graph_is_known_by_its_edges():
     graph = MaxCut.random(30, rng=1)
     before = describe(graph)

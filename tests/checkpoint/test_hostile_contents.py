@@ -177,6 +177,7 @@ def test_bits_that_are_not_there_are_not_made_up(tmp_path, run):
     assert_refused(tmp_path / "file", read_run, "bits")
 
 
+@pytest.mark.slow
 def test_a_states_arrays_made_by_hand_are_told_or_usable(tmp_path, state):
     header, arrays = state
     refused_ones = 0

@@ -34,6 +34,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", OUTSIDE)
 def test_where_content_cannot_tell_kept_candidates_are_asked_again(path, tmp_path, use):
     data = tmp_path / "data"
@@ -162,6 +163,7 @@ print(r.nfev)
 """
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_goes_on(tmp_path):
     script = tmp_path / "model.py"
 

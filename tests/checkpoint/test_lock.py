@@ -230,6 +230,7 @@ def test_another_process_is_refused_until_the_first_ends(path):
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_run_locks_nobody_out(path, workers):

@@ -65,6 +65,7 @@ def test_kept_improvements_are_not_made_again(path):
     assert made == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["improved", "multilevel"])
 @pytest.mark.parametrize("at", [1, 700, 2200])
 def test_probabilities(path, method, at):
@@ -81,6 +82,7 @@ def test_probabilities(path, method, at):
     assert calls.count == expected.nfev - (at - 1)
 
 
+@pytest.mark.slow
 def test_quantiles(path):
     def estimate(performance, **kept):
         return cem.estimate_quantile(performance, [stats.norm()] * 2, 1e-3, rng=2, **kept)
@@ -97,6 +99,7 @@ def test_quantiles(path):
     assert_same_history(found.history, expected.history)
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(path):
     expected = optimize_kept(rosenbrock)
     calls = 0
@@ -111,6 +114,7 @@ def test_interrupted_again_and_again(path):
     assert calls + fun.count == expected.nfev
 
 
+@pytest.mark.slow
 def test_workers_may_change(path):
     expected = optimize_kept(rosenbrock, method="textbook")
     with pytest.raises(cem.ObjectiveError):
@@ -197,6 +201,7 @@ def test_a_killed_process(path, end):
     assert_same_run(result, expected)
 
 
+@pytest.mark.slow
 def test_a_half_done_batch_of_slow_evaluations_survives(path):
     def slow(x):
         time.sleep(0.05)

@@ -33,6 +33,7 @@ def test_a_larger_budget_goes_on(path, use):
     assert_same_run(result, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", ["constraints", "integers", "noisy"])
 def test_a_larger_budget_goes_on_with_the_populations_of_the_first(path, use):
     fun, options = KEPT_USES[use]

@@ -113,8 +113,13 @@ def ray():
         ray.shutdown()
 
 
+OVER_DASK = ("the default plan", "a probability")
+
+
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", [each if each in OVER_DASK else pytest.param(each, marks=pytest.mark.slow) for each in RUNS]
+)
 def test_dask_gives_the_same_bits(name, dask, serial):
     with dask():
         assert joblib.effective_n_jobs() == 2

@@ -37,12 +37,14 @@ def told(tmp_path):
     return started
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_a_forked_child_ends_when_it_is_done(told):
     """Workers that rest for a minute do not keep it."""
     assert told("fork") == ("exit code 0\n", "")
 
 
+@pytest.mark.slow
 def test_a_function_of_a_spawned_childs_main_is_refused_clearly(told):
     out, err = told("spawn")
     assert out == "exit code 1\n"

@@ -126,6 +126,7 @@ def test_a_candidate_that_ends_its_worker_twice_is_nan(fun, batches, with_nan, c
     assert all("ended its worker" in each for each in told)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_from_outside_costs_nothing(tmp_path):
     r = optimize(killed_once, args=(str(tmp_path),), n_jobs=2)
     assert_same_run(r, optimize(score))
@@ -139,10 +140,12 @@ def test_a_hanging_candidate_is_nan(with_nan, caplog):
     assert any("more than 0.2 s" in each.getMessage() for each in caplog.records)
 
 
+@pytest.mark.slow
 def test_a_timeout_that_nobody_needs_changes_nothing():
     assert_same_run(optimize(score, evaluation_timeout=30.0, n_jobs=2), optimize(score))
 
 
+@pytest.mark.slow
 def test_a_vectorised_call_costs_only_the_guilty_row():
     r = optimize(kills_rows, vectorized=True, evaluation_timeout=30.0, max_iterations=1, population=16, rng=1)
     alone = optimize(nan_beyond, max_iterations=1, population=16, rng=1)
@@ -150,11 +153,13 @@ def test_a_vectorised_call_costs_only_the_guilty_row():
     assert r.fun == pytest.approx(alone.fun)
 
 
+@pytest.mark.slow
 def test_where_no_candidate_can_be_evaluated_it_says_so():
     with pytest.raises(RuntimeError, match=r"first 5 candidates.*exit code 3"):
         optimize(always_exits, n_jobs=2)
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_are_told(monkeypatch):
     monkeypatch.setattr(worker_process, "worker_side", SimpleNamespace(main=dies_at_birth))
     worker_process.end_resting()
@@ -183,6 +188,7 @@ def hangs_far_out(x):
     return float(x[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fun", [killed_far_out, pytest.param(hangs_far_out, marks=pytest.mark.slow)])
 def test_estimates_survive_too(fun):
     options = {"level": 2.0, "method": "multilevel", "target_cv": 0.1, "rng": 7, "max_evaluations": 3000}
@@ -193,6 +199,7 @@ def test_estimates_survive_too(fun):
     assert shared.history.nan_count.tolist() == e.history.nan_count.tolist()
 
 
+@pytest.mark.slow
 def test_quantiles_have_a_timeout():
     options = {"target_cv": 0.2, "rng": 1}
     q = cem.estimate_quantile(score, PAIR, 1e-3, **options)
@@ -275,6 +282,7 @@ def busy_pids(folder, count=2, patience=30.0):
     raise TimeoutError("the workers never started")
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_are_busy_keeps_what_is_done(tmp_path):
     def press():
         busy_pids(tmp_path)
@@ -317,6 +325,7 @@ def start_script(folder, mode):
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder), mode])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent(how, tmp_path):
     """And with them what the objective has started."""
@@ -327,6 +336,7 @@ def test_workers_end_with_their_parent(how, tmp_path):
     assert all_gone(pids)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_a_run(tmp_path):
     assert start_script(tmp_path, "short").wait(60) == 0
     assert all_gone(busy_pids(tmp_path))

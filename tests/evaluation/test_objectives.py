@@ -206,6 +206,7 @@ def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp
     assert r.fun == pytest.approx(float(r.x @ r.x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_system_exit_in_a_worker_passes_through(backend):
     with joblib.parallel_config(backend), pytest.raises(SystemExit) as caught:
@@ -218,6 +219,7 @@ def slow(x):
     return float(x @ x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("fun", "options"),
@@ -290,6 +292,7 @@ def test_a_known_vectorised_call_is_not_made_again():
     np.testing.assert_array_equal(out, np.where(np.arange(2000) < rows, -1, x[:, 0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_scores_are_shown_as_they_come(n_jobs):
     """Twenty evaluations of .05 s: nobody waits for all of them to see the first ones."""

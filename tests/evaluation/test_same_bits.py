@@ -68,6 +68,7 @@ def test_the_number_of_workers_does_not_matter(backend, n_jobs, pass_rng):
         assert_same_run(few_iterations(fun, pass_rng=pass_rng, n_jobs=n_jobs), serial)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "n_jobs"), [("loky", 1), ("loky", 2), ("threading", 2), ("threading", 3)]
 )

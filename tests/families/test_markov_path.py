@@ -208,6 +208,7 @@ def test_frequent_certain_and_impossible():
     assert estimate(5).status is cem.Status.LEVEL_UNREACHED
 
 
+@pytest.mark.slow
 def test_the_same_seed_repeats_with_workers():
     case = CASES["M/M/1 overflow"]
     one = cem.estimate_probability(lambda s: float(s[1]), case.inputs, 20, target_cv=0.2, rng=4)

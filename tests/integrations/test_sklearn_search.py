@@ -59,6 +59,7 @@ def test_it_finds_parameters(data):
     assert min(found.cv_results_["param_C"]) >= 1e-3
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_it(data):
     assert search(data).cv_results_["params"] == search(data).cv_results_["params"]
     assert search(data).cv_results_["params"] != search(data, random_state=2).cv_results_["params"]

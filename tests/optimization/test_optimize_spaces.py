@@ -119,6 +119,7 @@ def test_a_warm_start_goes_on_where_a_run_ended():
     assert second.history.level[0] < first.history.level[0]
 
 
+@pytest.mark.slow
 def test_a_warm_start_of_a_binary_run():
     problem = MaxCut.planted(30, rng=1)
     first = cem.optimize(problem, max_iterations=4, rng=1)

@@ -299,6 +299,7 @@ def with_threads(count):
     return float.fromhex(words[0]), words[1], words[2], np.array([float.fromhex(each) for each in words[3:]])
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_the_last_digits_alone():
     one, again, two = with_threads(1), with_threads(1), with_threads(2)
     assert one[:3] == again[:3]

@@ -48,6 +48,7 @@ def test_standard_functions_are_solved_and_confirmed(function, d):
     assert r.nfev < 10_000 * d
 
 
+@pytest.mark.slow
 def test_many_wells_are_confirmed_or_not_claimed():
     r = cem.optimize(lambda x: float(rastrigin(x - 1.3)), bounds=[(-5, 5)] * 3, rng=1)
     assert r.fun < 1e-8
@@ -147,6 +148,7 @@ def test_fixed_variables():
     np.testing.assert_allclose(r.x, [1, 2, 1], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fun", [tilted, lambda x: np.nan if x[0] > 0 else tilted(x)], ids=["plain", "NaN"])
 def test_workers_do_not_change_the_result(fun):
     from joblib import parallel_config

@@ -273,6 +273,7 @@ def test_the_same_for_every_number_of_workers():
 # --- wide ranges --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_diagonal_valley_over_millions(seed):
     """Rarely does a single step help here: both have to move together."""

@@ -28,7 +28,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_likelihood_is_at_its_maximum(case, seed):
     loss, law, bounds = CASES[case]
     x = law.rvs(150, random_state=seed)

@@ -175,6 +175,7 @@ def test_without_descents_runs_agree():
     assert "no descents have looked elsewhere" in r.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_narrower_basin_far_off_is_met(seed):
     """A few in a hundred descents lead to it; the first one, the first runs and small ones do not."""
@@ -207,6 +208,7 @@ def test_a_flat_function_has_converged_to_nothing():
     assert "every candidate had the same score" in r.message
 
 
+@pytest.mark.slow
 def test_units_do_not_matter():
     scaled = cem.Space(
         {**MIXED.variables, "x": cem.Real(-5 * 2**20, 5 * 2**20), "y": cem.Real(-5 / 2**9, 5 / 2**9)}

@@ -45,6 +45,7 @@ def test_intervals_of_few_evaluations_are_students():
     assert stats.norm.ppf(0.975) * found.standard_error == pytest.approx((high - low) / 2)
 
 
+@pytest.mark.slow
 def test_the_estimate_is_unbiased_and_its_error_is_right():
     z = []
     for seed in range(40):

@@ -33,6 +33,7 @@ def test_a_tour_is_found_and_claimed(kind):
     assert r.x.dtype == np.int64
 
 
+@pytest.mark.slow
 def test_a_quadratic_assignment_is_solved():
     f = assignment(8, 5)
     best = f(np.array(list(itertools.permutations(range(8))))).min()

@@ -45,6 +45,7 @@ def test_the_unit_of_the_scores_changes_no_bit(name, scale):
     assert (other.status, other.message) == (one.status, one.message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "offset"), [(1.0, 0.0), (1e-12, 0.0), (1e-4, 1e6), (1e9, -3e9)])
 def test_no_unit_makes_wells_agree(factor, offset):
     """Rastrigin's function, turned: its lowest well is 0, its other ones .99 or more."""

@@ -48,6 +48,7 @@ def test_labels_of_mixed_numbers():
     assert (rows < sizes).all()
 
 
+@pytest.mark.slow
 def test_labels_without_a_chance_are_never_drawn():
     start = cem.Categorical([[0.5, 0.0, 0.5]] * 12)
     r = cem.optimize(
@@ -85,6 +86,7 @@ def test_no_candidate_is_evaluated_twice_in_one_run():
     assert len(set(asked)) == len(asked) == 2000
 
 
+@pytest.mark.slow
 def test_a_target_that_is_missed_is_no_success():
     f, _ = traps(20, 5, seed=1)
     r = cem.optimize(f, cem.Bernoulli([0.5] * 20), vectorized=True, target=-21, max_evaluations=20_000, rng=1)
@@ -100,6 +102,7 @@ def test_a_target_that_is_met_ends_it():
     assert r.fun <= 3
 
 
+@pytest.mark.slow
 def test_constraints_come_first():
     from scipy.optimize import LinearConstraint
 
@@ -147,6 +150,7 @@ def test_workers_change_nothing():
     np.testing.assert_array_equal(runs[0].history.mean, runs[1].history.mean)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_left(tmp_path):
     f, _ = traps(30, 5, seed=5)
     ask = {"start": cem.Bernoulli([0.5] * 30), "vectorized": True, "rng": 4}
@@ -167,6 +171,7 @@ def test_nan_scores_rank_last():
     assert r.x.tolist() == [0] * 20
 
 
+@pytest.mark.slow
 def test_scores_in_other_units_give_the_same_search():
     f, _ = traps(20, 5, seed=2)
     ask = {"start": cem.Bernoulli([0.5] * 20), "vectorized": True, "rng": 3}

@@ -58,6 +58,7 @@ def test_it_solves_a_file(name, tmp_path, capsys):
     assert [int(number) for number in solution] == row["x"]
 
 
+@pytest.mark.slow
 def test_the_table_says_the_gaps(square, capsys):
     arguments = [str(square), "--runs", "2", "--seed", "7", "--bound"]
     assert maxcut([*arguments, "--best-known", str(square.parent / "best.csv")]) == 0
@@ -73,6 +74,7 @@ def test_the_table_says_the_gaps(square, capsys):
         assert words[-1] in ("CONVERGED", "COLLAPSED")
 
 
+@pytest.mark.slow
 def test_seeds_repeat_a_run(tmp_path, capsys):
     graph = MaxCut.random(30, rng=1)
     path = tmp_path / "graph.txt"

@@ -74,6 +74,7 @@ def test_fractions_that_add_up_to_the_capacity_fit():
 # --- the search -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "seed"), [(1, 1), (2, 2), (10, 3), (40, 4)])
 def test_plain_optimize_finds_the_optimum_of_one_capacity_and_ends(n, seed):
     problem = Knapsack.random(n, rng=seed)
@@ -92,6 +93,7 @@ def test_values_that_go_with_the_weights():
     assert result.fun == best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m", "tightness"), [(12, 3, 0.5), (12, 5, 0.2), (13, 2, 0.8)])
 def test_plain_optimize_finds_the_optimum_of_several_capacities(n, m, tightness):
     problem = drawn(n, m, seed=6, tightness=tightness)
@@ -101,6 +103,7 @@ def test_plain_optimize_finds_the_optimum_of_several_capacities(n, m, tightness)
     assert (problem.weights @ result.x <= problem.capacities).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "best"),
     [

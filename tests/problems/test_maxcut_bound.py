@@ -53,6 +53,7 @@ def test_no_cut_is_above_the_bound(weights, density):
     assert np.mean(gaps or [0]) < 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_real_weights_in_all_magnitudes(seed):
     rng = np.random.default_rng(seed)

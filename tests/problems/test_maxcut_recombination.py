@@ -177,6 +177,7 @@ def test_children_are_deepened_and_repeat(engine):
     assert deepened >= child >= values(graph, parents)[0]
 
 
+@pytest.mark.slow
 def test_the_same_answers_without_a_compiler():
     """The functions are the same, compiled or not."""
     code = """
@@ -227,6 +228,7 @@ def test_recombine_returns_a_child_no_worse_than_the_best_parent():
     assert extra >= 1
 
 
+@pytest.mark.slow
 def test_quadratic_functions_recombine_too():
     rng = np.random.default_rng(4)
     Q = np.where(rng.random((40, 40)) < 0.1, rng.integers(-9, 10, (40, 40)), 0)

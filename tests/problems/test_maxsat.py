@@ -37,6 +37,7 @@ def by_definition(problem, x):
 # --- values ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "clauses", "weights"),
     [
@@ -76,6 +77,7 @@ def test_random_formulas_have_the_clauses_asked_for():
 # --- the search -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m", "k"), [(10, 70, 3), (12, 60, 2)])
 @pytest.mark.usefixtures("each_walk")
 def test_plain_optimize_finds_the_optimum_and_ends(n, m, k):

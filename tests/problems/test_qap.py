@@ -38,6 +38,7 @@ def test_random_instances_are_symmetric_with_empty_diagonals():
         assert ((matrix >= 0) & (matrix <= 99)).all()
 
 
+@pytest.mark.slow
 def test_the_default_search_finds_the_best_assignment():
     problem = QAP.random(7, rng=3)
     best = problem(np.array(list(itertools.permutations(range(7))))).min()

@@ -147,6 +147,7 @@ def test_small_instances_are_solved(monkeypatch, compiled, symmetric, n):
     assert cem.optimize(problem, rng=1, max_evaluations=20_000).fun == problem(every_tour(n)).min()
 
 
+@pytest.mark.slow
 def test_few_cities_are_solved():
     for n in (1, 2, 3, 5, 7):
         problem = TSP.random(n, rng=n)

@@ -181,6 +181,7 @@ INPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "level"), INPUTS.values(), ids=INPUTS)
 def test_failure_samples_are_weighted_candidates_in_the_event(inputs, level):
     e = cem.estimate_probability(totals, inputs, level, vectorized=True, target_cv=0.1, rng=1)
@@ -215,6 +216,7 @@ def test_discrete_failure_samples_do_not_wrap(inputs):
     assert e.failure_samples().x.dtype == np.int64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_weights_give_the_distribution_within_the_event(seed):
     """An exponential forgets: beyond the level lies another of the same mean."""
@@ -227,6 +229,7 @@ def test_weights_give_the_distribution_within_the_event(seed):
     assert abs(mean - 2) <= 4 * standard_error
 
 
+@pytest.mark.slow
 def test_without_a_hit_there_are_no_failure_samples():
     e = cem.estimate_probability(np.sin, cem.Gaussian([0.0], std=1), 2, rng=1)
     x, weights = e.failure_samples()

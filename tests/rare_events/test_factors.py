@@ -47,6 +47,7 @@ def test_no_factors_where_none_stands_out(slope):
     assert factor_steps(slope, DEFAULT, np.zeros((10, slope.size)), np.ones(10)) is None
 
 
+@pytest.mark.slow
 def test_a_portfolio_by_few_calls():
     """Unequal obligors, which took 80,000 to 110,000 calls by normal proposals alone."""
     case = CASES["portfolio 80"]

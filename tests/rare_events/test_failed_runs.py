@@ -27,6 +27,7 @@ def estimate(performance=lost_below, level=3.0, inputs=PAIR, **kwargs):
     return cem.estimate_probability(performance, inputs, level, **({"vectorized": True, "rng": 1} | kwargs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "multilevel"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_interval_reaches_from_none_to_all(method, sign):
@@ -78,6 +79,7 @@ def test_one_failed_run_raises():
     assert caught.value.partial.nfev > 0
 
 
+@pytest.mark.slow
 def test_where_no_run_reaches_the_level_but_some_fail():
     e = estimate(lost_beyond)
     low, high = e.confidence_interval()
@@ -94,6 +96,7 @@ def test_few_failures_do_not_matter():
     assert e.confidence_interval().low < stats.norm.sf(2) < e.confidence_interval().high
 
 
+@pytest.mark.slow
 def test_evaluations_that_take_too_long_are_failed_runs():
     def performance(x):
         time.sleep(3600 * (x[0] > 0.5))

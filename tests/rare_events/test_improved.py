@@ -126,6 +126,7 @@ def wrong_in_two_ways(runs):
     return np.array([e.success for e in found]) & ~covered(found, exact)
 
 
+@pytest.mark.slow
 def test_two_ways_to_fail_where_one_is_likelier():
     assert wrong_in_two_ways(6).sum() <= 2
 
@@ -144,6 +145,7 @@ def test_intervals_of_runs_cut_short_are_honest(budget):
     assert covered(runs, bridge(1.5).reference).mean() >= least_coverage(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target_cv", [0.2, 0.02])
 def test_target_cv_is_honoured(target_cv):
     e = cem.estimate_probability(bridge(1.5), target_cv=target_cv, rng=1)
@@ -151,6 +153,7 @@ def test_target_cv_is_honoured(target_cv):
     assert e.coefficient_of_variation <= target_cv
 
 
+@pytest.mark.slow
 def test_auto_is_improved_where_that_applies():
     assert_same_estimate(improved(totals, PAIR, 8.0), improved(totals, PAIR, 8.0, method="improved"))
     assert improved(totals, PAIR, 8.0, target_cv=0.2).family.dimension == 2

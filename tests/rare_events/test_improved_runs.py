@@ -72,6 +72,7 @@ IMPOSSIBLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("performance", "inputs", "level"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_a_level_that_nothing_can_reach(performance, inputs, level):
     e = improved(performance, inputs, level)
@@ -171,6 +172,7 @@ def test_callback_after_every_iteration():
     assert (stopped.status, stopped.nit) == (cem.Status.CALLBACK, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inputs", [PAIR, cem.Gaussian([1, 1], covariance=[[1, 0.5], [0.5, 1]])])
 def test_results_do_not_depend_on_the_workers(inputs):
     serial = improved(total, inputs, 8.0, vectorized=False, target_cv=0.2)
@@ -182,6 +184,7 @@ def test_results_do_not_depend_on_the_workers(inputs):
             )
 
 
+@pytest.mark.slow
 def test_seeds_repeat_and_differ():
     one, again, other, unsaid = (
         improved(totals, PAIR, 8.0, target_cv=0.2, rng=seed) for seed in (3, 3, 4, None)

@@ -73,6 +73,7 @@ def test_a_sample_has_its_shape_and_seed():
     np.testing.assert_array_equal(x, inputs.sample(100, np.random.default_rng(1)))
 
 
+@pytest.mark.slow
 def test_single_distributions_and_dicts_are_inputs():
     exact = stats.expon.sf(8)
     for inputs in (stats.expon(), {"wait": stats.expon()}, cem.JointInputs(stats.expon())):

@@ -188,6 +188,7 @@ def test_a_path_with_two_exits_is_checked_by_plain_ones(seed):
     assert e.resolution < 0.4 * exact  # about three over the plain paths that twelve hits took
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_quantile_with_a_late_jump(d):
     e = cem.estimate_quantile(

@@ -44,6 +44,7 @@ CASES = {
 LONG = {"all orthants of 9", "a shell and outside", "Poisson counts"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in CASES]
 )

@@ -122,6 +122,7 @@ PROPOSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inputs", "family"), PROPOSALS.values(), ids=PROPOSALS)
 def test_a_first_proposal_leaves_the_answer_alone(inputs, family):
     runs = estimates(60, totals, inputs, 10.0, family=family, vectorized=True)
@@ -269,6 +270,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("performance", "inputs", "level", "exact"), STEPS.values(), ids=STEPS)
 def test_few_distinct_performances(performance, inputs, level, exact):
     runs = estimates(60, performance, inputs, level, vectorized=True)

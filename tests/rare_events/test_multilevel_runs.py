@@ -168,6 +168,7 @@ def fails_far_out(x):
     return float(x.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_performance_that_raises_in_a_worker(backend):
     with joblib.parallel_config(backend), pytest.raises(cem.ObjectiveError, match="too far out") as caught:

@@ -27,6 +27,7 @@ from problems.rare_event import bridge
 # --- right on average: the bridge -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bridge_is_right_on_average():
     runs = estimates(50, bridge(2.0))
     assert all(e.success for e in runs)
@@ -157,6 +158,7 @@ def test_a_users_own_family():
 # --- never a tight interval about a wrong number, in silence --------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_equally_likely_ways_to_fail():
     """Failure regions far apart in four dimensions; a proposal in one of them sees half the probability."""
     exact = 2 * stats.norm.sf(4) - stats.norm.sf(4) ** 2
@@ -190,6 +192,7 @@ def test_intervals_of_runs_cut_short_are_honest(budget):
 # --- what the estimate promises -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target_cv", [0.3, 0.1, 0.03])
 def test_target_cv_is_honoured(target_cv):
     runs = estimates(30, bridge(1.5), target_cv=target_cv)

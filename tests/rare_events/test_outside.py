@@ -106,6 +106,7 @@ def test_a_group_of_bits_beside_a_sum(seed):
     check(e, 0.5**17 + 0.5**15 - 0.5**32)
 
 
+@pytest.mark.slow
 def test_an_event_that_learning_never_reached_is_entered_from_outside():
     def performance(X):
         return (X[:, :1] == X).all(axis=1) * 1.0
@@ -197,6 +198,7 @@ def island(X):
     return np.where(disc, 9.0, X[:, 0])
 
 
+@pytest.mark.slow
 def test_a_resolution_that_is_bought_finds_what_nothing_leads_to():
     exact = stats.norm.sf(4.5) + stats.ncx2.cdf(0.06**2, 2, 2.5**2)
     unseen = cem.estimate_probability(island, gaussian(2), 4.5, vectorized=True, rng=2)
@@ -244,6 +246,7 @@ class Laplace:
         return float((1 + np.log(2 * self.scale)).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_own_families_of_real_rows(seed):
     q = 0.5 * np.exp(-13.0)

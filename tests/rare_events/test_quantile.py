@@ -17,6 +17,7 @@ def estimate(probability=1e-4, **kwargs):
     return cem.estimate_quantile(mean_score, INPUTS, probability, **({"vectorized": True, "rng": 1} | kwargs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.3, 1e-2, 1e-5])
 def test_normal_quantiles(probability):
     exact = stats.norm.isf(probability)
@@ -43,6 +44,7 @@ def test_exponential_tail_forgets():
     assert e.expected_shortfall - e.quantile == pytest.approx(2, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_lower_tail_mirrors_the_upper():
     upper = estimate()
     lower = cem.estimate_quantile(
@@ -53,6 +55,7 @@ def test_the_lower_tail_mirrors_the_upper():
     assert lower.confidence_interval() == tuple(-end for end in upper.confidence_interval()[::-1])
 
 
+@pytest.mark.slow
 def test_more_confidence_is_wider():
     widths = [np.diff(estimate().confidence_interval(level))[0] for level in (0.5, 0.9, 0.99)]
     assert 0 < widths[0] < widths[1] < widths[2]
@@ -98,6 +101,7 @@ def test_a_quantile_of_labels():
     assert e.quantile == 19
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, pytest.param(2, marks=pytest.mark.slow), 10])
 def test_the_mean_beyond_an_atom(d):
     """P(x0 > 4) is 3.167e-5: of the worst 1e-4, that share is 1000 and the rest 0."""
@@ -130,6 +134,7 @@ def test_shortfalls_lie_beyond_the_quantile():
         assert abs(e.shortfall_interval(0.999999)[side]) >= abs(e.confidence_interval(0.999999)[side])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["upper", "lower"])
 def test_probabilities_above_one_half(tail):
     sign = 1 if tail == "upper" else -1
@@ -165,6 +170,7 @@ def test_means_of_heavy_tails_are_right_or_not_claimed(shape):
         assert low < exact < high
 
 
+@pytest.mark.slow
 def test_infinite_scores():
     def performance(X):
         return np.where(X[:, 0] > 2, np.inf, np.where(X[:, 0] < -2, -np.inf, X[:, 1]))

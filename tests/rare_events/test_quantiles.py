@@ -59,6 +59,7 @@ def test_next_to_an_end_that_is_not_zero():
     assert (at(stats.triang(0.5), [9.0, 20, 37]) < 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("marginal", "level", "exact"),
     [
@@ -114,6 +115,7 @@ def test_discrete_tails_that_scipy_takes_from_one_minus_the_cdf():
     np.testing.assert_allclose(-1e-6 * k - np.log(2), log_ndtr(-u), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_zipf_that_scipy_never_inverts():
     e = cem.estimate_probability(np.sum, [stats.zipf(1.5)] * 2, 1e12, rng=1)
     assert e.success
@@ -142,6 +144,7 @@ def test_a_uniform_is_never_one():
     assert e.probability == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e160, 1e-200, 1e300])
 def test_normals_of_any_scale(scale):
     e = cem.estimate_probability(lambda x: x[0], [stats.norm(0, scale)], 5 * scale, rng=1)
@@ -162,6 +165,7 @@ def test_a_right_inverse_is_left_as_it_is():
         np.testing.assert_array_equal(at(marginal, u), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["alpha", "foldcauchy", "levy_l", "skewcauchy", "mielke", "rice", "pearson3"]
 )

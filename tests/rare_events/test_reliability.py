@@ -140,6 +140,7 @@ def test_shape_and_scale_of_one_input():
         assert abs(table["x0", name].derivative - right) < 4 * table["x0", name].standard_error, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inputs", "parameter", "right"),
     [
@@ -171,6 +172,7 @@ def test_correlated_discrete_inputs_are_said_not_to_be_known():
     assert table["x0, x1", "pearson correlation"].derivative > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [None, CORRELATION])
 def test_under_other_inputs(correlation):
     e = estimate(correlation, target_cv=0.02)

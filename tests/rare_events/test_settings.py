@@ -21,6 +21,7 @@ def test_the_default_settings_are_the_default():
     assert (one.probability, one.nfev, one.message) == (two.probability, two.nfev, two.message)
 
 
+@pytest.mark.slow
 def test_settings_are_obeyed():
     assert np.sum(estimate(replace(DEFAULT, chains=1)).history.stage == "open") == 2
     assert np.sum(estimate(replace(DEFAULT, chains=3)).history.stage == "open") == 6

@@ -129,6 +129,7 @@ def test_a_mode_that_is_nan_matters_only_where_it_decides():
     assert np.isnan(parallel.score(margins)).tolist() == [True, False, True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["flag", "event", "omit"])
 def test_failed_runs_of_one_mode(policy):
     def failing(X):
@@ -187,6 +188,7 @@ def test_two_workers_and_a_break_change_nothing(tmp_path):
         assert other.nfev == whole.nfev
 
 
+@pytest.mark.slow
 def test_a_surrogate_is_resumed_as_it_was(tmp_path):
     def stop(intermediate_result):
         return intermediate_result.nfev > 30
@@ -278,6 +280,7 @@ def test_names_are_distinct():
     assert system.names == ("g0", "g1")
 
 
+@pytest.mark.slow
 def test_few_evaluations():
     e = estimate(lambda X: X[:, :2], level=[2.6, 3.0], method="surrogate", target_cv=0.1)
     low, high = e.confidence_interval()

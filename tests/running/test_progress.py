@@ -95,6 +95,7 @@ def test_a_default_limit_is_not_counted_to(capsys):
     assert "%" not in said
 
 
+@pytest.mark.slow
 def test_it_moves_within_an_iteration(capsys):
     pytest.importorskip("tqdm")
 
@@ -134,6 +135,7 @@ def test_it_says_how_many_looks_found_nothing_better(monkeypatch):
     assert said[-1] == "100 looks in a row found nothing better, 100 must"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STARTS)
 def test_it_says_which_runs_agree(kind, monkeypatch):
     said = []

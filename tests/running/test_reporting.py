@@ -122,6 +122,7 @@ def outside_fails(x, how):
 FEASIBLE = {"constraints": NonlinearConstraint(lambda x: x[0] + x[1], 1, np.inf), "max_evaluations": 2000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["raises", "NaN"])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_what_happens_at_an_infeasible_candidate_says_nothing(how, n_jobs):

@@ -34,6 +34,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_and_says_how_to_repeat_it(fault, capsys):
     tally = Tally()

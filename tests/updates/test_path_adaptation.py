@@ -75,11 +75,13 @@ def test_variances_are_learnt():
     assert solve(continuous.ellipsoid, 10, "separable", 10_000).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "d"), [("separable", 1000), ("low-rank", 300)])
 def test_many_variables(variant, d):
     assert solve(continuous.sphere, d, variant, 150 * d).success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_many_variables_of_many_scales(d):
     assert solve(continuous.ellipsoid, d, "separable", 500 * d).success

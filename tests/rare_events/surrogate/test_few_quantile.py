@@ -64,6 +64,7 @@ def test_the_lower_tail_in_other_units():
     assert lower.nfev == upper.nfev
 
 
+@pytest.mark.slow
 def test_a_budget_that_ends_early_leaves_a_wide_interval():
     q = estimate(max_evaluations=45, target_cv=0.02)
     low, high = q.confidence_interval()
@@ -92,6 +93,7 @@ def test_it_is_given_up(performance, why):
     assert why in q.message
 
 
+@pytest.mark.slow
 def test_a_break_changes_nothing(tmp_path):
     options = {"max_evaluations": 40}
     whole = estimate(**options)

@@ -50,7 +50,7 @@ CASES = {
 }
 
 
-FAST = ("plane 2", "plane 10", "two planes", "circle", "ball", "exponentials")
+FAST = ("plane 2", "two planes", "exponentials")
 
 
 @pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
@@ -96,6 +96,7 @@ def test_rows_of_the_estimate_are_in_the_event():
 # --- where a surrogate is of no use -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("performance", "d", "level", "exact"),
     [
@@ -127,6 +128,7 @@ def test_chaos_is_handed_over(seed):
     assert not e.success or low <= exact <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "performance",
     [lambda X: np.ones(len(X)), lambda X: np.tanh(X[:, 0]), lambda X: 1 + 1e-14 * X[:, 0]],
@@ -148,6 +150,7 @@ def corner(X):
     return np.where(X[:, 1] < -1.2, np.nan, X[:, 0])
 
 
+@pytest.mark.slow
 def test_failed_runs_in_a_corner_reach_from_no_event_to_every_event():
     e = estimate(corner, normal(3), 3.2, max_evaluations=400)
     low, high = e.confidence_interval()
@@ -159,6 +162,7 @@ def test_failed_runs_in_a_corner_reach_from_no_event_to_every_event():
     assert e.status in (cem.Status.UNTRUSTED, cem.Status.EVALUATION_LIMIT)
 
 
+@pytest.mark.slow
 def test_failed_runs_may_be_left_out():
     e = estimate(corner, normal(3), 3.2, max_evaluations=400, nan_policy="omit")
     low, high = e.confidence_interval()
@@ -186,6 +190,7 @@ def test_failures_of_the_performance_come_out():
 # --- budgets ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1, 18, 40])
 def test_small_budgets_are_spent_and_their_intervals_are_honest(budget):
     covered = 0
@@ -213,6 +218,7 @@ def test_no_surrogates_number_stands_alone():
 # --- how it is chosen --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_auto_chooses_it_for_small_budgets_of_few_continuous_inputs():
     def rows(**kwargs):
         given = {"target_cv": 0.3, "vectorized": True, "rng": 1} | kwargs
@@ -259,6 +265,7 @@ def test_workers_change_nothing(whole):
     assert bits(whole) == bits(estimate(curved, normal(3), 3.5, vectorized=False, n_jobs=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [2, 40])
 def test_resumed_runs_end_with_the_same_bits(tmp_path, after, whole):
     path = tmp_path / "run.npz"
