@@ -83,6 +83,7 @@ def test_no_two_modules_need_each_other():
     assert cycle(imports(ROOT / "cem")) == []
 
 
+@pytest.mark.slow
 def test_imports_go_down_the_picture():
     found = imports(ROOT / "cem")
     assert {room(module) for module in found} == set(ROOMS)

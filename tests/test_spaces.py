@@ -77,6 +77,7 @@ def test_the_minimum_is_found(run):
     assert (r.x["depth"], r.x["width"], r.x["model"], r.x["flag"]) == (5, 40, "svm", True)
 
 
+@pytest.mark.slow
 def test_vectorised_and_parallel_runs_are_the_same(run):
     r = run[1]
     others = (
@@ -124,6 +125,7 @@ def test_checkpoints(tmp_path):
         cem.optimize(loss, other, max_evaluations=300, rng=3, checkpoint=path, resume=True)
 
 
+@pytest.mark.slow
 def test_constraints_are_functions_of_the_dict():
     limit = NonlinearConstraint(lambda p: p["depth"] * p["learning rate"], -np.inf, 0.02)
     r = cem.optimize(loss, SPACE, max_evaluations=1500, rng=1, constraints=limit)
@@ -182,6 +184,7 @@ def test_several_starts_in_a_box():
         cem.optimize(fun, [[-5, 5], [-5, 5]], rng=1)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_reach_its_start_has_not_converged():
     needle = [{"x": 0.123, "k": "a"}]
 
@@ -212,6 +215,7 @@ def test_reals_are_searched_as_a_box():
     assert r.x == pytest.approx({"a": 1, "b": 1e-3}, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_whole_numbers():
     space = cem.Space(a=cem.Integer(-30, 30), b=cem.Real(-3, 3))
     r = cem.optimize(lambda p: (p["a"] - 7) ** 2 + (p["b"] - 0.1 * p["a"]) ** 2, space, rng=1)

@@ -51,6 +51,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_an_archive_that_claims_much_is_told(tmp_path, reader, bomb):

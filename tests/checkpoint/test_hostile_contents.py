@@ -63,6 +63,7 @@ def read_or_refuse(path, read, header, arrays, label):
     return None
 
 
+@pytest.mark.slow
 def test_a_runs_header_made_by_hand_is_told_or_usable(tmp_path, run):
     header, arrays = run
     whole = {**header, "arguments": dict(list(header["arguments"].items())[:3])}
@@ -90,6 +91,7 @@ def test_what_a_runs_header_lacks_is_named(tmp_path, run, name):
     assert_refused(tmp_path / "file", read_run, name)
 
 
+@pytest.mark.slow
 def test_a_states_header_made_by_hand_is_told_or_usable(tmp_path, state):
     header, arrays = state
     assert read_or_refuse(tmp_path / "file", cem.CrossEntropyMethod.load, header, arrays, "whole")

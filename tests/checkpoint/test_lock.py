@@ -161,6 +161,7 @@ def test_an_unfinished_run_is_not_replaced(path):
     assert optimize(path, resume=True).nfev == 60
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_replaced(path):
     optimize(path)
     assert optimize(path, rng=2).seed == 2
@@ -216,6 +217,7 @@ def start(path, seconds, workers=1):
     return run
 
 
+@pytest.mark.slow
 def test_another_process_is_refused_until_the_first_ends(path):
     run = start(path, 0.1)
     try:

@@ -158,6 +158,7 @@ def test_an_objective_that_raises_once(path):
     assert calls.count == expected.nfev - 332
 
 
+@pytest.mark.slow
 def test_constraints_that_raise_once(path):
     def options(function):
         return {"constraints": NonlinearConstraint(function, 0, np.inf), "max_evaluations": 400}

@@ -182,6 +182,7 @@ def test_large_candidates_are_drawn_where_they_are_scored(family, vectorized):
     assert evaluator.processes.mapped < 0.2 * x.nbytes
 
 
+@pytest.mark.slow
 def test_a_whole_run_of_large_candidates_is_the_same():
     options = {"bounds": [(-1, 1)] * 3000, "population": 200, "max_iterations": 2}
     options |= {"method": "textbook", "rng": 1}

@@ -211,6 +211,7 @@ def test_quantiles_have_a_timeout():
 # --- what is an answer, not a death -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeout", [None, 30.0])
 def test_an_exception_is_an_answer(timeout):
     """It is not tried again, and the result so far is the serial one."""

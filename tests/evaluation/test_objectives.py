@@ -98,6 +98,7 @@ def test_a_wrong_value_is_told_at_the_first_call():
 # --- how an objective is called ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_further_arguments_come_after_the_candidate(n_jobs):
     doubled = few_iterations(scaled, args=(2.0, 1.0), n_jobs=n_jobs)
@@ -189,6 +190,7 @@ def sends_ctrl_c(x, path, limit, pid):
     return float(x @ x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_real_ctrl_c_while_workers_work_keeps_what_they_have_done(backend, tmp_path):
     """It comes in the second batch of 100, late enough for some of that batch to count."""

@@ -46,6 +46,7 @@ def test_what_is_no_gamma_is_told(shape, scale):
         cem.Gamma(shape, scale)
 
 
+@pytest.mark.slow
 def test_a_rare_sum_of_gammas():
     exact = stats.gamma.sf(25, 3.5)
     e = cem.estimate_probability(

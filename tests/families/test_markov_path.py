@@ -159,6 +159,7 @@ def test_estimates_are_right_in_40_repetitions(name):
     assert_right(runs, CASES[name].reference)
 
 
+@pytest.mark.slow
 def test_a_path_is_its_last_state_to_the_performance():
     seen = []
 
@@ -190,6 +191,7 @@ def test_a_walk_that_never_ends_is_no_success():
     assert "paths were cut at 200 steps" in e.message
 
 
+@pytest.mark.slow
 def test_few_cut_paths_are_told_and_do_no_harm():
     case = CASES["M/M/1 overflow"]
     path = cem.MarkovPath(case.inputs.step, case.inputs.ended, [1, 1], [0.7, 0.3], longest=250)

@@ -73,6 +73,7 @@ def test_a_finite_space_is_not_evaluated_twice(data):
     assert len(params) == len(set(params)) <= 6
 
 
+@pytest.mark.slow
 def test_it_learns():
     """A ridge's penalty: the last candidates are nearer to the best than the first."""
     rng = np.random.default_rng(0)
@@ -84,6 +85,7 @@ def test_it_learns():
     assert off[-10:].mean() < off[:10].mean() / 5
 
 
+@pytest.mark.slow
 def test_several_scores(data):
     found = search(data, scoring=["accuracy", "f1"], refit="f1")
     assert found.best_score_ == max(found.cv_results_["mean_test_f1"])

@@ -41,6 +41,7 @@ def test_args_pass():
     np.testing.assert_allclose(through(args=(2.0,)).x, 2, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_constraints_pass():
     r = through(constraints=LinearConstraint([[1, 1]], 1, 1))
     np.testing.assert_allclose(r.x, 0.5, atol=1e-5)

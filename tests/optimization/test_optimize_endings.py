@@ -93,6 +93,7 @@ def test_a_spread_that_goes_before_the_slope_does_is_a_collapse():
     assert r.fun > -1.4e7, "the corner has -1.5e7"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("population", "rate"), [(10, 0.1), (5, 0.01), (1, 0.5)])
 def test_one_elite_that_agrees_with_itself_is_no_convergence(population, rate):
     """A single elite has no spread; what says that it is over is that it gets no better."""
@@ -162,6 +163,7 @@ def test_the_number_of_evaluations_is_exact_in_the_confirmation():
     assert textbook(max_evaluations=full.nfev).status is Status.CONVERGED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_every_run_ends_without_a_budget(d):
     r = textbook(noise, pass_rng=True, bounds=[(0, 1)] * d)
@@ -319,6 +321,7 @@ def test_an_infeasible_candidate_does_not_reach_the_optimum():
     assert r.fun == 6
 
 
+@pytest.mark.slow
 def test_an_optimum_that_is_not_reached_or_not_known_changes_nothing():
     runs = [cem.optimize(KnowsItsOptimum(optimum=value), rng=1) for value in (11, None)]
     assert_same_run(*runs)

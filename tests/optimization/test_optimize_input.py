@@ -89,6 +89,7 @@ def test_a_problem_brings_its_bounds():
     np.testing.assert_allclose(cem.optimize(Shifted(), rng=1).x, 0.5, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_problems_sense_may_be_repeated():
     assert_same_run(cem.optimize(Ones(), maximize=True, rng=1), cem.optimize(Ones(), rng=1))
 
@@ -123,6 +124,7 @@ def test_what_is_improved_teaches_and_is_returned():
     assert r.nfev >= 3
 
 
+@pytest.mark.slow
 def test_improvement_can_be_left_out():
     problem = Improved()
     assert_same_run(cem.optimize(problem, improve=False, rng=1), cem.optimize(Ones(), rng=1))

@@ -186,6 +186,7 @@ def test_nothing_is_called_outside_the_bounds_and_constraints_see_what_the_objec
     np.testing.assert_allclose(r.x, [2, 2, 3], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_the_local_search_it_is_the_pure_method():
     inside = LinearConstraint(np.ones((1, 3)), 1, np.inf)
     r = cem.optimize(square, bounds=BOX, constraints=inside, polish=False, max_evaluations=20_000, rng=1)

@@ -239,6 +239,7 @@ def test_single_precision_costs_little():
 # --- history and result -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_history_tells_stages_and_why():
     r = optimize(lambda x: float(rastrigin(np.array([[1, 0.5], [-0.5, 1]]) @ x[:2]) + x[2:] @ x[2:]))
     h = r.history
@@ -260,6 +261,7 @@ def test_the_family_is_that_of_the_best_and_starts_again():
     assert again.fun <= first.fun + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start",
     [

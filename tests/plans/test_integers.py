@@ -110,6 +110,7 @@ def test_a_corrected_covariance_keeps_its_correlations(family):
 # --- runs ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_mixed_variables(seed):
     seen = []
@@ -150,7 +151,7 @@ def test_with_a_full_covariance():
 @pytest.mark.parametrize(
     "integrality", [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [1, 0] * 3, [1] * 6], ids=str
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))])
 def test_integers_that_have_to_move_together(integrality, seed):
     """From the best value with every integer at 0, about 5, each single step is worse by about 100."""
     r = cem.optimize(
@@ -165,6 +166,7 @@ def test_integers_that_have_to_move_together(integrality, seed):
     np.testing.assert_array_equal(r.x[np.array(integrality) == 1], 1)
 
 
+@pytest.mark.slow
 def test_the_pure_method_does_not_look_beyond_one_step():
     r = cem.optimize(
         rosenbrock, bounds=[(-10, 10)] * 6, integrality=[1, 0] * 3, polish=False, vectorized=True, rng=0
@@ -219,6 +221,7 @@ def test_continuous_variables_follow_a_held_step():
     assert found.x[1] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_binary_variables():
     r = cem.optimize(
         lambda X: -np.cumprod(X, axis=1).sum(axis=1),
@@ -287,6 +290,7 @@ def test_a_diagonal_valley_over_millions(seed):
     np.testing.assert_array_equal(r.x, [123_456, 246_912])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_billion_values(seed):
     r = cem.optimize(lambda x: abs(x[0] - (1e9 - 5)), bounds=[(0, 1e9)], integrality=1, rng=seed)

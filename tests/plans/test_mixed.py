@@ -261,6 +261,7 @@ def test_noise_nobody_told_about_is_no_convergence():
     assert (r.x["n"], r.x["k"]) == (3, "c")
 
 
+@pytest.mark.slow
 def test_variables_behind_an_option():
     space = cem.Space(
         model=cem.Choice(
@@ -306,6 +307,7 @@ def test_reals_follow_a_label_that_moves_their_optimum(seed):
     assert r.fun < 1e-6
 
 
+@pytest.mark.slow
 def test_descents_end_where_others_went_on():
     """A long curved ridge of a whole number and a real: no descent but the first few climbs all of it."""
 

@@ -70,6 +70,7 @@ def test_more_evaluations_where_noise_decides():
     assert spent[-1] > 3 * spent[0]
 
 
+@pytest.mark.slow
 def test_it_settles():
     r = run(max_evaluations=200_000)
     assert r.success

@@ -60,6 +60,7 @@ def test_every_row_is_an_order_and_population_is_what_may_be_evaluated_at_once()
     assert np.mean(sizes) > 5.5
 
 
+@pytest.mark.slow
 def test_workers_and_resuming_change_nothing(tmp_path):
     many = assignment(9, 1)
 

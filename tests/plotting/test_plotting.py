@@ -47,6 +47,7 @@ def test_convergence_measures_from_a_reference(result):
     np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), np.abs(result.history.best - 0.5))
 
 
+@pytest.mark.slow
 def test_restarts_are_marked():
     f = cem.optimize(lambda x: x.sum(), cem.Bernoulli([0.5] * 12), max_evaluations=6000, rng=1)
     begun = (f.history.note != "").sum() - 1
@@ -133,6 +134,7 @@ def test_the_loss_of_a_half_is_one_bit():
     assert np.interp(0.5, x, y) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_cem_never_imports_matplotlib():
     code = (
         "import sys, cem; [getattr(cem, n) for n in cem.__all__ if n != 'plotting'];"

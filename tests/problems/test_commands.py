@@ -121,6 +121,7 @@ def test_a_missing_extra_is_named(square, monkeypatch, capsys):
     assert capsys.readouterr().err == "error: this needs numba: pip install cemkit[fast]\n"
 
 
+@pytest.mark.slow
 def test_plots_are_written(square, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert maxcut([str(square), "--plot", str(tmp_path / "cut.png")]) == 0
@@ -172,6 +173,7 @@ def test_a_real_ctrl_c(square):
     assert "INTERRUPTED" in rest or said == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_rare_events(capsys):
     assert rare_event(["RP22", "--runs", "2", "--target-cv", "0.2", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

@@ -24,6 +24,7 @@ def every_row(n):
 # --- max-SAT --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [2**63 - 1, 2**62, 1000])
 @pytest.mark.parametrize("seed", range(4))
 def test_soft_clauses_count_beside_clauses_that_must_hold(tmp_path, top, seed):

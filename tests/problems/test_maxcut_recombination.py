@@ -207,6 +207,7 @@ for seed in range(3):
     assert len(set(outputs[0].split())) > 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.NAME)
 def test_problems_recombine_through_optimize(engine):
     graph = MaxCut.torus(12, 12, rng=3)

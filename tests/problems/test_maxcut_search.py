@@ -179,6 +179,7 @@ def test_the_engine_shows_in_the_history(engine):
     assert set(r.history.stage) == {f"annealing ({engine.NAME})"}
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_and_says_how_it_knows(engine):
     graph = with_engine(MaxCut.torus(4, 4, rng=1), engine)
     r = cem.optimize(graph, rng=1)
@@ -219,12 +220,14 @@ def test_graphs_with_nothing_to_cut(graph):
     assert r.success
 
 
+@pytest.mark.slow
 def test_isolated_vertices():
     r = cem.optimize(MaxCut.from_edges(70, [(0, 69), (69, 1)]), rng=1)
     assert r.fun == 2
     assert r.success
 
 
+@pytest.mark.slow
 def test_many_vertices():
     n = 66_000
     graph = MaxCut.from_edges(n, np.column_stack([np.arange(n - 1), np.arange(1, n)]))

@@ -130,6 +130,7 @@ def test_what_is_not_balanced_is_no_solution():
     assert np.isposinf(values[~balanced]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "graph",
     [
@@ -156,6 +157,7 @@ def test_the_halves_of_a_torus_are_found():
     assert result.fun == problem.optimum
 
 
+@pytest.mark.slow
 def test_without_improvement_the_solution_is_balanced_too():
     problem = GraphBipartition(MaxCut.random(14, rng=4))
     result = cem.optimize(problem, improve=False, rng=1)

@@ -49,6 +49,7 @@ def test_into_given_axes(square):
     assert square.plot([0, 1, 0, 1], ax=own) is own
 
 
+@pytest.mark.slow
 def test_names_of_vertices():
     nx = pytest.importorskip("networkx")
     graph = MaxCut.from_networkx(nx.Graph([("a", "b"), ("b", "c")]))

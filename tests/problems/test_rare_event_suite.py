@@ -24,6 +24,7 @@ def test_a_case_brings_everything(name):
     assert case.tail in ("upper", "lower")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", [networks, sums, walks, counting, queues], ids=lambda t: t.__name__)
 def test_references_computed_anew(topic):
     for name, value in topic.compute().items():
@@ -58,6 +59,7 @@ def test_closed_forms():
     assert CASES["min of five"].reference == pytest.approx(stats.norm.sf(1.5) ** 5, rel=5e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RP22", "RP31", "RP35", "RP53", "RP57", "RP75", "RP89", "lattice 6 0.1"])
 def test_likely_references_by_plain_monte_carlo(name):
     case, n = CASES[name], 400_000

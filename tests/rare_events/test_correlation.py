@@ -112,6 +112,7 @@ def test_wide_discrete_inputs_with_a_normal():
 CLOSE = {"epsabs": 0, "epsrel": 1e-9, "limit": 2000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "wanted"),
     [
@@ -150,6 +151,7 @@ def test_ranks_without_ties_have_a_closed_form():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [(stats.binom(3, 0.4), stats.expon()), (stats.zipf(1.5), stats.zipf(1.5))])
 def test_ranks_with_ties_are_what_scipy_estimates(pair):
     x = cem.JointInputs(pair, [[1, 0.5], [0.5, 1]], "rank").sample(100_000, np.random.default_rng(1))

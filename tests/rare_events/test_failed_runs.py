@@ -109,6 +109,7 @@ def test_evaluations_that_take_too_long_are_failed_runs():
     assert not e.success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["upper", "lower"])
 def test_quantiles_reach_from_none_to_all(tail):
     """A share of 2.3e-4 beside a tail of 1e-3: the quantile lies between 3.09 and 3.17."""

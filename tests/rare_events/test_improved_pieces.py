@@ -198,6 +198,7 @@ def test_chains_are_not_held_against_a_measurement_that_found_as_much():
     assert "contradict" in contradiction(lopsided, larger.log_probability - np.log(2))
 
 
+@pytest.mark.slow
 def test_what_one_chain_missed_is_measured_all_the_same():
     """The first chain is blind to one of two ways to fail; the second one and the look are not."""
     stages = []

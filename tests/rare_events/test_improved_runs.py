@@ -20,6 +20,7 @@ from scipy import stats
 import cem
 
 
+@pytest.mark.slow
 def test_an_estimate_and_its_history():
     e = improved(totals, PAIR, 10.0)
     assert e.status is cem.Status.TARGET_REACHED
@@ -38,6 +39,7 @@ def test_an_estimate_and_its_history():
         assert part in e.summary()
 
 
+@pytest.mark.slow
 def test_the_lower_tail_mirrors_the_upper():
     upper = improved(totals, PAIR, 8.0)
     lower = improved(lambda X: -X.sum(axis=1), PAIR, -8.0, tail="lower")
@@ -100,6 +102,7 @@ def test_nan_everywhere_is_an_error():
     assert isinstance(caught.value.partial, cem.ProbabilityEstimate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1, 2, 199, 200, 201, 1500, 4321])
 def test_max_evaluations_is_exact(budget):
     counted = []
@@ -124,6 +127,7 @@ def test_a_tiny_budget_that_only_hits_is_no_certainty(budget):
     assert e.confidence_interval().low < 1 - 1 / (budget + 1)
 
 
+@pytest.mark.slow
 def test_exactly_enough_is_enough():
     e = improved(totals, PAIR, 8.0)
     assert_same_estimate(e, improved(totals, PAIR, 8.0, max_evaluations=e.nfev, max_time=1e6))
@@ -142,6 +146,7 @@ class Trouble:
         return total(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 300, 1500, 3000])
 def test_a_performance_that_raises(at):
     with pytest.raises(cem.ObjectiveError, match="by my fault") as caught:
@@ -153,6 +158,7 @@ def test_a_performance_that_raises(at):
     assert 0 <= low < high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 300, 1500, 3000])
 def test_ctrl_c_returns_what_there_is(at):
     e = improved(Trouble(at, KeyboardInterrupt()), PAIR, 10.0, target_cv=0.02, vectorized=False)
@@ -162,6 +168,7 @@ def test_ctrl_c_returns_what_there_is(at):
     assert low <= BEYOND_10 <= high
 
 
+@pytest.mark.slow
 def test_callback_after_every_iteration():
     seen = []
     e = improved(totals, PAIR, 8.0, callback=seen.append)

@@ -154,6 +154,7 @@ def test_what_cannot_happen_is_not_claimed_to(performance, inputs, level):
     assert not e.success
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std", [1e160, 1e-200])
 def test_spreads_whose_squares_are_no_doubles(std):
     e = cem.estimate_probability(lambda X: X[:, 0], [stats.norm(0, std)], 4 * std, vectorized=True, rng=1)
@@ -199,6 +200,7 @@ def test_a_quantile_with_a_late_jump(d):
     assert below < 1 < above
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [1.2, 1.5])
 def test_shortfalls_of_tails_with_a_mean_but_no_variance(shape):
     e = cem.estimate_quantile(lambda X: X[:, 0], [stats.pareto(shape)], 1e-3, vectorized=True, rng=0)
@@ -208,6 +210,7 @@ def test_shortfalls_of_tails_with_a_mean_but_no_variance(shape):
     assert low < quantile * shape / (shape - 1) < high
 
 
+@pytest.mark.slow
 def test_the_quantile_of_a_bounded_score_is_its_bound():
     e = cem.estimate_quantile(lambda X: np.minimum(X[:, 0], 3), gaussian(2), 1e-5, vectorized=True, rng=1)
     assert e.success, e.message
@@ -219,6 +222,7 @@ def island(X):
     return np.where(np.hypot(X[:, 0] + 2.5, X[:, 1]) < 0.1, 9.0, X[:, 0])
 
 
+@pytest.mark.slow
 def test_a_quantile_can_have_a_resolution():
     disc, p = stats.ncx2.cdf(0.1**2, 2, 2.5**2), 4e-4
     unseen = cem.estimate_quantile(island, gaussian(2), p, vectorized=True, rng=0)

@@ -92,6 +92,7 @@ def test_every_candidate_has_a_generator_of_its_own():
     assert noise == first
 
 
+@pytest.mark.slow
 def test_random_performance_is_part_of_the_probability():
     """P(x + noise >= 6), with x exponential and the noise normal: an exponentially modified Gaussian."""
 

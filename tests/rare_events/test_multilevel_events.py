@@ -172,6 +172,7 @@ def test_a_certain_event():
     assert high == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.5, 0.1, 0.9])
 def test_an_event_that_is_not_rare(p):
     runs = estimates(60, totals, cem.Gaussian([0.0], std=1), stats.norm.isf(p), vectorized=True)
@@ -208,6 +209,7 @@ def test_a_level_that_nothing_can_reach(performance, inputs, level, tail):
 # --- odd performances -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nan_on_part_of_the_space_is_not_in_the_event():
     def performance(X):
         return np.where(X[:, 0] > X[:, 1], np.nan, X.sum(axis=1))

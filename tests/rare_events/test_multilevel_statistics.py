@@ -172,6 +172,7 @@ def test_two_equally_likely_ways_to_fail():
     assert wrong.mean() <= 1 - least_coverage(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", [0.03, 0.01, 0.001])
 def test_a_network_that_only_works_or_fails(q):
     """No levels to climb, and four ways to fail: a first batch with one hit knows only one of them."""
@@ -180,6 +181,7 @@ def test_a_network_that_only_works_or_fails(q):
     assert wrong.mean() <= 1 - least_coverage(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [20, 300, 1500, 2500, 4000, 8000])
 def test_intervals_of_runs_cut_short_are_honest(budget):
     exact = bridge(1.5).reference

@@ -78,6 +78,7 @@ def test_late_modes_are_found(name):
     check(e, chance(other, 5.0))
 
 
+@pytest.mark.slow
 def test_a_rare_switch_is_found():
     inputs = [stats.bernoulli(1e-4), *[stats.norm()] * 9]
     e = cem.estimate_probability(lambda X: mean(X[:, 1:]) + 6 * X[:, 0], inputs, 5.0, vectorized=True, rng=1)
@@ -97,6 +98,7 @@ def test_a_small_cauchy_among_many_normals():
     check(e, chance(lambda u: 1e-4 * stats.cauchy.isf(ndtr(-u)), 5.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_group_of_bits_beside_a_sum(seed):
     def performance(X):
@@ -139,6 +141,7 @@ def test_both_exits_of_a_path_are_found(seed):
     check(e, exact)
 
 
+@pytest.mark.slow
 def test_rare_noise_is_not_claimed_away():
     def performance(X, rng):
         return np.where(rng.random(len(X)) < 1e-4, 9.0, X[:, 0])
@@ -150,6 +153,7 @@ def test_rare_noise_is_not_claimed_away():
     assert "proposals were measured with; the performance has a noise of its own" in e.message
 
 
+@pytest.mark.slow
 def test_noise_that_no_draws_resolve_is_said_as_a_number():
     def performance(X, rng):
         return X[:, 0] + 0.01 * rng.standard_normal(len(X))
@@ -163,6 +167,7 @@ def test_noise_that_no_draws_resolve_is_said_as_a_number():
     assert e.resolution < 3 / 2000
 
 
+@pytest.mark.slow
 def test_small_noise_of_a_common_event_is_claimed():
     def performance(X, rng):
         return X[:, 0] + 0.1 * rng.standard_normal(len(X))
@@ -171,6 +176,7 @@ def test_small_noise_of_a_common_event_is_claimed():
     check(e, stats.norm.sf(3 / np.sqrt(1.01)))
 
 
+@pytest.mark.slow
 def test_hidden_noise_is_found_by_asking_twice():
     hidden = RNG(5)
 

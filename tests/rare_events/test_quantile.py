@@ -70,6 +70,7 @@ def test_too_small_a_budget_is_honest(budget):
     assert "NOT trusted" in e.summary()
 
 
+@pytest.mark.slow
 def test_repeats_whatever_the_workers():
     one = cem.estimate_quantile(np.sum, INPUTS, 1e-2, target_cv=0.2, rng=1)
     two = cem.estimate_quantile(np.sum, INPUTS, 1e-2, target_cv=0.2, rng=1, n_jobs=2)
@@ -149,6 +150,7 @@ def test_probabilities_above_one_half(tail):
     assert low < beyond < high
 
 
+@pytest.mark.slow
 def test_heavy_tails_have_no_mean():
     e = cem.estimate_quantile(np.sum, [stats.pareto(0.9)], 1e-3, rng=1)
     low, high = e.confidence_interval(0.999)
@@ -183,6 +185,7 @@ def test_infinite_scores():
         e.summary()
 
 
+@pytest.mark.slow
 def test_the_shortfall_of_huge_scores_has_an_error_in_their_unit():
     def huge(x):
         return float(np.abs(x).max()) * 1e200

@@ -138,6 +138,7 @@ def test_the_ends_themselves_have_no_probability(marginal):
     assert (x[1:] > low).all()
 
 
+@pytest.mark.slow
 def test_a_uniform_is_never_one():
     e = cem.estimate_probability(np.sum, [stats.uniform()], 1, max_evaluations=20_000, rng=1)
     assert not e.success

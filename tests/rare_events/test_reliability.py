@@ -99,6 +99,7 @@ def test_the_derivative_by_a_correlation():
         assert abs(row.derivative - right) < 4 * row.standard_error
 
 
+@pytest.mark.slow
 def test_a_pearson_correlation_of_lognormals():
     """The product of lognormals is lognormal; its spread has the copula's correlation."""
     s, rho, level = 0.5, 0.4, 15.0
@@ -121,6 +122,7 @@ def erlang_tail(level, shape, scale):
     return stats.gamma.sf(level, shape, scale=scale)
 
 
+@pytest.mark.slow
 def test_shape_and_scale_of_one_input():
     level, shape, scale, h = 30.0, 2.5, 1.5, 1e-5
     e = cem.estimate_probability(np.sum, [stats.gamma(shape, scale=scale)], level, rng=1)
@@ -164,6 +166,7 @@ def test_what_moves_the_support_has_no_derivative():
     assert np.isfinite(e.sensitivities()["x1", "mean"].derivative)
 
 
+@pytest.mark.slow
 def test_correlated_discrete_inputs_are_said_not_to_be_known():
     inputs = cem.JointInputs([stats.poisson(2), stats.norm()], [[1, 0.5], [0.5, 1]])
     e = cem.estimate_probability(lambda x: x.sum(axis=1), inputs, 12, vectorized=True, rng=1)
@@ -188,6 +191,7 @@ def test_under_other_inputs(correlation):
     assert same.probability == pytest.approx(e.probability)
 
 
+@pytest.mark.slow
 def test_inputs_too_far_or_out_of_reach():
     e = estimate(None)
     with pytest.raises(ValueError, match="too far"):
@@ -262,6 +266,7 @@ def test_estimates_pickle_with_what_they_know():
     np.testing.assert_array_equal(again.design_point.x, e.design_point.x)
 
 
+@pytest.mark.slow
 def test_dictionaries_are_ready_for_json():
     e = estimate(CORRELATION)
     found = json.loads(json.dumps(e.to_dict(), allow_nan=False))
@@ -274,6 +279,7 @@ def test_dictionaries_are_ready_for_json():
     assert json.loads(json.dumps(r.to_dict(), allow_nan=False))["fun"] == r.fun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["multilevel", "surrogate"])
 def test_other_methods(method):
     e = estimate(None, method=method, max_evaluations=20_000)

@@ -31,6 +31,7 @@ def test_a_plain_measurement_has_clopper_and_pearsons_interval():
     assert (e.history.low[-1], e.history.high[-1]) == pytest.approx(e.confidence_interval())
 
 
+@pytest.mark.slow
 def test_nothing_is_said_before_the_first_hit_or_while_learning():
     e = cem.estimate_probability(**PLANE, method="improved", rng=1)
     learning = ~np.isin(e.history.stage, ["measure"])

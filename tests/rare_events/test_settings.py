@@ -16,6 +16,7 @@ def estimate(settings, **kwargs):
     return cem.estimate_probability(np.sum, INPUTS, 6, method=settings, **({"rng": 1} | kwargs))
 
 
+@pytest.mark.slow
 def test_the_default_settings_are_the_default():
     one, two = estimate(DEFAULT), estimate("auto")
     assert (one.probability, one.nfev, one.message) == (two.probability, two.nfev, two.message)

@@ -101,6 +101,7 @@ def test_limit_states_are_named_by_their_functions_or_keys():
         e.modes["load"]
 
 
+@pytest.mark.slow
 def test_a_list_and_a_row_of_numbers_are_the_same():
     together = estimate(lambda x: x[:2], level=[2.6, 2.6], vectorized=False)
     apart = estimate([load, heat], vectorized=False)
@@ -115,6 +116,7 @@ def test_one_evaluation_tells_how_many_modes_there_are():
     assert asked.nfev == 600
 
 
+@pytest.mark.slow
 def test_the_lower_tail():
     e = estimate(lambda X: -columns(X), level=(-np.array(scaled(LEVELS))).tolist(), tail="lower")
     assert e.probability == estimate(level=scaled(LEVELS)).probability
@@ -217,6 +219,7 @@ def test_rows_that_take_too_long_are_nan():
     assert e.nfev == 8
 
 
+@pytest.mark.slow
 def test_what_is_said_of_modes():
     e = estimate(level=scaled(LEVELS), max_evaluations=1500, method="improved")
     assert "Modes\n" in e.report()

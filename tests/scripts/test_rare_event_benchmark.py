@@ -22,6 +22,7 @@ def test_references_for_tuning_computed_anew():
         assert references[name] == pytest.approx(value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_trials_are_summed_up():
     trials = [trial(CASES["RP22"], seed) for seed in range(2)]
     s = summarise(trials)

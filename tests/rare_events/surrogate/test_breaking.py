@@ -94,6 +94,7 @@ def test_a_jump_is_handed_over_or_flagged(name):
     assert "scores jump" in e.message or e.status is cem.Status.EVALUATION_LIMIT
 
 
+@pytest.mark.slow
 def test_failed_runs_in_a_corner_are_flagged():
     e = estimate(lambda X: np.where(X[:, 1] < -2.5, np.nan, X[:, 0]), 3, 3.0, rng=1, max_evaluations=250)
     low, high = e.confidence_interval()

@@ -77,6 +77,7 @@ def test_intervals_cover_over_many_seeds():
     assert np.mean(covered) >= least_coverage(len(covered))
 
 
+@pytest.mark.slow
 def test_the_lower_tail_and_a_looser_target():
     e = estimate(plane, normal(3), -3.0, tail="lower", target_cv=0.1)
     low, high = e.confidence_interval()
@@ -85,6 +86,7 @@ def test_the_lower_tail_and_a_looser_target():
     assert e.nfev < 90
 
 
+@pytest.mark.slow
 def test_rows_of_the_estimate_are_in_the_event():
     e = estimate(plane, normal(3), 3.0)
     x, weights = e.failure_samples()
