@@ -26,6 +26,16 @@ def first_entry(x: Array) -> float:
     return float(x[0])
 
 
+def slow_rosenbrock(x: Array) -> float:
+    time.sleep(0.01)
+    return float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
+
+
+def slow_ellipsoid(x: Array) -> float:
+    time.sleep(0.01)
+    return float((10 ** np.linspace(0, 6, x.size) * (x - 0.7) ** 2).sum())
+
+
 def sleep(x: Array) -> float:
     time.sleep(float(x[0]))
     return float(x[0])
@@ -100,6 +110,21 @@ def overhead_table(workers: int, repeats: int) -> None:
     )
 
 
+def default_table(workers: int) -> None:
+    print(f"\nThe default search, 10 ms each, 1000 evaluations: speed-up of {workers} workers over one")
+    for fun in (slow_rosenbrock, slow_ellipsoid):
+        for d in (2, 5, 10, 20):
+            timed = []
+            for n_jobs in (1, workers):
+                bounds = [(-5, 5)] * d
+                cem.optimize(fun, bounds=bounds, max_evaluations=20, n_jobs=n_jobs, rng=1)  # opens the pool
+                began = time.perf_counter()
+                cem.optimize(fun, bounds=bounds, max_evaluations=1000, n_jobs=n_jobs, rng=1)
+                timed.append(time.perf_counter() - began)
+            one, more = timed
+            print(f"{fun.__name__:<18}{d:>4}{one:>8.2f} s {more:>8.2f} s {one / more:>7.2f} x", flush=True)
+
+
 def main() -> None:
     parser = make_benchmark_parser(__doc__, runs=3, jobs=2)
     parser.add_argument("--rows", type=int, default=50, help="candidates an iteration in the table of bytes")
@@ -108,6 +133,7 @@ def main() -> None:
     bytes_table(given.rows, given.jobs, given.iterations)
     speed_table(given.jobs, given.runs)
     overhead_table(given.jobs, 50 * given.runs)
+    default_table(given.jobs)
 
 
 if __name__ == "__main__":
