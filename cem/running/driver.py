@@ -21,7 +21,7 @@ from cem.core.streams import Purpose, Streams
 from cem.evaluation import widen
 from cem.families.base import Array, Floats, Mask, dimension
 from cem.running.arithmetic import any_arithmetic
-from cem.running.early_ends import failed, nothing_finite, seen_whole
+from cem.running.early_ends import bears_asking, failed, nothing_finite, seen_whole
 from cem.running.incumbent import Incumbent
 from cem.running.memo import Lookup
 from cem.running.reporting import Progress
@@ -161,30 +161,20 @@ class Driver:
         status: Status | None = getattr(served.value or served.ended, "status", None)
         memo = self.scorer.memo
         whole = getattr(served.value, "exact", False) or (memo is not None and memo.exhausted)
-        if self.best.x is None or whole or status is None:
-            return
-        if not (
-            status.success
-            or status is Status.COLLAPSED
-            or (memo is None and status is Status.EVALUATION_LIMIT)
-        ):
+        if self.best.x is None or whole or not bears_asking(status, asked_once=memo is not None):
             return
         x, known = self.best.x[None], self.best.score
+        together = self.scorer.evaluator.objective.vectorized  # then a candidate is like itself beside itself
         number, self._batches = self._batches, self._batches + 1
         try:
-            rows = np.repeat(x, 2, axis=0) if self._together else x
+            rows = np.repeat(x, 2, axis=0) if together else x
             rows.flags.writeable = False
             batch: Batch | None = self._evaluate(number, rows, Rows(rows), again=True)
         except Ended as ended:
             batch = ended.batch
         if batch is not None and len(batch.scores) == len(rows):
-            first = batch.scores[0] if self._together else known
+            first = batch.scores[0] if together else known
             self.noise_seen = not np.array_equal(first, batch.scores[-1], equal_nan=True)
-
-    @property
-    def _together(self) -> bool:
-        """Whether rows are scored together, so that a candidate is only like itself beside itself."""
-        return self.scorer.evaluator.objective.vectorized
 
     def _complete(self) -> Ended | None:
         """See a discrete space whole where most of it is known; return what that ended with."""
@@ -253,7 +243,7 @@ class Driver:
             left = most - self.nfev
             kept = self.setting.doubted and not again and lookup is None and self.nfev > 0
             if kept and (n > left or n <= FEW_ROWS):
-                left = max(0, left - (2 if self._together else 1))
+                left = max(0, left - (2 if self.scorer.evaluator.objective.vectorized else 1))
             if lookup is None:
                 n = min(n, left)
             elif len(lookup.new) > left:

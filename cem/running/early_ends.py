@@ -15,6 +15,12 @@ def seen_whole(n: int, target: float | None, batch: Batch) -> Ended:
     return Ended(Status.COLLAPSED, f"{what}, and none reaches the target {target}", batch)
 
 
+def bears_asking(status: Status | None, *, asked_once: bool) -> bool:
+    """Whether a run that ended so should ask about its best candidate again, which may show noise."""
+    claims = status is not None and (status.success or status is Status.COLLAPSED)
+    return claims or (status is Status.EVALUATION_LIMIT and not asked_once)
+
+
 def failed(failure: Failure, batch: Batch) -> Ended:
     """Return the end that an evaluation has brought about."""
     if isinstance(failure.error, KeyboardInterrupt):
