@@ -349,6 +349,8 @@ class CrossEntropyMethod:
         d = dimension(self.family)
         if self._population * d > MOST_NUMBERS:
             raise ValueError(f"a population of {self._population} with {d} variables is impossible")
+        if self._population < (needed := rows_needed(self.family, self._update)):
+            raise ValueError(f"a population of {self._population} is too small: a fit takes {needed} rows")
         if self._domain is not None:
             for side in (self._domain.low, self._domain.high):
                 if side.shape != (d,):

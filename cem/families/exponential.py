@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cem.families.base import (
+    LARGEST,
     Array,
     Floats,
     Mask,
@@ -59,6 +60,8 @@ class Exponential(Stored):
         mean = parameter_vector("mean", self.mean)
         if np.any(mean <= 0):
             raise ValueError(f"means must be positive, got a smallest value of {mean.min()!r}.")
+        if mean.max() > LARGEST:
+            raise ValueError(f"means must be at most {LARGEST:g}; measure the variables in other units.")
         object.__setattr__(self, "mean", frozen(mean))
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, polygamma, xlogy
 
 from cem.families.base import (
+    LARGEST,
     Array,
     Floats,
     Mask,
@@ -66,6 +67,8 @@ class Gamma(Stored):
             raise ValueError(f"shape and scale must be of one length, got {shape.size} and {scale.size}.")
         if np.any(shape <= 0) or np.any(scale <= 0):
             raise ValueError("shapes and scales must be positive.")
+        if scale.max() > LARGEST:
+            raise ValueError(f"scales must be at most {LARGEST:g}; measure the variables in other units.")
         object.__setattr__(self, "shape", frozen(shape))
         object.__setattr__(self, "scale", frozen(scale))
 

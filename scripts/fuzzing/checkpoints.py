@@ -136,7 +136,8 @@ def _rewritten(content: bytes, rng: np.random.Generator, header: bool) -> bytes:
         elif kind == 2:
             arrays[name] = values[None]
         elif kind == 3 and values.dtype.kind in "fiub":
-            arrays[name] = values.astype(["f4", "i8", "S4", "c16", "?"][rng.integers(5)])
+            with np.errstate(all="ignore"):
+                arrays[name] = values.astype(["f4", "i8", "S4", "c16", "?"][rng.integers(5)])
         else:
             arrays[name] = np.full_like(values, np.nan) if values.dtype.kind == "f" else np.zeros_like(values)
     stream = io.BytesIO()

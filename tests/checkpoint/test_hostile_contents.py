@@ -106,7 +106,7 @@ def test_a_states_header_made_by_hand_is_told_or_usable(tmp_path, state):
     assert refused_ones > 200
 
 
-@pytest.mark.parametrize("population", [0, -5, 1.5, 10**12, 2**63, "50", None, True])
+@pytest.mark.parametrize("population", [0, 1, -5, 1.5, 10**12, 2**63, "50", None, True])
 def test_an_absurd_population_is_named(tmp_path, state, population):
     header, arrays = state
     write(tmp_path / "file", header | {"population": population}, arrays)

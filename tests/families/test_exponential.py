@@ -142,3 +142,8 @@ def test_bad_means(mean, message):
 def test_means_that_are_no_numbers():
     with pytest.raises(TypeError, match="mean must be numbers, in rows of one length"):
         Exponential("long")
+
+
+def test_a_mean_whose_draws_would_overflow_is_refused():
+    with pytest.raises(ValueError, match=r"at most 1e\+150; measure the variables in other units"):
+        Exponential([1.0, 1e308])

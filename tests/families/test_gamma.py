@@ -60,3 +60,8 @@ def test_where_one_entry_has_no_density_and_another_has_a_pole_there_is_none():
     family = cem.Gamma([0.5, 2.0], [1.0, 1.0])
     assert family.log_prob([[0.0, 0.0]]).tolist() == [-np.inf]
     assert family.log_prob([[0.0, 1.0]]).tolist() == [np.inf]
+
+
+def test_a_scale_whose_draws_would_overflow_is_refused():
+    with pytest.raises(ValueError, match=r"at most 1e\+150; measure the variables in other units"):
+        cem.Gamma([1.0], [1e308])
