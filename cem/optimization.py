@@ -92,9 +92,10 @@ def optimize(
         ``PathAdaptation()`` and descents from all over the region until nothing better turns up; for others,
         and where `update`, `elite_fraction` or `improve` is given, one run of that update.
     population : int, optional
-        Candidates an iteration (of the first run, where there are restarts). Default: the update's own, with
-        `polish` 2.5 times as many; where it has none, ten a variable, between 100 and 1,000, and enough for
-        the family.
+        Candidates an iteration (of the first run, where there are restarts), and what may be evaluated at
+        once: local searches in boxes then spend evaluations on fewer rounds of them. Default: the update's
+        own, with `polish` 2.5 times as many; where it has none, ten a variable, between 100 and 1,000, and
+        enough for the family.
     elite_fraction : float, optional
         Fraction ρ that teaches, in (0, 1), by the textbook's update. Default: 0.1.
     update : Update, optional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -62,11 +63,13 @@ class BinaryProblem(FrozenProblem):
         """
         return self._evaluate(check_rows(X, self.n))
 
+    @abstractmethod
     def _evaluate(self, rows: NDArray[np.uint8]) -> Floats:
-        raise NotImplementedError
+        """Return the scores of checked rows."""
 
+    @abstractmethod
     def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
-        raise NotImplementedError
+        """Return better rows and the evaluations that took."""
 
 
 def check_numbers(X: ArrayLike, n: int, dimensions: tuple[int, ...] = (2,)) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from cem.families.base import Array, Floats
 Seed = np.random.Generator | np.random.SeedSequence | int | None
 
 
-class FrozenProblem:
+class FrozenProblem(ABC):
     """The base of frozen dataclasses with the fields `n`, `optimum` and `name`.
 
     A subclass evaluates rows when it is called and improves them in `_improve`. Cached properties are left
@@ -54,12 +55,13 @@ class FrozenProblem:
         better, extra = self._improve(X, rng, effort)
         return better, self(better), extra
 
+    @abstractmethod
     def __call__(self, X: Any) -> Floats:
         """Evaluate candidates, shape (N, n)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[Array, int]:
-        raise NotImplementedError
+        """Return better rows and the evaluations that took."""
 
     def _keep(self, **values: Any) -> None:
         """Set checked fields of the frozen instance: arrays become read-only, `optimum` a float."""

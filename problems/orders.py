@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,11 +82,13 @@ class OrderProblem(FrozenProblem):
         (order,) = check_orders(np.asarray(x)[None], self.n)
         return self._draw(order, f"{float(self(order[None])[0]):,.10g}", ax)
 
+    @abstractmethod
     def _evaluate(self, rows: Index) -> Floats:
-        raise NotImplementedError
+        """Return the scores of checked rows."""
 
+    @abstractmethod
     def _draw(self, order: Index, value: str, ax: Any) -> Any:
-        raise NotImplementedError
+        """Draw an order, whose value is given as text."""
 
 
 def check_orders(X: ArrayLike, n: int) -> Index:

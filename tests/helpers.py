@@ -290,3 +290,29 @@ def public_instances(collection, *names):
     best = read_best_known(folder / "best_known.csv")
     files = {file.name.removesuffix(".txt").removesuffix(".tsp"): file for file in folder.iterdir()}
     return [pytest.param(files[name], best[name], id=name) for name in names or best]
+
+
+class Laplace:
+    """Independent Laplace variables as a user would write them."""
+
+    def __init__(self, centre, scale):
+        self.centre, self.scale = np.asarray(centre, float), np.asarray(scale, float)
+        self.dimension = self.centre.size
+
+    def sample(self, n, rng):
+        return rng.laplace(self.centre, self.scale, (n, self.dimension))
+
+    def log_prob(self, x):
+        return (-abs(x - self.centre) / self.scale - np.log(2 * self.scale)).sum(axis=1)
+
+    def fit(self, x, weights=None):
+        centre = np.average(x, axis=0, weights=weights)
+        return Laplace(centre, np.maximum(np.average(abs(x - centre), axis=0, weights=weights), 1e-6))
+
+    def blend(self, other, rate):
+        return Laplace(
+            (1 - rate) * self.centre + rate * other.centre, (1 - rate) * self.scale + rate * other.scale
+        )
+
+    def entropy(self):
+        return float((1 + np.log(2 * self.scale)).sum())

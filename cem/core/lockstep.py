@@ -50,6 +50,6 @@ def _go_on(stage: Stage, batch: Batch | None, waiting: list[tuple[Stage, Rows]])
 
 
 def _part(batch: Batch, rows: slice) -> Batch:
-    given = {name: getattr(batch, name) for name in ("residuals", "excess", "shown")}
+    given = {name: getattr(batch, name) for name in ("residuals", "excess", "shown", "margins")}
     parts = {name: None if array is None else array[rows] for name, array in given.items()}
     return Batch(batch.x[rows], batch.scores[rows], batch.stream, **parts)

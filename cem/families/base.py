@@ -16,6 +16,7 @@ Index = NDArray[np.int64]
 
 LEAST = 1e-150  # its square is still a normal float
 LARGEST = 1e150  # so is this one's
+LARGEST_SCALE = 1e300  # of positive variables: draws a hundred million times as large are still numbers
 
 
 @runtime_checkable

@@ -9,11 +9,19 @@ import numpy as np
 
 from cem.families.base import Array, Floats, check_fit, check_rate, frozen
 from cem.families.gaussian_mixture import GaussianMixture
-from cem.families.mixture import LEAST_MASS, Mixture, allot, check_shares, scale_shares, share_out
+from cem.families.mixture import (
+    LEAST_MASS,
+    MixtureDensity,
+    allot,
+    check_shares,
+    entropy_bound,
+    scale_shares,
+    share_out,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Blended(Mixture):
+class Blended(MixtureDensity):
     """Mixture of any families over real rows of the same length; immutable.
 
     Parameters
@@ -75,9 +83,9 @@ class Blended(Mixture):
                 parts.append(part)
         return self.owning(shares=scale_shares(np.array(shares)), parts=tuple(parts))
 
-    def component_entropies(self) -> Floats:
-        """Return the entropy of each part in nats, shape ``(K,)``."""
-        return np.array([part.entropy() for part in self.parts])
+    def entropy(self) -> float:
+        """Return an upper bound of the entropy in nats: the parts' mean plus the shares'."""
+        return entropy_bound(self.shares, np.array([part.entropy() for part in self.parts]))
 
     def __repr__(self) -> str:
         return f"Blended({', '.join(map(repr, self.parts))})"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cem.families.base import (
+    LARGEST_SCALE,
     Array,
     Floats,
     Mask,
@@ -20,7 +21,6 @@ from cem.families.base import (
 )
 
 _LEAST_MEAN = float(np.finfo(np.float64).tiny)
-_LARGEST = 1e300  # draws of a hundred million times as much are still numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,8 +60,8 @@ class Exponential(Stored):
         mean = parameter_vector("mean", self.mean)
         if np.any(mean <= 0):
             raise ValueError(f"means must be positive, got a smallest value of {mean.min()!r}.")
-        if mean.max() > _LARGEST:
-            raise ValueError(f"means must be at most {_LARGEST:g}; measure the variables in other units.")
+        if mean.max() > LARGEST_SCALE:
+            raise ValueError(f"means must be at most {LARGEST_SCALE:g}; measure in other units.")
         object.__setattr__(self, "mean", frozen(mean))
 
     @property

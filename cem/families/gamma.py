@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, polygamma, xlogy
 
 from cem.families.base import (
+    LARGEST_SCALE,
     Array,
     Floats,
     Mask,
@@ -23,8 +24,6 @@ from cem.families.base import (
 _TINY = float(np.finfo(np.float64).tiny)
 LEAST_SHAPE, MOST_SHAPE = 1e-6, 1e10
 ROUNDS = 40
-
-_LARGEST = 1e300  # draws of a hundred million times as much are still numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,8 +67,8 @@ class Gamma(Stored):
             raise ValueError(f"shape and scale must be of one length, got {shape.size} and {scale.size}.")
         if np.any(shape <= 0) or np.any(scale <= 0):
             raise ValueError("shapes and scales must be positive.")
-        if scale.max() > _LARGEST:
-            raise ValueError(f"scales must be at most {_LARGEST:g}; measure the variables in other units.")
+        if scale.max() > LARGEST_SCALE:
+            raise ValueError(f"scales must be at most {LARGEST_SCALE:g}; measure in other units.")
         object.__setattr__(self, "shape", frozen(shape))
         object.__setattr__(self, "scale", frozen(scale))
 

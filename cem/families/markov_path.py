@@ -22,7 +22,7 @@ from cem.families.base import (
     parameter_numbers,
 )
 from cem.families.categorical import heat_tables, label_edges
-from cem.families.mixture import IMPOSSIBLE, Mixture, allot, check_shares
+from cem.families.mixture import IMPOSSIBLE, MixtureDensity, allot, check_shares, joined
 
 _ENTROPY_PATHS = 64
 
@@ -191,7 +191,7 @@ class MarkovPath(ReadOnly):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarkovPathMixture(Mixture):
+class MarkovPathMixture(MixtureDensity):
     """Mixture of chains that differ in the probabilities of their moves; a path keeps to one of them.
 
     Parameters
@@ -242,6 +242,10 @@ class MarkovPathMixture(Mixture):
     def join(self, other: Self, shares: Floats, /) -> Self:
         """Return the mixture of the components of both with these shares."""
         return self.replaced(shares=shares, tables=np.concatenate([self.tables, other.tables]))
+
+    def blend(self, other: Self, rate: float, /) -> Self:
+        """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
+        return joined(self, other, rate)
 
     def heated(self, heat: float, /) -> Self:
         """Return it with the moves' probabilities to the power `heat`, normalised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeVar
 
@@ -28,46 +29,51 @@ LEAST_MASS = 1e-12  # of the largest component's: what is left of one that no ro
 IMPOSSIBLE = -1e30  # stands for the logarithm of 0 where it may meet a factor 0
 
 
-class Mixture(ReadOnly):
-    """A mixture of K components, ``q(x) = Σ_k shares[k] q_k(x)``.
+class MixtureDensity(ReadOnly, ABC):
+    """The density of a mixture of K components, ``q(x) = Σ_k shares[k] q_k(x)``.
 
-    A subclass has the field `shares` and the methods that raise `NotImplementedError` here.
+    A subclass has the field `shares`.
+    """
+
+    shares: Any
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Length of a candidate."""
+
+    def prepare(self, x: Array, /) -> Array:
+        """Return the rows of `x`, shape ``(n, d)``, checked and in the form that `joint` takes."""
+        return check_rows(x, self.dimension)
+
+    @abstractmethod
+    def joint(self, rows: Array, /) -> Floats:
+        """Return the log of share times density of each component at prepared rows, shape ``(n, K)``."""
+
+    def log_prob(self, x: Array, /) -> Floats:
+        """Log density or mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
+        return sum_in_logs(self.joint(self.prepare(x)))
+
+
+class Mixture(MixtureDensity):
+    """A mixture whose components are of one kind, so that they are fitted and joined alike.
 
     References
     ----------
     McLachlan & Peel (2000), "Finite Mixture Models", Wiley.
     """
 
-    shares: Any
-
-    @property
-    def dimension(self) -> int:
-        """Length of a candidate."""
-        raise NotImplementedError
-
-    def prepare(self, x: Array, /) -> Array:
-        """Return the rows of `x`, shape ``(n, d)``, checked and in the form that `joint` takes."""
-        return check_rows(x, self.dimension)
-
-    def joint(self, rows: Array, /) -> Floats:
-        """Return the log of share times density of each component at prepared rows, shape ``(n, K)``."""
-        raise NotImplementedError
-
+    @abstractmethod
     def refit(self, rows: Array, r: Floats, mass: Floats, /) -> Self:
         """Return the maximisation step, from weighted responsibilities ``(n, K)`` and their sums ``(K,)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def join(self, other: Self, shares: Floats, /) -> Self:
         """Return the mixture of the components of both with these shares."""
-        raise NotImplementedError
 
+    @abstractmethod
     def component_entropies(self) -> Floats:
         """Return the entropy of each component in nats, shape ``(K,)``."""
-        raise NotImplementedError
-
-    def log_prob(self, x: Array, /) -> Floats:
-        """Log density or mass of each row in nats, shape ``(n,)``; -inf where a row is impossible."""
-        return sum_in_logs(self.joint(self.prepare(x)))
 
     def fit(self, x: Array, weights: Array | None = None, /) -> Self:
         """Fit by weighted expectation maximisation from these components, until it gains no more.
@@ -85,14 +91,34 @@ class Mixture(ReadOnly):
 
     def blend(self, other: Self, rate: float, /) -> Self:
         """Return the mixture of the two, ``(1 - rate) * self + rate * other``."""
-        a = check_rate(rate)
-        if a in (0.0, 1.0):
-            return self if a == 0 else other
-        return self.join(other, scale_shares(np.concatenate([(1 - a) * self.shares, a * other.shares])))
+        return joined(self, other, rate)
 
     def entropy(self) -> float:
         """Return an upper bound of the entropy in nats: the components' mean plus the shares'."""
-        return float(self.shares @ self.component_entropies() + entr(self.shares).sum())
+        return entropy_bound(self.shares, self.component_entropies())
+
+
+class _Joining(Protocol):
+    @property
+    def shares(self) -> Any: ...
+
+    def join(self, other: Self, shares: Floats, /) -> Self: ...
+
+
+J = TypeVar("J", bound=_Joining)
+
+
+def joined(mine: J, other: J, rate: float) -> J:
+    """Return the mixture of the components of both, ``(1 - rate) * mine + rate * other``."""
+    a = check_rate(rate)
+    if a in (0.0, 1.0):
+        return mine if a == 0 else other
+    return mine.join(other, scale_shares(np.concatenate([(1 - a) * mine.shares, a * other.shares])))
+
+
+def entropy_bound(shares: Floats, entropies: Floats) -> float:
+    """Return an upper bound of a mixture's entropy in nats, from shares and entropies of its components."""
+    return float(shares @ entropies + entr(shares).sum())
 
 
 def check_shares(shares: ArrayLike) -> Floats:

@@ -11,7 +11,7 @@ from scipy.special import entr
 from cem.families.base import Array, Floats, Index, Stored, check_fit, frozen
 from cem.families.blended import Blended
 from cem.families.gaussian import LOG_2PI
-from cem.families.mixture import Mixture, allot, check_shares, maximize_likelihood, scale_shares
+from cem.families.mixture import MixtureDensity, allot, check_shares, maximize_likelihood, scale_shares
 
 OWN, COMMON, PRIOR = 5.0, 20.0, 0.1
 LEAST_STD = 1e-4
@@ -19,7 +19,7 @@ ROUNDS, GAIN = 20, 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OneLarge(Mixture, Stored):
+class OneLarge(MixtureDensity, Stored):
     """Mixture of diagonal normals, each of which differs from the others in a single coordinate; immutable.
 
     It is sampled and scored at the cost of a row and its components, not of their product.

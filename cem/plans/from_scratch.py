@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -53,7 +54,7 @@ class Elites:
 
 
 @dataclass
-class ScratchRun:
+class ScratchRun(ABC):
     """One run from scratch; a subclass makes its `searches` and says when it has nothing more to find.
 
     Attributes
@@ -85,18 +86,18 @@ class ScratchRun:
     """Of the evaluations, how many make a step at least."""
 
     @property
+    @abstractmethod
     def least(self) -> int:
         """… but not before as many evaluations without a gain."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def dimension(self) -> int:
         """Length of a candidate."""
-        raise NotImplementedError
 
+    @abstractmethod
     def state(self, iteration: int) -> State:
         """Return what is known."""
-        raise NotImplementedError
 
     @property
     def best(self) -> Merit:

@@ -43,30 +43,25 @@ def agreeing_runs(
 
     One run is no evidence: with elites that agree it has lost its spread, wherever that was.
     """
-    ledger, confirmed, runs = Ledger(), list[float](), 0
+    ledger, confirmed, runs, agreed = Ledger(), list[float](), 0, 0
     while True:
-        own, agreed = Ledger(), _agreed(confirmed, ledger, stopping)
+        own = Ledger()
         one = own.counted(confirmed_run(update, start, n, stopping, domain))
         note = f"run {runs + 1} from the start" if runs else ""
-        counted = awaiting_runs(ledger.counted(one, note), agreed, runs, AGREEING)
-        ending = yield from counted
+        ending = yield from awaiting_runs(ledger.counted(one, note), agreed, runs, AGREEING)
         runs += 1
         if not ledger.varied:
             return ending
         if ending.status is Status.CONVERGED:
             confirmed.append(own.best)
-        agreed = _agreed(confirmed, ledger, stopping)
+        margin = stopping.margin(ledger.best, ledger.climb)
+        agreed = sum(best >= ledger.best - margin for best in confirmed)
         if agreed >= AGREEING:
             why = f"{agreed} of {runs} runs from the start found the same best score"
             return Ending(Status.CONVERGED, f"{why}; the last ended because {ending.message}")
         if runs == MOST_RUNS:
             why = f"only {agreed} of {runs} runs from the start ended at the best score"
             return Ending(Status.COLLAPSED, f"{why}; try a larger population or slower smoothing")
-
-
-def _agreed(bests: list[float], ledger: Ledger, stopping: Stopping) -> int:
-    margin = stopping.margin(ledger.best, ledger.climb)
-    return sum(best >= ledger.best - margin for best in bests)
 
 
 def judged(why: str, gain: float, varied: bool) -> Ending:

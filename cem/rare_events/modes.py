@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from cem.core.loop import Batch, Draw, Ended, Request, Rows, as_ended
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.importance import Finding, Nominal, Tally, log_ratio
-from cem.rare_events.sensitivities import aligned
 from cem.rare_events.systems import System
-
-if TYPE_CHECKING:
-    import pandas as pd
+from cem.rare_events.tables import Table
 
 Plan: TypeAlias = Generator[Request, Batch, Finding]
 MOST_ASKED = 20  # draws that may fail before it is known how many modes there are
@@ -36,45 +33,18 @@ class Mode(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Modes:
+class Modes(Table[Mode]):
     """A table of modes; ``table["buckling"]`` is a row of it."""
 
-    rows: tuple[Mode, ...]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Mode]:
-        return iter(self.rows)
-
-    def __getitem__(self, name: str) -> Mode:
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(name)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a pandas DataFrame, one row a mode.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("modes.to_frame() needs pandas: pip install cemkit[frames]") from error
-        return pd.DataFrame(list(self.rows), columns=list(Mode._fields))
+    def key(self, row: Mode) -> str:
+        """Return its name."""
+        return row.name
 
     def cells(self) -> list[tuple[str, ...]]:
         """Return the table as text, row by row, names first."""
         head = ("mode", "probability", "standard error", "share of failures")
         body = [(r.name, f"{r.probability:.4g}", f"{r.standard_error:.2g}", f"{r.share:.1%}") for r in self]
         return [head, *body]
-
-    def __repr__(self) -> str:
-        return aligned(self.cells())
 
 
 def table(names: tuple[str, ...], found: Floats, factor: float = 1.0) -> Modes:

@@ -11,7 +11,8 @@ from cem.core.plain import plain
 from cem.rare_events.failures import DesignPoint, Failures, ProbabilityUnder
 from cem.rare_events.inputs import describe
 from cem.rare_events.modes import Modes
-from cem.rare_events.sensitivities import Sensitivities, aligned
+from cem.rare_events.sensitivities import Sensitivities
+from cem.rare_events.tables import aligned
 
 Table = list[tuple[str, ...]]
 

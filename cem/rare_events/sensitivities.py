@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import pandas as pd
+from cem.rare_events.tables import Table
 
 
 class Sensitivity(NamedTuple):
@@ -25,38 +23,12 @@ class Sensitivity(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Sensitivities:
+class Sensitivities(Table[Sensitivity]):
     """A table of sensitivities; ``table["load", "mean"]`` is a row of it."""
 
-    rows: tuple[Sensitivity, ...]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Sensitivity]:
-        return iter(self.rows)
-
-    def __getitem__(self, key: tuple[str, str]) -> Sensitivity:
-        for row in self.rows:
-            if (row.input, row.parameter) == key:
-                return row
-        raise KeyError(key)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a pandas DataFrame, one row a parameter.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "sensitivities().to_frame() needs pandas: pip install cemkit[frames]"
-            ) from error
-        return pd.DataFrame(list(self.rows), columns=list(Sensitivity._fields))
+    def key(self, row: Sensitivity) -> tuple[str, str]:
+        """Return the names of its input and its parameter."""
+        return row.input, row.parameter
 
     def cells(self) -> list[tuple[str, ...]]:
         """Return the table as text, row by row, names first."""
@@ -66,15 +38,3 @@ class Sensitivities:
             for r in self.rows
         ]
         return [head, *body]
-
-    def __repr__(self) -> str:
-        return aligned(self.cells())
-
-
-def aligned(cells: list[tuple[str, ...]]) -> str:
-    """Return rows of text in columns."""
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )

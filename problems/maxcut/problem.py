@@ -79,7 +79,7 @@ class MaxCut(WeightedGraph):
 
     def __call__(self, X: ArrayLike) -> Floats:
         """Return the value of each row of `X`, shape (N, n), as an array of shape (N,); see `cut_value`."""
-        return cut_values(self._edges, check_numbers(X, self.n))
+        return self._evaluate(check_numbers(X, self.n))
 
     def cut_value(self, X: ArrayLike) -> float | Floats:
         """Add up the weights of the edges whose ends lie on different sides.
@@ -198,6 +198,9 @@ class MaxCut(WeightedGraph):
     def stage(self) -> str:
         """What the search is called in histories, with the engine it uses."""
         return f"annealing ({self._engine.NAME})"
+
+    def _evaluate(self, rows: Array) -> Floats:
+        return cut_values(self._edges, rows)
 
     def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
         if len(self.edges) == 0:

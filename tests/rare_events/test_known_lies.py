@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import Laplace
 from scipy import stats
 from scipy.special import ndtr
 
@@ -26,32 +27,6 @@ def gaussian(d):
 
 def either(*p):
     return float(-np.expm1(np.log1p(-np.array(p)).sum()))
-
-
-class Laplace:
-    """Independent Laplace variables as a user would write them."""
-
-    def __init__(self, centre, scale):
-        self.centre, self.scale = np.asarray(centre, float), np.asarray(scale, float)
-        self.dimension = self.centre.size
-
-    def sample(self, n, rng):
-        return rng.laplace(self.centre, self.scale, (n, self.dimension))
-
-    def log_prob(self, x):
-        return (-abs(x - self.centre) / self.scale - np.log(2 * self.scale)).sum(axis=1)
-
-    def fit(self, x, weights=None):
-        centre = np.average(x, axis=0, weights=weights)
-        return Laplace(centre, np.maximum(np.average(abs(x - centre), axis=0, weights=weights), 1e-6))
-
-    def blend(self, other, rate):
-        return Laplace(
-            (1 - rate) * self.centre + rate * other.centre, (1 - rate) * self.scale + rate * other.scale
-        )
-
-    def entropy(self):
-        return float((1 + np.log(2 * self.scale)).sum())
 
 
 def jump(u):

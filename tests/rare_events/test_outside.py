@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import Laplace
 from scipy import stats
 from scipy.special import ndtr
 
@@ -224,32 +225,6 @@ def test_a_resolution_is_a_probability(resolution):
 def test_the_multilevel_method_has_no_resolution_to_sell():
     with pytest.raises(ValueError, match="improved"):
         cem.estimate_probability(np.sum, gaussian(2), 5.0, resolution=0.01, method="multilevel")
-
-
-class Laplace:
-    """Independent Laplace variables, as a user would write them; their `blend` is no mixture."""
-
-    def __init__(self, centre, scale):
-        self.centre, self.scale = np.asarray(centre, float), np.asarray(scale, float)
-        self.dimension = self.centre.size
-
-    def sample(self, n, rng):
-        return rng.laplace(self.centre, self.scale, (n, self.dimension))
-
-    def log_prob(self, x):
-        return (-abs(x - self.centre) / self.scale - np.log(2 * self.scale)).sum(axis=1)
-
-    def fit(self, x, weights=None):
-        centre = np.average(x, axis=0, weights=weights)
-        return Laplace(centre, np.maximum(np.average(abs(x - centre), axis=0, weights=weights), 1e-6))
-
-    def blend(self, other, rate):
-        return Laplace(
-            (1 - rate) * self.centre + rate * other.centre, (1 - rate) * self.scale + rate * other.scale
-        )
-
-    def entropy(self):
-        return float((1 + np.log(2 * self.scale)).sum())
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Four tuning tasks of scikit-learn with 30, 60 and 100 evaluations: mean ranks of ours and peers.
 
-    python scripts/benchmarks/mixed/tuning.py --seeds 3
+    python scripts/benchmarks/mixed/tuning.py --runs 3
     python scripts/benchmarks/mixed/tuning.py ours tpe --tasks machine neighbours
 
 Needs scikit-learn; peers: ``pip install cmaes optuna``. A peer that is not installed is named and counts for
