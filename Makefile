@@ -26,7 +26,7 @@ test-all: $(VENV)/tested
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 fuzz: $(VENV)/tested
-	$(BIN)/python scripts/fuzz.py --seconds 600
+	$(BIN)/python scripts/fuzz.py --max-time 600
 
 coverage: $(VENV)/developed
 	$(BIN)/python -m pytest -n auto --cov=cem --cov-branch --cov-report=term:skip-covered

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 import cem
 
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended: 128 and the number of the signal
 NEEDED = ("numpy", "scipy", "joblib")
 EXTRAS = ("numba", "pandas", "tqdm", "matplotlib", "dask", "ray", "networkx", "optuna", "scikit-learn")
 
@@ -26,17 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     found = {name: _version(name) for name in (*NEEDED, *EXTRAS)}
-    checks = [_checked(name, check, given.seed) for name, check in CHECKS.items()]
-    right = all(check["right"] for check in checks)
+    checks, interrupted = _carry_out(given.seed)
+    right = not interrupted and all(check["right"] for check in checks)
     report = {
         "cem": cem.__version__,
         "python": platform.python_version(),
         "packages": found,
         "checks": checks,
         "right": right,
+        "interrupted": interrupted,
     }
     print(json.dumps(report, indent=2) if given.json else _text(report))  # noqa: T201 - a command's answer
-    return 0 if right else 1
+    return INTERRUPTED if interrupted else 0 if right else 1
 
 
 def _version(name: str) -> str | None:
@@ -44,6 +47,24 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _carry_out(seed: int) -> tuple[list[dict[str, Any]], bool]:
+    """Carry out the checks; return those done, and whether Ctrl-C ended them."""
+
+    def leave(*_: Any) -> NoReturn:
+        raise SystemExit(INTERRUPTED)  # not KeyboardInterrupt, which ends one run only
+
+    checks: list[dict[str, Any]] = []
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        for name, check in CHECKS.items():
+            checks.append(_checked(name, check, seed))
+    except SystemExit:
+        return checks, True
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return checks, False
 
 
 def _checked(name: str, check: Callable[[int], tuple[float, float, bool]], seed: int) -> dict[str, Any]:
@@ -116,6 +137,8 @@ def _text(report: dict[str, Any]) -> str:
             check.get("error") or f"{check['answer']:.6g} (exact {check['exact']:.6g}), {check['seconds']} s"
         )
         lines.append(f"  {state}: {check['name']}: {said}")
+    if report["interrupted"]:
+        lines.append("  interrupted: the other checks were not carried out")
     return "\n".join(lines)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
@@ -43,12 +44,15 @@ def make_parser(prog: str | None, description: str | None, runs: int, seconds: f
 def make_benchmark_parser(
     description: str | None,
     *,
-    seed: int | None = None,
+    seed: int | None,
     runs: int | None = None,
     seconds: float | None = None,
     jobs: int | None = None,
 ) -> Any:
-    """Return a parser of ``--json``, and of those of seed, runs, time and jobs whose default is given."""
+    """Return a parser of ``--json``, and of those of seed, runs, time and jobs whose default is given.
+
+    `seed` is None only where nothing is drawn.
+    """
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=form)
     for name, kind, default, what in (
@@ -83,6 +87,9 @@ def carry_out(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201 - a command's answer
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ImportError, OSError, json.JSONDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
@@ -97,15 +104,19 @@ def carry_out_benchmark(main: Callable[[], int | None]) -> NoReturn:
     def leave(*_: Any) -> NoReturn:
         raise SystemExit(INTERRUPTED)
 
+    def as_json() -> int | None:
+        said = io.StringIO()
+        try:
+            with redirect_stdout(said):
+                return main()
+        finally:
+            print_json(read_tables(said.getvalue()))
+
     before = signal.signal(signal.SIGINT, leave)
-    said = io.StringIO() if "--json" in sys.argv[1:] else None
     try:
-        with redirect_stdout(said) if said else nullcontext():
-            carry_out(main)
+        carry_out(as_json if "--json" in sys.argv[1:] else main)
     finally:
         signal.signal(signal.SIGINT, before)
-        if said:
-            print_json(read_tables(said.getvalue()))
 
 
 def read_tables(text: str) -> dict[str, list[Any]]:

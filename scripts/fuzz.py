@@ -26,12 +26,11 @@ CASES: dict[str, Case] = {
 
 
 def main() -> int:
-    parser = make_benchmark_parser(__doc__, seed=1)
-    parser.add_argument("--seconds", type=positive(float), default=600.0, help="how long (600)")
+    parser = make_benchmark_parser(__doc__, seed=1, seconds=600)
     parser.add_argument("--cases", type=positive(int), default=None, help="of each kind at most")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="kinds to try")
     asked = parser.parse_args()
-    tallies = go({kind: CASES[kind] for kind in asked.only}, asked.seed, asked.seconds, asked.cases)
+    tallies = go({kind: CASES[kind] for kind in asked.only}, asked.seed, asked.max_time, asked.cases)
     print(f"\n{'kind':<12} {'cases':>7} {'findings':>9}  outcomes")
     for kind, tally in tallies.items():
         outcomes = sorted(tally.outcomes.items(), key=lambda each: -each[1])

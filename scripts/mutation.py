@@ -222,7 +222,7 @@ def survivors(target: Target, jobs: int) -> tuple[int, list[str]]:
 
 
 def main() -> int:
-    parser = make_benchmark_parser(__doc__, jobs=2)
+    parser = make_benchmark_parser(__doc__, seed=None, jobs=2)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (all)")
     parser.add_argument("--survivors", action="store_true", help="name the faults that went unnoticed")
     given = parser.parse_args()

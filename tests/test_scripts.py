@@ -1,6 +1,7 @@
 """The command lines run, print what they promise, and fail when they should."""
 
 import json
+import re
 import runpy
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
 
 
 def run(name, *arguments):
@@ -47,16 +49,37 @@ def carry_out(monkeypatch, capsys):
     return carry_out
 
 
-@pytest.mark.parametrize(
-    "script",
-    sorted(p for p in SCRIPTS.rglob("*.py") if "__main__" in p.read_text()),
-    ids=str,
-)
-def test_help(carry_out, script):
-    done = carry_out(script.relative_to(SCRIPTS), "--help")
+COMMANDS = [
+    *(each.relative_to(ROOT) for each in (ROOT / "scripts").rglob("*.py") if "__main__" in each.read_text()),
+    *(each.relative_to(ROOT) for each in ROOT.glob("problems/*/__main__.py")),
+    Path("cem/__main__.py"),
+]
+NOTHING_DRAWN = ("scripts/benchmarks/digests.py", "scripts/mutation.py")
+OURS = {  # what other names are given to it elsewhere
+    "--max-time": ("--seconds", "--minutes", "--timeout", "--time", "--time-limit"),
+    "--max-evaluations": ("--evaluations", "--limit", "--calls", "--budget"),
+    "--runs": ("--repeats", "--repetitions", "--trials", "--n-runs"),
+    "--jobs": ("--workers", "--n-jobs", "--processes", "--threads"),
+    "--seed": ("--seeds", "--rng", "--random-state"),
+    "--dims": ("--dimensions",),
+}
+OTHER_THINGS = {  # than the names above stand for
+    "scripts/benchmarks/worker_schemes.py": "--workers",  # those simulated
+    "scripts/benchmarks/rare_event/compare.py": "--minutes",  # of all runs
+    "scripts/benchmarks/rare_event/ingredients.py": "--minutes",
+}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS), ids=str)
+def test_help_names_the_same_things_alike(carry_out, command):
+    done = carry_out(ROOT / command, "--help")
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
-    assert "--json" in done.stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z-]+", done.stdout))
+    assert "--json" in options
+    assert "--seed" in options or str(command) in NOTHING_DRAWN
+    elsewhere = {name for names in OURS.values() for name in names} - {OTHER_THINGS.get(str(command))}
+    assert not options & elsewhere
 
 
 def test_what_a_benchmark_prints_comes_as_json(carry_out):
@@ -103,7 +126,7 @@ def test_a_fuzz_finds_nothing_in_a_case_of_each_kind():
 
 @pytest.mark.slow
 def test_a_minute_of_fuzz_finds_nothing():
-    done = run("fuzz.py", "--seconds", 60, "--seed", 1000)
+    done = run("fuzz.py", "--max-time", 60, "--seed", 1000)
     assert done.returncode == 0, done.stdout
 
 

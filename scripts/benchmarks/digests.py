@@ -142,7 +142,7 @@ def selected(only: str | None, short: bool) -> list[str]:
 
 
 def main() -> int:
-    parser = make_benchmark_parser(__doc__, jobs=1)
+    parser = make_benchmark_parser(__doc__, seed=None, jobs=1)
     parser.add_argument("--only", metavar="PATTERN", help='part of a name, or a pattern ("event/*")')
     parser.add_argument("--short", action="store_true", help="the short selection")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the digests, as JSON")

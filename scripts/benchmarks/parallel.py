@@ -78,9 +78,9 @@ def bytes_table(n: int, workers: int, iterations: int) -> None:
             print(f"{name:<10}{d:>11,}{x.nbytes:>16,}{piped:>12,.0f}{mapped:>16,.0f}", flush=True)
 
 
-def speed_table(workers: int, repeats: int) -> None:
+def speed_table(workers: int, repeats: int, seed: int) -> None:
     print(f"\nSpeed-up of {workers} workers over one, batches of 200; means of {repeats} batches")
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     spread = np.exp(rng.uniform(np.log(0.001), np.log(0.02), 200))
     for name, times in (
         ("10 ms each", np.full(200, 0.01)),
@@ -92,9 +92,9 @@ def speed_table(workers: int, repeats: int) -> None:
         print(f"{name:<22}{one:>8.3f} s {more:>8.3f} s {one / more:>7.3f} x", flush=True)
 
 
-def overhead_table(workers: int, repeats: int) -> None:
+def overhead_table(workers: int, repeats: int, seed: int) -> None:
     print(f"\nA free objective, N = 1000, D = 10: milliseconds a batch, medians of {repeats}")
-    x = np.random.default_rng(1).normal(size=(1000, 10))
+    x = np.random.default_rng(seed).normal(size=(1000, 10))
     serial, _ = seconds(first_entry, x, 1, repeats)
     ours, _ = seconds(first_entry, x, workers, repeats)
     chunks = np.array_split(x, workers)
@@ -110,30 +110,32 @@ def overhead_table(workers: int, repeats: int) -> None:
     )
 
 
-def default_table(workers: int) -> None:
+def default_table(workers: int, seed: int) -> None:
     print(f"\nThe default search, 10 ms each, 1000 evaluations: speed-up of {workers} workers over one")
     for fun in (slow_rosenbrock, slow_ellipsoid):
         for d in (2, 5, 10, 20):
             timed = []
             for n_jobs in (1, workers):
                 bounds = [(-5, 5)] * d
-                cem.optimize(fun, bounds=bounds, max_evaluations=20, n_jobs=n_jobs, rng=1)  # opens the pool
+                cem.optimize(
+                    fun, bounds=bounds, max_evaluations=20, n_jobs=n_jobs, rng=seed
+                )  # opens the pool
                 began = time.perf_counter()
-                cem.optimize(fun, bounds=bounds, max_evaluations=1000, n_jobs=n_jobs, rng=1)
+                cem.optimize(fun, bounds=bounds, max_evaluations=1000, n_jobs=n_jobs, rng=seed)
                 timed.append(time.perf_counter() - began)
             one, more = timed
             print(f"{fun.__name__:<18}{d:>4}{one:>8.2f} s {more:>8.2f} s {one / more:>7.2f} x", flush=True)
 
 
 def main() -> None:
-    parser = make_benchmark_parser(__doc__, runs=3, jobs=2)
+    parser = make_benchmark_parser(__doc__, seed=1, runs=3, jobs=2)
     parser.add_argument("--rows", type=int, default=50, help="candidates an iteration in the table of bytes")
     parser.add_argument("--iterations", type=int, default=5)
     given = parser.parse_args()
     bytes_table(given.rows, given.jobs, given.iterations)
-    speed_table(given.jobs, given.runs)
-    overhead_table(given.jobs, 50 * given.runs)
-    default_table(given.jobs)
+    speed_table(given.jobs, given.runs, given.seed)
+    overhead_table(given.jobs, 50 * given.runs, given.seed)
+    default_table(given.jobs, given.seed)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,14 @@ called separable, turned at random; a run ends at an error of 1e-6. A Markdown t
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import ortho_group
 
 import cem
-from problems.command import carry_out, print_json
+from problems.command import carry_out_benchmark, make_benchmark_parser
 
 Function = Callable[[np.ndarray], np.ndarray]
 WORKERS = 16
@@ -77,55 +76,39 @@ class Counted(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="of the first run; the others' follow on")
-    parser.add_argument("--runs", type=int, default=1, help="of each function")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--dimensions", type=int, nargs="+", default=DIMENSIONS)
+    parser = make_benchmark_parser(__doc__, seed=1, runs=1)
+    parser.add_argument("--dims", type=int, nargs="+", default=DIMENSIONS)
     given = parser.parse_args()
     seeds = range(given.seed, given.seed + given.runs)
-    measured = [measure(name, d, seed) for name in FUNCTIONS for d in given.dimensions for seed in seeds]
-    means = {
-        d: [fewer([each for each in measured if each["d"] == d], key) for key in COUNTED[1:]]
-        for d in given.dimensions
-    }
-    if given.json:
-        print_json({"runs": measured, "fewer": means})
-        return
     print("evaluations one by one / rounds by default / rounds with population=16, medians\n")
-    print("| function |" + "".join(f" d = {d} |" for d in given.dimensions))
-    print("|---|" + "---|" * len(given.dimensions))
+    print("| function |" + "".join(f" d = {d} |" for d in given.dims))
+    print("|---|" + "---|" * len(given.dims))
+    measured: dict[int, list[dict[str, float]]] = {d: [] for d in given.dims}
     for name in FUNCTIONS:
-        rows = [
-            [each for each in measured if each["function"] == name and each["d"] == d]
-            for d in given.dimensions
-        ]
-        print(f"| {name} |" + "".join(f" {cell(each)} |" for each in rows))
-    shown = (f" {one:.1f}, {many:.1f} |" for one, many in means.values())
+        rows = {d: [measure(name, d, seed) for seed in seeds] for d in given.dims}
+        for d, each in rows.items():
+            measured[d] += each
+        print(f"| {name} |" + "".join(f" {cell(each)} |" for each in rows.values()), flush=True)
+    shown = (
+        f" {', '.join(f'{fewer(each, key):.1f}' for key in COUNTED[1:])} |" for each in measured.values()
+    )
     print("| times fewer rounds, geometric means |" + "".join(shown))
 
 
-def measure(name: str, d: int, seed: int) -> dict[str, Any]:
+def measure(name: str, d: int, seed: int) -> dict[str, float]:
     """Count what one function takes, by default and with a population."""
     function, turned = FUNCTIONS[name]
     fun = placed(function, d, turned, seed)
     one, many = count(fun, d, None, seed), count(fun, d, WORKERS, seed)
-    return {
-        "function": name,
-        "d": d,
-        "seed": seed,
-        "evaluations": one.evaluations,
-        "default": one.rounds,
-        "population 16": many.rounds,
-    }
+    return {"evaluations": one.evaluations, "default": one.rounds, "population 16": many.rounds}
 
 
-def cell(rows: list[dict[str, Any]]) -> str:
+def cell(rows: list[dict[str, float]]) -> str:
     """Show the medians of some runs."""
     return " / ".join(f"{np.median([each[key] for each in rows]):,.0f}" for key in COUNTED)
 
 
-def fewer(rows: list[dict[str, Any]], key: str) -> float:
+def fewer(rows: list[dict[str, float]], key: str) -> float:
     """Return the geometric mean of evaluations over rounds."""
     return float(np.exp(np.mean([np.log(each["evaluations"] / each[key]) for each in rows])))
 
@@ -165,4 +148,4 @@ def count(fun: Function, d: int, population: int | None, seed: int) -> Counted:
 
 
 if __name__ == "__main__":
-    carry_out(main)
+    carry_out_benchmark(main)

@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1_000, 10_000, 40_000])
     parser.add_argument("--tails", nargs="+", choices=list(TAILS), default=list(TAILS))
     parser.add_argument("--dimension", type=int, default=20)
-    parser.add_argument("--limit", type=int, default=4_000_000, help="evaluations")
+    parser.add_argument("--max-evaluations", type=int, default=4_000_000)
     given = parser.parse_args()
     print(
         f"{given.workers:,} workers, Rastrigin in {given.dimension} variables to 0.01; medians of "
@@ -182,7 +182,7 @@ def main() -> None:
         for batch in given.batches:
             for scheme in ("synchronous", "asynchronous", "islands"):
                 outcomes = [
-                    run(scheme, given.workers, batch, tail, seed, given.dimension, given.limit)
+                    run(scheme, given.workers, batch, tail, seed, given.dimension, given.max_evaluations)
                     for seed in range(given.seed, given.seed + given.runs)
                 ]
                 reached = sum(np.isfinite(each.time) for each in outcomes)

@@ -32,12 +32,12 @@ class Spent(BaseException):
 class Noisy:
     """A function of BBOB whose values are noisy, with a budget."""
 
-    def __init__(self, function: int, instance: int, d: int, size: float, budget: int) -> None:
+    def __init__(self, function: int, instance: int, d: int, size: float, budget: int, seed: int) -> None:
         import cocoex
 
         self.problem = cocoex.BareProblem("bbob", function, d, instance)
         self.d, self.size, self.budget, self.count = d, size, budget, 0
-        self.rng = np.random.default_rng([function, instance, d, int(1000 * size)])
+        self.rng = np.random.default_rng([function, instance, d + 1000 * seed, int(1000 * size)])
 
     def true(self, x: Any) -> float:
         """Return the value without noise above the optimum."""
@@ -98,7 +98,7 @@ SOLVERS: dict[str, Callable[[Noisy, int], Found]] = {"ours": ours, "unsaid": uns
 
 
 def main() -> None:
-    parser = make_benchmark_parser(__doc__)
+    parser = make_benchmark_parser(__doc__, seed=0)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", nargs="+", default=["1-24"])
     parser.add_argument("--instances", nargs="+", default=["59"])
@@ -138,8 +138,8 @@ def _measured(name: str, size: float, functions: list[int], budgets: list[int], 
             for instance in numbers(given.instances):
                 row = []
                 for budget in budgets:
-                    f = Noisy(function, instance, d, size, budget * d)
-                    found = SOLVERS[name](f, instance)
+                    f = Noisy(function, instance, d, size, budget * d, given.seed)
+                    found = SOLVERS[name](f, instance + given.seed)
                     gap = f.true(found.x)
                     row.append(np.log10(max(gap, LEAST)))
                     reach = NORMAL * found.error

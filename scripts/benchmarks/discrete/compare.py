@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/discrete/compare.py --runs 2
     python scripts/benchmarks/discrete/compare.py --orders ours "iterated local search" pymoo
-    python scripts/benchmarks/discrete/compare.py --evaluations 100 ours "hill climbing" nevergrad
+    python scripts/benchmarks/discrete/compare.py --max-evaluations 100 ours "hill climbing" nevergrad
 
 A cell is: area / fraction of targets / best known hit. Targets are 31 relative gaps, 10^-0.1 … 10^-3 and the
 best known value; a gap is relative to the mean of a thousand random candidates. The axis of the area is log10
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
     parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
-    parser.add_argument("--evaluations", type=int, help="in all, instead; cells are mean relative gaps")
+    parser.add_argument("--max-evaluations", type=int, help="in all, instead; cells are mean relative gaps")
     given = parser.parse_args()
     known = ORDERS if given.orders else CLASSES
     names = given.classes or list(known)
@@ -47,7 +47,7 @@ def main() -> None:
     missing: dict[str, str] = {}
     own: dict[str, list[float]] = defaultdict(list)
     for instance in make(names, list(range(given.seed, given.seed + given.runs))):
-        budget = given.evaluations or given.multiple * instance.n
+        budget = given.max_evaluations or given.multiple * instance.n
         moves: Moves = OrderMoves(instance.n) if given.orders else StringMoves(instance.categories)
         rng = np.random.default_rng(0)
         typical = float(np.mean(instance.fun(np.array([moves.draw(rng) for _ in range(1000)]))))
@@ -76,7 +76,7 @@ def main() -> None:
             print(
                 instance.name, instance.n, search, *(f"{v:.3f}" for v in found), file=sys.stderr, flush=True
             )
-    report(cells, own, gaps_only=given.evaluations is not None)
+    report(cells, own, gaps_only=given.max_evaluations is not None)
     for search, why in missing.items():
         print(f"{search}: not compared ({why})")
 

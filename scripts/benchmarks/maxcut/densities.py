@@ -44,11 +44,11 @@ class Measured(NamedTuple):
 
 
 def main() -> None:
-    parser = make_benchmark_parser(__doc__)
+    parser = make_benchmark_parser(__doc__, seed=0)
     parser.add_argument("--vertices", type=int, nargs="+", default=VERTICES)
     parser.add_argument("--both", action="store_true", help="sparse and dense sweeps of each graph")
     given = parser.parse_args()
-    graphs = (graph for n in given.vertices for graph in densities(n))
+    graphs = (graph for n in given.vertices for graph in densities(n, given.seed))
     if given.both:
         beside(graphs)
         return
@@ -83,11 +83,11 @@ def beside(graphs: Iterator[CutGraph]) -> None:
         print(f"| {graph.n:,} | {edges:,} | {colours} | {sparse:.3f} | {dense:.3f} | {taken} |", flush=True)
 
 
-def densities(n: int) -> Iterator[CutGraph]:
+def densities(n: int, seed: int) -> Iterator[CutGraph]:
     """Draw random graphs of n vertices."""
     pairs = n * (n - 1) // 2
     for edges in [each * n for each in EDGES_PER_VERTEX if each * n < 0.9 * pairs] + [pairs]:
-        graph = MaxCut.random(n, edge_probability=edges / pairs, rng=n)
+        graph = MaxCut.random(n, edge_probability=edges / pairs, rng=n + seed)
         yield CutGraph.from_edges(n, *graph.edges.T, graph.weights.astype(np.int64))
 
 

@@ -164,7 +164,7 @@ def problems(functions: str, dims: list[int], instances: str) -> Iterator[tuple[
 
 
 def main() -> None:
-    parser = make_benchmark_parser(__doc__)
+    parser = make_benchmark_parser(__doc__, seed=0)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", default="1-24")
     parser.add_argument("--instances", default="7")
@@ -190,7 +190,7 @@ def main() -> None:
                 for budget in given.budgets:
                     f = Counted(problem, least, budget * problem.dimension)
                     with suppress(Spent):
-                        SOLVERS[name](f, 100 * problem.id_instance + problem.id_function)
+                        SOLVERS[name](f, given.seed + 100 * problem.id_instance + problem.id_function)
                     row.append(np.log10(max(f.best, LEAST)))
                 gaps.append(row)
                 functions.append(problem.id_function)

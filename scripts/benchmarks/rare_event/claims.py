@@ -39,7 +39,7 @@ def main() -> None:
     """Run the cases and print a line for each run, then for each kind."""
     parser = make_benchmark_parser(__doc__, seed=0, runs=1)
     parser.add_argument("--only", default="", help="a regular expression of names and kinds")
-    parser.add_argument("--evaluations", type=int, default=300_000)
+    parser.add_argument("--max-evaluations", type=int, default=300_000)
     given = parser.parse_args()
     chosen = {name: c for name, c in cases().items() if re.search(given.only, f"{c.kind}: {name}")}
     if not chosen:
@@ -48,7 +48,7 @@ def main() -> None:
     for name, case in chosen.items():
         for seed in range(given.seed, given.seed + given.runs):
             began = time.process_time()
-            claimed, ratio, covers, calls = run(case, seed, given.evaluations)
+            claimed, ratio, covers, calls = run(case, seed, given.max_evaluations)
             lie = claimed and abs(ratio - 1) > HUGE
             rows.setdefault(case.kind, []).append((claimed, lie, claimed and covers, calls))
             mark = "LIE" if lie else "claimed" if claimed else "flagged"

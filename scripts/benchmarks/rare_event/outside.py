@@ -204,7 +204,7 @@ def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0, runs=1)
     parser.add_argument("--only", default="", help="a regular expression of names")
     parser.add_argument("--without", action="store_true", help="take the look out")
-    parser.add_argument("--evaluations", type=int, default=300_000)
+    parser.add_argument("--max-evaluations", type=int, default=300_000)
     given = parser.parse_args()
     for fill in (late, discrete, paths, blind, ordinary):
         fill()
@@ -222,7 +222,7 @@ def main() -> None:
                     case.level,
                     vectorized=True,
                     method=settings,
-                    max_evaluations=given.evaluations,
+                    max_evaluations=given.max_evaluations,
                     rng=seed,
                 )
             ratio, (low, high) = e.probability / case.exact, e.confidence_interval()
