@@ -24,3 +24,10 @@ def test_there_are_blocks():
 def test_block_runs(code, page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, str(page), "exec"), {"__name__": "page"})
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "docs" / "gallery").glob("*.py")), ids=lambda each: each.stem
+)
+def test_an_example_is_a_page(example):
+    assert len(example.read_text("utf-8").splitlines()) <= 80

@@ -37,7 +37,7 @@ class Settings:
 
     # --- batches ------------------------------------------------------------------------------------------
     batches: tuple[tuple[int, int], ...] = ((5, 300), (12, 400), (30, 1000))
-    """Rows per batch up to so many dimensions (docs/rare_events.md: 8,000 calls in the median → 6,400)."""
+    """Rows per batch up to so many dimensions (docs/notes.md: 8,000 calls in the median → 6,400)."""
     rows_per_dimension: int = 20
     """Rows per batch and dimension beyond these: a fit of mean and spread needs some ten rows each."""
     batch_limits: tuple[int, int] = (1000, 3000)
@@ -58,7 +58,7 @@ class Settings:
 
     # --- learning -----------------------------------------------------------------------------------------
     levels: int = 40
-    """Most batches of a chain: networks, which take the most, take 6 to 13 (docs/rare_events.md)."""
+    """Most batches of a chain: networks, which take the most, take 6 to 13 (docs/notes.md)."""
     wide_share: float = 0.05
     """Wide part of a proposal while learning ("the wide part")."""
     heats: tuple[float, ...] = (0.2, 0.0, -0.5, -1.0)
@@ -82,7 +82,7 @@ class Settings:
     """Fit, inflated fit, wide part, nominal in normal space ("the inflated copy", "the wide part", "the
     nominal part": insurance; without a wide part coverage .87 and runs 30 % off in prototypes)."""
     discrete_rates: tuple[float, ...] = (0.40, 0.45, 0.12, 0.03)
-    """The same for bits and labels (docs/rare_events.md: dodecahedron 0.06 leans 1.9 % → 1.4 %)."""
+    """The same for bits and labels (docs/notes.md: dodecahedron 0.06 leans 1.9 % → 1.4 %)."""
     path_rates: tuple[float, ...] = (0.55, 0.25, 0.10, 0.10)
     """The same for paths (tuning cases)."""
     own_rates: tuple[float, ...] = (0.55, 0.27, 0.08, 0.10)

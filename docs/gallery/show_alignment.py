@@ -35,9 +35,7 @@ def score(x, *parts):
     total = 0.0
     for one, other in itertools.combinations(aligned(x, parts), 2):
         before = ""
-        for a, b in zip(one, other, strict=True):
-            if a == b == "-":
-                continue
+        for a, b in (column for column in zip(one, other, strict=True) if column != ("-", "-")):
             now = "gap above" if a == "-" else "gap below" if b == "-" else "letters"
             total += (1 if a == b else -1) if now == "letters" else -0.5 - 2 * (now != before)
             before = now
@@ -60,8 +58,7 @@ def gotoh(a, b):
 
 def align(*parts):
     labels = max(map(len, parts)) + 1
-    gaps = sum(labels - 1 + extra - len(p) for p in parts)
-    start = cem.Categorical(np.full((gaps, labels), 1 / labels))
+    start = cem.Categorical(np.full((sum(labels - 1 + extra - len(p) for p in parts), labels), 1 / labels))
     return cem.optimize(score, start, args=parts, maximize=True, max_evaluations=5000, rng=1)
 
 

@@ -58,16 +58,13 @@ def compare(penalty, **settings):
         "cross-entropy method": r.x.reshape(3, 3),
         "gradient": descent(np.zeros((3, 3)), penalty),
         "scikit-learn": np.vstack([theirs.intercept_, theirs.coef_.T]),
-    }
-    if not penalty:
-        lines["Newton"] = newton(np.zeros((3, 3)))
+    } | ({} if penalty else {"Newton": newton(np.zeros((3, 3)))})
     print(penalty, {name: round(float(loss(beta, penalty)), 6) for name, beta in lines.items()})
     assert np.ptp([shares(beta) for beta in lines.values()], axis=0).max() < 1e-2
     return r.x.reshape(3, 3)
 
 
-l1 = {"C": 1 / (0.05 * len(y)), "l1_ratio": 1, "solver": "saga"}
-answers = {0.0: compare(0.0, C=np.inf), 0.05: compare(0.05, **l1)}
+answers = {0.0: compare(0.0, C=np.inf), 0.05: compare(0.05, C=20 / len(y), l1_ratio=1, solver="saga")}
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 fig.suptitle("Three classes and their borders, without and with an L1 penalty")
