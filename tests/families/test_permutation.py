@@ -101,6 +101,28 @@ def test_weights_are_as_good_as_copies(kind):
     np.testing.assert_allclose(weighted.probabilities, copied.probabilities, atol=1e-9)
 
 
+def test_orders_without_weight_teach_nothing(kind):
+    x = random_family(5, kind, 2).sample(8, np.random.default_rng(2))
+    some, fewer = cem.Permutation(5, kind).fit(x, [1, 0, 2, 0, 1, 1, 0, 0]), x[[0, 2, 4, 5]]
+    fitted = cem.Permutation(5, kind).fit(fewer, [1, 2, 1, 1])
+    np.testing.assert_array_equal(some.probabilities, fitted.probabilities)
+
+
+def test_a_fit_block_by_block_is_the_fit(kind, monkeypatch):
+    x = random_family(6, kind, 3).sample(40, np.random.default_rng(3))
+    whole = cem.Permutation(6, kind).fit(x).probabilities
+    monkeypatch.setattr("cem.families.permutation.CELLS", 100)
+    np.testing.assert_allclose(cem.Permutation(6, kind).fit(x).probabilities, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, 30])
+def test_the_entropy_is_the_mean_surprise(kind, n):
+    family = random_family(n, kind, 5)
+    surprise = -family.log_prob(family.sample(2000, np.random.default_rng(6)))
+    draws = 256 if n == 5 else 2**12 // 30
+    assert family.entropy() == pytest.approx(surprise.mean(), abs=5 * surprise.std() / np.sqrt(draws))
+
+
 def test_what_is_no_permutation_has_no_mass_and_is_not_learned(kind):
     family = cem.Permutation(3, kind)
     assert np.isneginf(family.log_prob([[0, 0, 1], [0, 1, 3], [0, 1, 1.5]])).all()
