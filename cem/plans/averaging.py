@@ -20,6 +20,8 @@ from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, Update
 from cem.core.stopping import ROUNDING, Stopping
 from cem.families.base import Array, Family, Floats
 from cem.plans.constrained import FeasibilityFirst
+from cem.plans.ledger import Ledger
+from cem.plans.single import FLAT
 
 REEVALUATED = 0.1  # share of a batch that is scored twice
 GROWTH = 1.5  # of the evaluations a candidate, where noise decides the ranks
@@ -78,6 +80,7 @@ def averaged_run(
     final = FINAL if most is None else max(2, min(FINAL, (most - before) // 5))
     seen: Estimate | None = None
     last: Batch | None = None
+    ledger = Ledger()
     try:
         while unsettled < PATIENCE and not stopping.reason(state):
             k = round(repeats)
@@ -87,6 +90,7 @@ def averaged_run(
                 return Ending(Status.EVALUATION_LIMIT, f"max_evaluations ({most}) is spent", estimate=seen)
             averaged = yield from _averaged(state, n, k, domain, constraints)
             seen, spent, last = averaged.centre, spent + cost, averaged.batch
+            ledger.add(last)
             state = advance(learner, state, averaged.batch, stopping)
             if averaged.uncertainty > 0:
                 unsettled = unsettled + 1 if k == MOST_REPEATS else 0
@@ -109,6 +113,8 @@ def averaged_run(
             "in the average; try a larger population or slower smoothing",
             estimate=seen,
         )
+    if not ledger.varied:
+        return Ending(Status.COLLAPSED, FLAT, estimate=seen)
     return Ending(
         Status.CONVERGED, f"{why}, and a probe towards the start found nothing better", estimate=seen
     )

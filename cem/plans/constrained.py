@@ -14,6 +14,8 @@ from cem.core.loop import Batch, Draw, Ended, Request, State, Step, Update, adva
 from cem.core.stopping import ROUNDING, Stopping
 from cem.families.base import Array, Family, Floats, Mask
 from cem.local_search.sequential_quadratic import Local, sequential_quadratic
+from cem.plans.ledger import Ledger
+from cem.plans.single import FLAT
 
 AGREEING = 30  # local searches at the best score, without a budget
 LEAST_AGREEING = 3  # when the budget ends it
@@ -45,6 +47,7 @@ class FeasibleSearch:
     domain: Domain
     constraints: Constraints
     polish: bool
+    ledger: Ledger = field(init=False, default_factory=Ledger)
     found: list[Local] = field(init=False, default_factory=list)
     middle: float = field(init=False, default=np.nan)  # score of the first batch
 
@@ -57,7 +60,7 @@ class FeasibleSearch:
         """
         try:
             for round_ in range(MOST_ROUNDS):
-                yield from self._run(2 ** (round_ + 2))
+                yield from self.ledger.counted(self._run(2 ** (round_ + 2)))
                 if self.agreed >= AGREEING:
                     return self._converged("")
         except Ended as ended:
@@ -77,6 +80,8 @@ class FeasibleSearch:
         return sum(score >= top - same for score in scores)
 
     def _converged(self, why: str) -> Ending:
+        if not self.ledger.varied:
+            return Ending(Status.COLLAPSED, f"{FLAT}{why}")
         return Ending(Status.CONVERGED, f"{self.agreed} searches found the same best score{why}")
 
     def _run(self, length: int) -> Generator[Request, Batch, None]:

@@ -38,9 +38,8 @@ FLAT_AFTER = 20  # descents, where every score was the same
 AGREEING = 3  # runs, where none has ended elsewhere and there are no descents
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
-SHARE_BEFORE_DESCENT = (
-    1 / 3
-)  # of so few evaluations (scripts/benchmarks/mixed/compare.py, 5 to 14 a variable)
+SHARE_BEFORE_DESCENT = 1 / 3  # of so few (scripts/benchmarks/mixed/compare.py, 5 to 14 a variable)
+NARROW = 0.1  # of the start's spread: a run about the best, where none has ended there
 
 
 @dataclass(eq=False)
@@ -88,6 +87,7 @@ class MixedSearch:
     stepped: bool = field(init=False, default=False)
     noisy: bool = field(init=False, default=False)  # two values of one row differ: differences say nothing
     followed: float = field(init=False, default=-np.inf)
+    tried: float = field(init=False, default=-np.inf)  # the best that a run about it was made for
 
     def __post_init__(self) -> None:
         self.looked = Minima(self.span, self.ledger)
@@ -159,9 +159,19 @@ class MixedSearch:
         return self._ending(Status.CONVERGED, f"{said}; no descents have looked elsewhere")
 
     def _next(self, regimes: Regimes) -> Kind:
-        """Choose what comes next: descents alone, where a claim lacks nothing else."""
-        only = self.local and self.target is None and self._agreed > 0 and self._shown
-        return Kind(self.n, 1.0, False) if only else regimes.next()
+        """Choose what comes next: descents or a run about the best, where a claim lacks nothing else."""
+        if self.local and self.target is None and self._agreed > 0 and self._shown:
+            return Kind(self.n, 1.0, False)
+        if self._unconfirmed:
+            self.tried = self.ledger.best
+            return Kind(self.n, NARROW, True)
+        return regimes.next()
+
+    @property
+    def _unconfirmed(self) -> bool:
+        """Whether a claim lacks only a run that ends at the best, and none was made about it."""
+        descents = self.local and self.target is None and self.looked.enough and self.looked.few
+        return descents and bool(self.bests) and not self._agreed and self.tried < self.ledger.best
 
     @property
     def _claimed(self) -> bool:
@@ -193,7 +203,8 @@ class MixedSearch:
     def _ending(self, status: Status, message: str) -> Ending:
         if not self.looked.count:
             return Ending(status, message, family=self._family())
-        minima = tuple(sorted(self.looked.minima, key=lambda each: each.value))
+        ordered = sorted(self.looked.minima, key=lambda each: each.value)
+        minima = tuple(ordered if self.ledger.varied else ordered[:1])
         return Ending(status, message, family=self._family(), looks=self.looked.count, minima=minima)
 
     @property
@@ -224,12 +235,11 @@ class MixedSearch:
         self.stepped = self.stepped or len(np.unique(batch.scores[finite])) < len(rows)
 
     def _beginning(self, kind: Kind) -> Any:
-        """Start a large run as the first one, a small run anywhere."""
+        """Start a large run as the first one, or about the best; a small run anywhere."""
         if kind.large:
-            return self.start
-        numbers = numbers_of(self.start)
+            return self.start if kind.narrower == 1 else self._about_best(kind.narrower)
         mean = self._anywhere()[self.space.numbers]
-        return with_numbers(self.start, numbers.stretched(mean, kind.narrower))
+        return with_numbers(self.start, numbers_of(self.start).stretched(mean, kind.narrower))
 
     # --- descents -----------------------------------------------------------------------------------
 
@@ -357,16 +367,18 @@ class MixedSearch:
         """Return what the best candidate was drawn from; a narrow start about one of a descent."""
         if self.ledger.family is not None:
             return _plain(self.ledger.family)
-        if self.ledger.best_x is None:
-            return self.start
+        return self.start if self.ledger.best_x is None else self._about_best(JITTER)
+
+    def _about_best(self, narrower: float) -> Any:
+        """Return a narrow start about the best candidate, which draws other labels as seldom."""
         best = np.asarray(self.ledger.best_x)
-        family = with_numbers(self.start, numbers_of(self.start).stretched(best[self.space.numbers], JITTER))
+        numbers = numbers_of(self.start).stretched(best[self.space.numbers], narrower)
+        family = with_numbers(self.start, numbers)
         if not self.space.labels.size:
             return family
-        tables = [
-            np.eye(k)[int(c)] for k, c in zip(self.space.categories, best[self.space.labels], strict=True)
-        ]
-        return family.with_parts(labels=Categorical(tables).blend(self.start[LABELS], JITTER))
+        labels = best[self.space.labels].astype(int)
+        tables = [np.eye(k)[c] for k, c in zip(self.space.categories, labels, strict=True)]
+        return family.with_parts(labels=Categorical(tables).blend(self.start[LABELS], narrower))
 
 
 class _NumbersExhausted(Exhausted):

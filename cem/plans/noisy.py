@@ -32,6 +32,8 @@ from cem.local_search.regression import (
 from cem.local_search.requests import as_values
 from cem.plans.averaging import STANDARD_ERRORS, measured, rank_change
 from cem.plans.constrained import FeasibilityFirst
+from cem.plans.ledger import Ledger
+from cem.plans.single import FLAT
 from cem.plans.start import LEAST_ITERATIONS
 from cem.updates.recombination import smallest_population
 
@@ -115,6 +117,7 @@ class NoisySearch:
     decided: list[tuple[int, bool]] = field(init=False, default_factory=list)  # evaluations, by noise?
     noise: list[float] = field(init=False, default_factory=list)  # squared differences of two evaluations
     halfway: Array | None = field(init=False, default=None)
+    ledger: Ledger = field(init=False, default_factory=Ledger)
 
     def __post_init__(self) -> None:
         self.spent = self.before
@@ -232,6 +235,7 @@ class NoisySearch:
         return replace(batch, scores=average), change > 0
 
     def _remember(self, batch: Batch, decided: bool) -> None:
+        self.ledger.add(batch)
         self.seen.append(Seen(self.spent, batch.x, batch.scores, batch.residuals))
         self.decided.append((self.spent, decided))
         oldest = self.before + (1 - 2 * LATEST) * (self.spent - self.before)
@@ -320,6 +324,8 @@ class NoisySearch:
 
     def _judged(self, state: State, found: Estimate, why: str) -> Generator[Request, Batch, Ending]:
         """Say whether anything was left to find: by what the first half found, and by a probe."""
+        if not self.ledger.varied:
+            return Ending(Status.COLLAPSED, FLAT, estimate=found)
         spent = f"max_evaluations ({self.most}) is spent"
         if not why:
             said = f"noise decided {self._share_decided(0.5):.0%} of the iterations in the second half"

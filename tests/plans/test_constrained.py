@@ -150,6 +150,13 @@ def test_maximising_under_an_inequality():
     assert r.fun == pytest.approx(np.sqrt(6), abs=1e-7)
 
 
+def test_one_single_value_is_no_convergence():
+    r = cem.optimize(lambda x: 1.0, bounds=BOX, constraints=ON_PLANE, max_evaluations=5000, rng=1)
+    assert r.status is cem.Status.COLLAPSED
+    assert "every candidate had the same score" in r.message
+    assert r.maxcv <= 1e-6
+
+
 def test_an_infeasible_problem_says_by_how_much():
     beyond = LinearConstraint(np.ones((1, 3)), 20, np.inf)
     r = cem.optimize(square, bounds=BOX, constraints=beyond, max_evaluations=1500, rng=1)

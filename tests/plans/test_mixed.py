@@ -196,6 +196,20 @@ def test_a_narrower_basin_far_off_is_met(seed):
     assert len(r.minima) > 1
 
 
+def test_a_run_about_what_descents_have_found_confirms_it():
+    """No run from the middle ends in the narrow valley."""
+
+    def fun(x):
+        narrow = 25 * ((x - [6, -6.5]) ** 2).sum(axis=1)
+        return np.minimum(narrow, (x**2).sum(axis=1) + 1)
+
+    r = cem.optimize(
+        fun, bounds=[(-10, 10)] * 2, integrality=[1, 0], vectorized=True, max_evaluations=5000, rng=1
+    )
+    assert r.success, r.message
+    assert r.fun < 1e-9
+
+
 def test_the_end_of_a_budget_says_what_a_claim_lacks():
     r = cem.optimize(bowl, MIXED, max_evaluations=1500, rng=0)
     assert r.status is cem.Status.EVALUATION_LIMIT
@@ -205,6 +219,7 @@ def test_the_end_of_a_budget_says_what_a_claim_lacks():
 def test_a_flat_function_has_converged_to_nothing():
     r = cem.optimize(lambda p: 1.0, MIXED, rng=0)
     assert r.status is cem.Status.COLLAPSED
+    assert len(r.minima) == 1
     assert "every candidate had the same score" in r.message
 
 

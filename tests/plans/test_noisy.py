@@ -85,6 +85,13 @@ def test_without_noise():
     assert r.fun_error < 1e-12
 
 
+@pytest.mark.parametrize("start", [cem.Gaussian(np.zeros(2), std=np.ones(2)), cem.Bernoulli([0.5] * 9)])
+def test_one_single_value_is_no_convergence(start):
+    r = cem.optimize(lambda x: 1.0, start, noisy=True, rng=1)
+    assert r.status is cem.Status.COLLAPSED
+    assert "every candidate had the same score" in r.message
+
+
 def test_a_maximum():
     r = cem.optimize(
         lambda X, rng: -noisy_square(X, rng),
