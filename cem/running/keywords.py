@@ -11,47 +11,70 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# what scipy, pycma, optuna, nevergrad and scikit-learn call them
+_ITERATIONS = "maxiter max_iter n_iter niter generations n_iterations num_iterations iterations epochs"
+_CALLS = "maxfev maxfun max_nfev maxfevals max_evals max_calls budget n_calls n_trials evaluations"
+_SIZE = "popsize pop_size population_size num_particles n_particles n_samples batch_size N"
+_POINT = "x0 initial_guess initial_point init start_point mean mu sigma sigma0 std cov covariance family"
+_LIMITS = "lb ub lower upper limits domain ranges"
+_SENSE = "direction sense minimize mode goal"
+
+# Ours, and what scipy, pycma, Optuna, nevergrad, scikit-learn and OpenTURNS call it. The first of ours that a
+# function has is the answer, so that an estimate, which counts no iterations, answers for its calls.
 _ELSEWHERE = {
-    "seed": "rng",
-    "random_state": "rng",
-    "maxiter": "max_iterations",
-    "max_iter": "max_iterations",
-    "n_iter": "max_iterations",
-    "generations": "max_iterations",
-    "maxfev": "max_evaluations",
-    "maxfun": "max_evaluations",
-    "max_nfev": "max_evaluations",
-    "maxfevals": "max_evaluations",
-    "budget": "max_evaluations",
-    "n_calls": "max_evaluations",
-    "n_trials": "max_evaluations",
-    "timeout": "max_time",
-    "popsize": "population",
-    "pop_size": "population",
-    "population_size": "population",
-    "direction": "maximize",
-    "sense": "maximize",
-    "maximise": "maximize",
-    "verbose": "progress",
-    "disp": "progress",
-    "verb_disp": "progress",
-    "workers": "n_jobs",
-    "x0": "start",
-    "integer": "integrality",
-    "vectorised": "vectorized",
-    "atol": "tol",
-    "ftol": "tol",
-    "f_target": "target",
-    "ftarget": "target",
-    "elite_frac": "elite_fraction",
-    "threshold": "level",
-    "marginals": "inputs",
-    "distribution": "inputs",
+    "rng": "seed random_state generator rand_state random_seed",
+    "max_iterations": _ITERATIONS,
+    "max_evaluations": f"{_CALLS} {_ITERATIONS} nsim",
+    "max_time": "timeout time_limit max_seconds maxtime",
+    "population": _SIZE,
+    "elite_fraction": "elite_frac elite elites n_elite n_elites rho elite_ratio",
+    "update": "alpha smoothing learning_rate lr strategy",
+    "maximize": f"maximise {_SENSE}",
+    "tail": f"maximise maximize {_SENSE}",
+    "progress": "verbose disp verb_disp display show_progress verbosity",
+    "n_jobs": "workers num_workers cores cpus parallel n_workers processes",
+    "start": f"{_POINT} space search_space",
+    "inputs": f"{_POINT} marginals distribution distributions dist random_vector bounds start",
+    "bounds": _LIMITS,
+    "integrality": "integer int_vars integers integer_variables",
+    "vectorized": "vectorised batched",
+    "constraints": "constraint cons",
+    "noisy": "noise stochastic noise_std",
+    "restarts": "n_restarts n_starts",
+    "target_cv": "tol rtol cv target epsilon eps",
+    "tol": "atol ftol gtol xtol rtol fatol xatol eps epsilon",
+    "target": "f_target ftarget stop_fitness stopval",
+    "fun": "func objective f performance",
+    "performance": "func objective f fun limit_state g",
+    "level": "threshold",
+    "probability": "failure_probability pf alpha quantile level",
+    "checkpoint": "save save_path storage resume_from",
 }
 
-# what they come to where there is nothing of that name: an estimate has no iterations and no best
-_OTHERWISE = {"max_iterations": "max_evaluations", "maximize": "tail"}
+# what no keyword of ours says
+_ADVICE = {
+    "options": "what it holds are keywords of their own",
+    "jac": "no derivatives are used",
+    "hess": "no derivatives are used",
+    "confidence_level": "the result has confidence_interval(confidence_level)",
+    "patience": "a run ends when it has converged, or by a max_… or target",
+    "sampler": "rng is what draws, and the family says from where",
+}
+
+# what belongs to a loop, which those who ask and tell have to themselves
+_LOOPS = frozenset(
+    [
+        "max_iterations",
+        "max_evaluations",
+        "max_time",
+        "n_jobs",
+        "progress",
+        "tol",
+        "target",
+        "fun",
+        "checkpoint",
+    ]
+)
+_HOW_TO_SAY = {"maximize": "True or False", "tail": "'upper' or 'lower'"}
 
 ALIKE = 0.8  # similarity (difflib) from which on a name is a slip of the pen
 
@@ -74,12 +97,16 @@ def explain_keywords(function: Callable[P, R]) -> Callable[P, R]:
 
 def meaning(name: str, known: list[str]) -> str:
     """Return which of the `known` keywords is meant by `name`, in words; empty where nobody knows."""
-    meant = _ELSEWHERE.get(name)
-    if meant not in known:
-        meant = _OTHERWISE.get(meant or "")
-    if meant not in known:
+    ours = [own for own, theirs in _ELSEWHERE.items() if name == own or name in theirs.split()]
+    meant = next((own for own in ours if own in known), None)
+    if meant is None and not ours:
         meant = next(iter(get_close_matches(name, known, n=1, cutoff=ALIKE)), None)
-    if meant is None:
-        return ""
-    value = {"maximize": "True or False", "tail": "'upper' or 'lower'"}.get(meant, "…")
-    return f" (here it is {meant}={value})"
+    if meant is not None:
+        return f" (here it is {meant}={_HOW_TO_SAY.get(meant, '…')})"
+    if name in _ADVICE:
+        return f" ({_ADVICE[name]})"
+    if "self" in known and (name == "callback" or _LOOPS.intersection(ours)):
+        return " (the loop is yours: what ends it, evaluates and reports stands in it)"
+    if "population" in ours:
+        return " (batches are as large as the method needs; max_evaluations=… limits them all)"
+    return ""

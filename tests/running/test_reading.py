@@ -53,21 +53,43 @@ def test_every_front_door_answers(call, named):
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"), [("maxiter", "max_evaluations=…"), ("direction", "tail='upper' or 'lower'")]
+    ("theirs", "ours"),
+    [
+        ("maxiter", "here it is max_evaluations=…"),
+        ("direction", "here it is tail='upper' or 'lower'"),
+        ("tol", "here it is target_cv=…"),
+        ("func", "here it is performance=…"),
+        ("popsize", "batches are as large as the method needs; max_evaluations=… limits them all"),
+        ("confidence_level", r"the result has confidence_interval\(confidence_level\)"),
+    ],
 )
 def test_an_estimate_answers_with_what_it_has_instead(theirs, ours):
-    with pytest.raises(TypeError, match=rf"'{theirs}' \(here it is {ours}\)$"):
+    with pytest.raises(TypeError, match=rf"'{theirs}' \({ours}\)$"):
         cem.estimate_probability(np.sum, NORMAL, 3, **{theirs: 1})
+
+
+@pytest.mark.parametrize("theirs", ["maxiter", "n_jobs", "callback", "tol", "timeout"])
+def test_who_asks_and_tells_has_the_loop(theirs):
+    with pytest.raises(TypeError, match=rf"'{theirs}' \(the loop is yours"):
+        cem.CrossEntropyMethod(NORMAL, **{theirs: 1})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("sigma0", "here it is start=…"),
+        ("options", "what it holds are keywords"),
+        ("alpha", "here it is update=…"),
+    ],
+)
+def test_an_optimisation_answers_in_words_too(theirs, ours):
+    with pytest.raises(TypeError, match=rf"'{theirs}' \({ours}"):
+        cem.optimize(sphere, **BOX, **{theirs: 1})
 
 
 def test_a_name_that_means_nothing_is_refused_without_advice():
     with pytest.raises(TypeError, match=r"keyword argument 'colour'$"):
         cem.optimize(sphere, colour="red")
-
-
-def test_no_advice_names_an_argument_that_is_not_there():
-    with pytest.raises(TypeError, match=r"keyword argument 'popsize'$"):
-        cem.estimate_quantile(np.sum, NORMAL, 1e-3, popsize=3)
 
 
 # --- flags and numbers ------------------------------------------------------------------------------
