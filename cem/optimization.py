@@ -133,8 +133,8 @@ def optimize(
     callback : callable, optional
         ``callback(intermediate_result)`` after every iteration, and at the end if evaluations came after the
         last one. Its argument is an `OptimizeResult` so far; its `population`, shape ``(n, d)``, and
-        `scores`, shape ``(n,)``, are what was evaluated since the last call. Returning True or raising
-        StopIteration stops.
+        `scores`, shape ``(n,)``, are what was evaluated since the last call (what a problem's `improve`
+        evaluates by itself is in `nfev` alone). Returning True or raising StopIteration stops.
     rng : None, int, numpy.random.Generator or numpy.random.SeedSequence
         The same int gives the same result, bit for bit. One exception: under constraints the local searches
         are scipy's SLSQP, whose last bits, and so the evaluations that it takes, depend on the number

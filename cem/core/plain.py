@@ -25,7 +25,7 @@ def plain(value: Any) -> Any:
         number = float(value)
         return None if np.isnan(number) else number if np.isfinite(number) else str(number)
     if isinstance(value, np.ndarray):
-        return [plain(each) for each in value.tolist()]
+        return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -61,19 +61,17 @@ _ADVICE = {
 }
 
 # what belongs to a loop, which those who ask and tell have to themselves
-_LOOPS = frozenset(
-    [
-        "max_iterations",
-        "max_evaluations",
-        "max_time",
-        "n_jobs",
-        "progress",
-        "tol",
-        "target",
-        "fun",
-        "checkpoint",
-    ]
-)
+_LOOPS = {
+    "fun",
+    "max_iterations",
+    "max_evaluations",
+    "max_time",
+    "target",
+    "tol",
+    "n_jobs",
+    "progress",
+    "checkpoint",
+}
 _HOW_TO_SAY = {"maximize": "True or False", "tail": "'upper' or 'lower'"}
 
 ALIKE = 0.8  # similarity (difflib) from which on a name is a slip of the pen
