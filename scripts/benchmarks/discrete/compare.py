@@ -4,6 +4,8 @@
     python scripts/benchmarks/discrete/compare.py --orders ours "iterated local search" pymoo
     python scripts/benchmarks/discrete/compare.py --max-evaluations 100 ours "hill climbing" nevergrad
 
+With `--keep FILE` a table may be made in parts: runs that FILE has are not repeated, new ones are added.
+
 A cell is: area / fraction of targets / best known hit. Targets are 31 relative gaps, 10^-0.1 … 10^-3 and the
 best known value; a gap is relative to the mean of a thousand random candidates. The axis of the area is log10
 of evaluations per position, from 0 to 3. The best known value is the optimum where that is known, otherwise
@@ -12,17 +14,20 @@ the best that any search of this run has found.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 from order_problems import ORDERS, order_instances
 from searches import SEARCHES, Counted, Moves, OrderMoves, Spent, StringMoves
-from string_problems import CLASSES, instances
+from string_problems import CLASSES, Instance, instances
 
 from problems.command import carry_out_benchmark, make_benchmark_parser
 
+Run = tuple[list[tuple[int, float]], float]
 TARGETS = np.r_[10.0 ** -np.linspace(0.1, 3, 30), 0.0]
 
 
@@ -33,6 +38,8 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
     parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
     parser.add_argument("--max-evaluations", type=int, help="in all, instead; cells are mean relative gaps")
+    parser.add_argument("--small", action="store_true", help="only the smallest size of each class")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="of runs, one a line")
     given = parser.parse_args()
     known = ORDERS if given.orders else CLASSES
     names = given.classes or list(known)
@@ -46,53 +53,73 @@ def main() -> None:
     cells: dict[str, dict[str, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
     missing: dict[str, str] = {}
     own: dict[str, list[float]] = defaultdict(list)
-    for instance in make(names, list(range(given.seed, given.seed + given.runs))):
-        budget = given.max_evaluations or given.multiple * instance.n
-        moves: Moves = OrderMoves(instance.n) if given.orders else StringMoves(instance.categories)
-        rng = np.random.default_rng(0)
-        typical = float(np.mean(instance.fun(np.array([moves.draw(rng) for _ in range(1000)]))))
-        runs = {}
-        for search in given.searches or SEARCHES:
-            if search in missing:
-                continue
-            f = Counted(instance.fun, budget, -np.inf if instance.optimum is None else instance.optimum)
-            began = time.process_time()
-            try:
-                SEARCHES[search](f, moves, np.random.default_rng(1))
-            except Spent:
-                pass
-            except ImportError as error:
-                missing[search] = str(error)
-                continue
-            except Exception as error:
-                if not isinstance(error.__cause__, Spent):
-                    raise
-            own[search].append((time.process_time() - began) / f.evaluations)
-            runs[search] = f
-        best = min(f.best for f in runs.values()) if instance.optimum is None else instance.optimum
-        for search, f in runs.items():
-            found = scored(f, best, typical, instance.n, budget)
-            cells[instance.name][search].append(found)
-            print(
-                instance.name, instance.n, search, *(f"{v:.3f}" for v in found), file=sys.stderr, flush=True
-            )
+    kept = read_kept(given.keep)
+    for seed in range(given.seed, given.seed + given.runs):
+        for instance in make(names, [seed], given.small):
+            budget = given.max_evaluations or given.multiple * instance.n
+            moves: Moves = OrderMoves(instance.n) if given.orders else StringMoves(instance.categories)
+            rng = np.random.default_rng(0)
+            typical = float(np.mean(instance.fun(np.array([moves.draw(rng) for _ in range(1000)]))))
+            runs: dict[str, Run] = {}
+            for search in given.searches or SEARCHES:
+                key = f"{instance.name} {instance.n} {seed} {budget} {search}"
+                if key not in kept and search not in missing:
+                    try:
+                        kept[key] = run_of(search, instance, moves, budget)
+                    except ImportError as error:
+                        missing[search] = str(error)
+                        continue
+                    if given.keep:
+                        with given.keep.open("a") as file:
+                            file.write(json.dumps([key, *kept[key]]) + "\n")
+                if key in kept:
+                    runs[search] = kept[key]
+            best = min(r[0][-1][1] for r in runs.values()) if instance.optimum is None else instance.optimum
+            for search, (gains, each) in runs.items():
+                found = scored(gains, best, typical, instance.n, budget)
+                cells[instance.name][search].append(found)
+                own[search].append(each)
+                print(instance.name, instance.n, search, *(f"{v:.3f}" for v in found), file=sys.stderr)
     report(cells, own, gaps_only=given.max_evaluations is not None)
     for search, why in missing.items():
         print(f"{search}: not compared ({why})")
 
 
-def scored(f: Counted, best: float, typical: float, n: int, budget: int) -> tuple[float, ...]:
+def read_kept(path: Path | None) -> dict[str, Run]:
+    """Return the runs that a file has, by what was run."""
+    if path is None or not path.exists():
+        return {}
+    return {key: (gains, each) for key, gains, each in map(json.loads, path.read_text().splitlines())}
+
+
+def run_of(search: str, instance: Instance, moves: Moves, budget: int) -> Run:
+    """Return when a search improved and to what, and its seconds per evaluation."""
+    f = Counted(instance.fun, budget, -np.inf if instance.optimum is None else instance.optimum)
+    began = time.process_time()
+    try:
+        SEARCHES[search](f, moves, np.random.default_rng(1))
+    except Spent:
+        pass
+    except Exception as error:
+        if isinstance(error, ImportError) or not isinstance(error.__cause__, Spent):
+            raise
+    return f.gains, (time.process_time() - began) / f.evaluations
+
+
+def scored(
+    gains: list[tuple[int, float]], best: float, typical: float, n: int, budget: int
+) -> tuple[float, ...]:
     """Return area, fraction of targets, whether the best known was hit, and the relative gap at the end."""
     scale = max(typical - best, 1e-300)
     when = np.full(len(TARGETS), np.inf)
-    for evaluations, value in f.gains:
+    for evaluations, value in gains:
         reached = (value - best) / scale <= TARGETS + 1e-12
         when = np.where(reached, np.minimum(when, evaluations), when)
     axis = np.log10(budget / n) or np.nan
     share = 1 - np.clip(np.log10(np.maximum(when, 1) / n) / axis, 0, 1)
     area = float(np.where(np.isfinite(when), share, 0).mean())
     hit = np.isfinite(when)
-    return area, float(hit.mean()), float(hit[-1]), (f.best - best) / scale
+    return area, float(hit.mean()), float(hit[-1]), (gains[-1][1] - best) / scale
 
 
 def report(
