@@ -38,8 +38,23 @@ class Local(NamedTuple):
         return -self.excess, self.score
 
 
+Known = Callable[[Floats, float, Callable[[Array], Batch]], Local | None]
+
+
+class _KnownError(Exception):
+    """Raised where a search comes to what is known."""
+
+    def __init__(self, local: Local) -> None:
+        super().__init__()
+        self.local = local
+
+
 def sequential_quadratic(
-    constraints: Constraints, domain: Domain, x: Array, scale: Array
+    constraints: Constraints,
+    domain: Domain,
+    x: Array,
+    scale: Array,
+    known: Known | None = None,
 ) -> Generator[Request, Batch, Local]:
     """Minimise from `x`, first with forward differences, then, if that ended feasible, with central ones.
 
@@ -51,23 +66,30 @@ def sequential_quadratic(
     x : array_like, shape (d,)
     scale : array_like, shape (d,)
         A typical step of each variable.
+    known : callable, optional
+        From an iterate, shape ``(d,)``, what is minimised there and what scores rows to where a search from
+        it will end, if that is known.
 
     Returns
     -------
     Local
-        The best point among all that were evaluated.
+        The best point among all that were evaluated, or what is known of an iterate.
 
     References
     ----------
     Kraft (1988), "A software package for sequential quadratic programming", DFVLR-FB 88-28 (SLSQP);
     steps of differences: Nocedal & Wright (2006), "Numerical Optimization", Section 8.1.
     """
-    search = _Search(constraints, domain, np.array(domain.present(np.atleast_2d(x))[0]), np.asarray(scale))
-    first = yield from inverted(partial(search.run, central=False))
-    if first.excess > 0:
-        return first
-    search = _Search(constraints, domain, first.x, search.scale)
-    second = yield from inverted(partial(search.run, central=True))
+    x = np.array(domain.present(np.atleast_2d(x))[0])
+    search = _Search(constraints, domain, x, np.asarray(scale), known)
+    try:
+        first = yield from inverted(partial(search.run, central=False))
+        if first.excess > 0:
+            return first
+        search = _Search(constraints, domain, first.x, search.scale, known)
+        second = yield from inverted(partial(search.run, central=True))
+    except _KnownError as reached:
+        return reached.local
     return max(first, second, key=lambda local: local.rank)
 
 
@@ -79,6 +101,7 @@ class _Search:
     domain: Domain
     start: Floats
     scale: Floats
+    known: Known | None
 
     def __post_init__(self) -> None:
         self.free = np.flatnonzero(~(self.domain.fixed | self.domain.integer))
@@ -151,6 +174,10 @@ class _Search:
         """Return the gradient, shape ``(k,)``, and the residuals' Jacobian, shape ``(m, k)``."""
         u = np.asarray(u, dtype=np.float64)
         key = u.tobytes()
+        if self.known is not None:
+            local = self.known(self._rows(u[None])[0], self._values(u)[0], self._ask)
+            if local is not None:
+                raise _KnownError(local)
         if key not in self._slopes:
             size = CENTRAL if self._central else FORWARD
             step = size * np.maximum(1.0, np.abs(u))

@@ -132,7 +132,8 @@ def _order_plan(asked: Asked) -> Plan:
 def _constrained_plan(asked: Asked) -> Plan:
     update, n = asked.learner
     constraints = cast(Constraints, asked.constraints)
-    return FeasibleSearch(update, asked.start, n, asked.stopping, asked.box, constraints, asked.local).plan()
+    search = (asked.stopping, asked.box, constraints, asked.local, asked.rng)
+    return FeasibleSearch(update, asked.start, n, *search).plan()
 
 
 def _noisy_plan(asked: Asked, before: int = 0) -> Plan:

@@ -61,7 +61,7 @@ class Looks(Minima):
     def __post_init__(self) -> None:
         super().__post_init__()
         d = self.span.size
-        self.shift, self.stride = self.rng.random(d), _stride(d)
+        self.shift, self.stride = self.rng.random(d), stride(d)
 
     @property
     def few(self) -> bool:
@@ -168,7 +168,7 @@ class Looks(Minima):
         return True
 
 
-def _stride(d: int) -> Floats:
+def stride(d: int) -> Floats:
     """Return the steps of an additive recurrence that spreads points evenly, shape ``(d,)``.
 
     Powers of ``1 / g``, where ``g ** (d + 1) = g + 1`` (Roberts, 2018, "The unreasonable effectiveness of

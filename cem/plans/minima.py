@@ -84,11 +84,15 @@ class Minima:
         known = f"{len(self.minima)} {'minimum' if len(self.minima) == 1 else 'minima'} known"
         return f"{self.since} descents from all over the region found nothing better ({known})"
 
+    @property
+    def excluding(self) -> str:
+        """What the descents have shown and exclude, in words."""
+        share = f"a basin that more than {100 * self.excluded:.1f} % of such descents lead to"
+        return f"{self.said}; {share} would have been met with 95 %"
+
     def claim(self, agreed: int, runs: int) -> str:
         """Say what a claim rests on, and what it excludes, where so many of the sampling runs agree."""
-        share = f"a basin that more than {100 * self.excluded:.1f} % of such descents lead to"
-        found = f"{agreed} of {runs} sampling runs ended at the best point, and {self.said}"
-        return f"{found}; {share} would have been met with 95 %"
+        return f"{agreed} of {runs} sampling runs ended at the best point, and {self.excluding}"
 
     def lacking(self, confirmed: bool, agreed: int) -> str:
         """Say what a claim lacks, after descents; empty where there were none, or nothing is lacking."""
@@ -115,12 +119,16 @@ class Minima:
         self.minima.append(Minimum(np.array(x), value))
         return True
 
+    def met(self, x: Floats, value: float) -> Minimum | None:
+        """Return the known minimum that a descent has come to, so that it could not end at a new one."""
+        for known in self.minima:
+            if known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE:
+                return known
+        return None
+
     def at_known(self, x: Floats, value: float) -> bool:
-        """Whether a descent has come to a known minimum, so that it could not end at a new one."""
-        return any(
-            known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE
-            for known in self.minima
-        )
+        """Whether a descent has come to a known minimum."""
+        return self.met(x, value) is not None
 
     def better_found(self) -> None:
         """Count anew, after something better was found."""

@@ -151,10 +151,32 @@ def test_maximising_under_an_inequality():
 
 
 def test_one_single_value_is_no_convergence():
-    r = cem.optimize(lambda x: 1.0, bounds=BOX, constraints=ON_PLANE, max_evaluations=5000, rng=1)
+    r = cem.optimize(
+        lambda x: 1.0,
+        bounds=BOX,
+        constraints=LinearConstraint(np.ones((1, 3)), -np.inf, 1),
+        max_evaluations=5000,
+        rng=1,
+    )
     assert r.status is cem.Status.COLLAPSED
     assert "every candidate had the same score" in r.message
-    assert r.maxcv <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_narrower_basin_far_off_is_met(seed):
+    """Searches from what the sampling draws all end in the wider one."""
+
+    def fun(x):
+        narrow = 4 * ((x - [4, -4, 4]) ** 2).sum(axis=1)
+        return np.minimum(narrow, (x**2).sum(axis=1) + 1)
+
+    below = LinearConstraint(np.ones((1, 3)), -np.inf, 5)
+    r = cem.optimize(fun, bounds=[(-5, 5)] * 3, constraints=below, vectorized=True, rng=seed)
+    assert r.success
+    assert r.fun < 1e-9
+    assert [round(each.value, 6) for each in r.minima] == [0, 1]
+    assert r.looks >= 100
+    assert "would have been met with 95 %" in r.message
 
 
 def test_an_infeasible_problem_says_by_how_much():
