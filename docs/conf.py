@@ -1,11 +1,14 @@
 """How the pages are built: ``make docs``."""
 
 import logging
+import sys
 from pathlib import Path
 
 import cem
 
 logging.getLogger("cem").setLevel(logging.WARNING)  # the builder logs everything
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "cemkit"
 author = "The cemkit developers"
@@ -16,7 +19,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "mathml",
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
 ]
@@ -27,8 +30,11 @@ suppress_warnings = [
     "myst.xref_missing",
     "ref.python",
 ]  # links to files of the repository; names like `family`
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"cemkit {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True

@@ -11,13 +11,16 @@ from cem.plotting.axes import COLOURS, DASHES, new_axes, stages
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+WIDE = 0.04  # of all evaluations: a stage that has room for its name, written upwards
+
 
 def convergence(
     result: Any, *, ax: Axes | None = None, reference: float | None = None, label: str = "best so far"
 ) -> Axes:
     """Draw the best score so far, and the level of the elites, against evaluations.
 
-    Stages are told apart by shading and named below; a dotted line marks where a run began again.
+    Stages are told apart by shading, and named where they are wide enough; a dotted line marks where a run
+    began again.
 
     Parameters
     ----------
@@ -51,19 +54,27 @@ def convergence(
     if not len(history):
         raise ValueError("there is nothing to draw: the run has no iteration.")
     ax = new_axes(ax)
-    nfev = history.nfev
-    shown = {label: history.best, "level": history.level}
+    nfev, best = history.nfev, history.best
+    if getattr(result, "nfev", 0) > nfev[-1] and "fun_error" not in result:  # what came after the last one
+        nfev, best = np.append(nfev, result.nfev), np.append(best, result.fun)
+    shown = {label: best, "level": history.level}
     for (name, values), colour, dash in zip(shown.items(), COLOURS, DASHES, strict=False):
         values = values if reference is None else np.abs(values - reference)
-        ax.plot(nfev, values, dash, color=colour, label=name, drawstyle="steps-post")
+        mark = "o" if len(values) == 1 else None  # of a line there is nothing to see
+        where = nfev[: len(values)]
+        ax.plot(where, values, dash, color=colour, marker=mark, label=name, drawstyle="steps-post")
     if reference is not None:
         ax.set_yscale("log")
     parts = stages(history)
     for k, (name, part) in enumerate(parts):
         first = int(nfev[part.start - 1]) if part.start else 0
-        ax.axvspan(first, int(nfev[part.stop - 1]), color=COLOURS[-1], alpha=0.05 * (k % 2), lw=0)
-        if len(parts) > 1 and len(parts) <= 6:
-            ax.text(first, 1.01, name, transform=ax.get_xaxis_transform(), fontsize="small")
+        last = int(nfev[part.stop - 1])
+        ax.axvspan(first, last, color=COLOURS[-1], alpha=0.05 * (k % 2), lw=0)
+        if len(parts) > 1 and last - first >= WIDE * nfev[-1]:
+            place = {"x": (first + last) / 2, "y": 0.5, "transform": ax.get_xaxis_transform()}
+            ax.text(
+                s=name, rotation="vertical", ha="center", va="center", fontsize="small", color="0.4", **place
+            )
     for i in np.flatnonzero(history.note != ""):
         if i:
             ax.axvline(nfev[i - 1], color="0.6", lw=0.8, ls=":")

@@ -36,14 +36,13 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
     """
     ax = new_axes(ax)
     history = estimate.history
-    for k, (name, part) in enumerate(stages(history)):
-        ax.plot(
-            history.nfev[part], history.level[part], "o-", ms=3, color=COLOURS[k % len(COLOURS)], label=name
-        )
+    colours: dict[str, str] = {}
+    for name, part in stages(history):
+        label = None if name in colours else name
+        colour = colours.setdefault(name, COLOURS[len(colours) % len(COLOURS)])
+        ax.plot(history.nfev[part], history.level[part], "o-", ms=3, color=colour, label=label)
     ax.set_xlabel("evaluations")
     ax.set_ylabel("level")
-    if len(history):
-        ax.legend(loc="upper left", fontsize="small")
     probable = hasattr(estimate, "standard_error")
     value = estimate.probability if probable else estimate.quantile
     low, high = estimate.confidence_interval()
@@ -62,6 +61,8 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
         for k, mode in enumerate(estimate.modes):
             right.plot([estimate.nfev], [mode.probability], "_", ms=12, color=COLOURS[k % len(COLOURS)])
             right.annotate(mode.name, (estimate.nfev, mode.probability), fontsize="x-small", ha="right")
+    if len(history):
+        right.legend(*ax.get_legend_handles_labels(), loc="upper left", fontsize="small")
     if reference is not None:
         right.axhline(reference, color=COLOURS[2], ls="--", lw=1)
     if probable and value > 0:

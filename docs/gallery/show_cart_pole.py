@@ -36,9 +36,8 @@ def steps(policy, keep=None):
 
 
 start = cem.Gaussian([0.0] * 4, std=1.0)
-r = cem.optimize(
-    steps, start, maximize=True, method="textbook", population=60, target=500, max_iterations=30, rng=1
-)
+few = {"method": "textbook", "population": 16, "elite_fraction": 0.2, "max_iterations": 30}
+r = cem.optimize(steps, start, maximize=True, target=500, **few, rng=5)
 print(r.x.round(2), r.fun, r.message)
 
 angles = []

@@ -58,10 +58,11 @@ axes[0].semilogy([r.fun for r in found], found_at, "D", color="#D55E00", label="
 axes[0].set_xlabel("price")
 axes[0].set_ylabel("probability that the corners are cut off")
 axes[0].legend()
+box = {"boxstyle": "round,pad=0.1", "color": "white", "alpha": 0.8}
 place = np.stack(np.divmod(np.arange(9), 3), axis=1)
 for (i, j), kept, each in zip(lines, found[2].x, cost, strict=True):
     axes[1].plot(*place[[i, j]].T, color="#0072B2" if kept else "0.85", lw=1 + kept * 2, zorder=1)
-    axes[1].annotate(each, place[[i, j]].mean(axis=0), ha="center")
+    axes[1].annotate(each, place[[i, j]].mean(axis=0), ha="center", va="center", bbox=box)
 axes[1].scatter(*place.T, s=80, color="0.2", zorder=2)
 axes[1].set_axis_off()
 plt.show()

@@ -42,10 +42,11 @@ x, weights = e.failure_samples()
 blame = weights @ x
 fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
 ax.set_title("How often each line is down when the corners are cut off", fontsize="medium")
+box = {"boxstyle": "round,pad=0.1", "color": "white", "alpha": 0.8}
 place = np.stack(np.divmod(np.arange(9), 3), axis=1)
 for (i, j), share in zip(lines, blame, strict=True):
     ax.plot(*place[[i, j]].T, color=plt.cm.cividis_r(share), lw=1 + 10 * share, zorder=1)
-    ax.annotate(f"{share:.2f}", place[[i, j]].mean(axis=0), ha="center")
+    ax.annotate(f"{share:.2f}", place[[i, j]].mean(axis=0), ha="center", va="center", bbox=box)
 ax.scatter(*place.T, s=80, color=["#D55E00" if k in (0, 8) else "0.2" for k in range(9)], zorder=2)
 ax.set_axis_off()
 plt.show()

@@ -142,3 +142,23 @@ def test_cem_never_imports_matplotlib():
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_stages_are_named_where_there_is_room(result):
+    names = {text.get_text() for text in result.plot().texts}
+    assert names
+    assert names <= set(result.history.stage)
+
+
+def test_a_stage_has_one_colour_and_one_name(estimate):
+    ax = estimate.plot()
+    names = [text.get_text() for text in ax.figure.axes[1].get_legend().get_texts()]
+    assert sorted(names) == sorted(set(estimate.history.stage))
+
+
+def test_the_best_line_ends_at_the_answer():
+    sphere = {"fun": lambda x: (x**2).sum(), "bounds": [(-1, 2)] * 4}
+    r = cem.optimize(**sphere, method="textbook", target=1e-3, rng=1)
+    assert r.nfev > r.history.nfev[-1]
+    line = r.plot().get_lines()[0]
+    assert (line.get_xdata()[-1], line.get_ydata()[-1]) == (r.nfev, r.fun)
