@@ -71,10 +71,9 @@ def convergence(
         last = int(nfev[part.stop - 1])
         ax.axvspan(first, last, color=COLOURS[-1], alpha=0.05 * (k % 2), lw=0)
         if len(parts) > 1 and last - first >= WIDE * nfev[-1]:
-            place = {"x": (first + last) / 2, "y": 0.5, "transform": ax.get_xaxis_transform()}
-            ax.text(
-                s=name, rotation="vertical", ha="center", va="center", fontsize="small", color="0.4", **place
-            )
+            middle, look = (first + last) / 2, {"fontsize": "small", "color": "0.4"}
+            across = ax.get_xaxis_transform()
+            ax.text(middle, 0.5, name, look, rotation="vertical", ha="center", va="center", transform=across)
     for i in np.flatnonzero(history.note != ""):
         if i:
             ax.axvline(nfev[i - 1], color="0.6", lw=0.8, ls=":")
