@@ -14,7 +14,7 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, Request, Step
-from cem.families.base import Floats
+from cem.families.base import Floats, Index
 from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.requests import value_at, values_by_blocks
 from cem.local_search.univariate import Track, search
@@ -46,8 +46,7 @@ def coordinate_search(
         Evaluations beyond which no round begins.
     noise : NoiseLevel
     """
-    low = np.where(np.isfinite(domain.low), domain.low, x - span)
-    high = np.where(np.isfinite(domain.high), domain.high, x + span)
+    low, high = interval(domain, span, x)
     best, best_value, spent = x, fx, 0
     tracks = [Track.at(float(start), fx) for start in x]
     searches = [
@@ -70,20 +69,33 @@ def coordinate_search(
             spent += 1
             if value < best_value:
                 best, best_value = union, value
-            allowed = 1e-3 * abs(promised - fx) + 1e3 * noise.at(max(abs(value), abs(fx)))
-            if not abs(value - promised) <= allowed:
+            if not keeps_promise(value, promised, fx, noise):
                 return CoordinateResult(best, best_value, False, spent)
         yield Step(None, "coordinate search")
     return CoordinateResult(best, best_value, True, spent)
 
 
+def interval(domain: Domain, span: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """Return the ends of what is searched in each coordinate: the box, or the span where a side is open."""
+    low = np.where(np.isfinite(domain.low), domain.low, x - span)
+    return low, np.where(np.isfinite(domain.high), domain.high, x + span)
+
+
+def keeps_promise(value: float, promised: float, fx: float, noise: NoiseLevel) -> bool:
+    """Whether a union is worth what its coordinates promised, as it is where the objective is separable."""
+    return abs(value - promised) <= 1e-3 * abs(promised - fx) + 1e3 * noise.at(max(abs(value), abs(fx)))
+
+
+def beside(x: Floats, places: Index, points: Floats) -> Floats:
+    """Return copies of `x` with one coordinate replaced in each."""
+    rows = np.repeat(x[None], places.size, axis=0)
+    rows[np.arange(len(rows)), places] = points
+    return rows
+
+
 def _beside(x: Floats, wanted: dict[int, float]) -> Generator[Request, Batch, Floats]:
     """Evaluate copies of `x` with one coordinate replaced in each."""
     places, points = np.array(list(wanted)), np.array(list(wanted.values()))
-
-    def rows(part: slice) -> Floats:
-        out = np.repeat(x[None], places[part].size, axis=0)
-        out[np.arange(len(out)), places[part]] = points[part]
-        return out
-
-    return (yield from values_by_blocks(rows, places.size, x.size))
+    return (
+        yield from values_by_blocks(lambda part: beside(x, places[part], points[part]), places.size, x.size)
+    )

@@ -148,42 +148,71 @@ def hessian_evaluations(n: int) -> int:
     return (n * n + 3 * n) // 2
 
 
+@dataclass(frozen=True, eq=False)
+class SecondDifferences:
+    """Differences of second order at `x`, over the free coordinates, in the basis in which `model` is I."""
+
+    domain: Domain
+    x: Floats
+    model: DenseCurvature
+    free: Mask
+    basis: Floats
+    curvature: Floats
+    steps: Floats
+
+    @classmethod
+    def along(
+        cls, domain: Domain, x: Floats, model: DenseCurvature, free: Mask, noise: float
+    ) -> SecondDifferences | None:
+        """Choose the steps, which leave the entries a noise of about 1e-7; None where the box has no room."""
+        basis, curvature = model.eigenvectors(free)
+        wanted = np.sqrt(4 * noise / _ENTRY_NOISE) / np.sqrt(curvature)
+        steps = steps_inside(domain, x, basis, 2 * wanted) / 2  # pairs are midpoints of doubled steps: inside
+        if np.any(np.abs(steps) < 0.05 * wanted):
+            return None
+        return cls(domain, x, model, free, basis, curvature, steps)
+
+    def rows(self) -> Floats:
+        """Return where to evaluate: `hessian_evaluations` rows."""
+        moves = self.steps[:, None] * self.basis.T
+        first, second = np.triu_indices(self.steps.size, 1)
+        rows = [self.x + moves, self.x + 2 * moves, self.x + moves[first] + moves[second]]
+        return self.domain.project(np.concatenate(rows))
+
+    def learned(self, values: Floats, fx: float) -> tuple[Floats, DenseCurvature] | None:
+        """Return gradient and model from the values there; None where one is not finite."""
+        if not np.all(np.isfinite(values)):
+            return None
+        steps, basis, curvature = self.steps, self.basis, self.curvature
+        one, two, pair = np.split(values, [steps.size, 2 * steps.size])
+        with np.errstate(all="ignore"):
+            scaled = _second_differences(fx, one, two, pair)
+            scaled /= np.outer(steps * np.sqrt(curvature), steps * np.sqrt(curvature))
+            slopes = (4 * one - two - 3 * fx) / 2 / steps  # exact for quadratics
+        if not (np.all(np.isfinite(scaled)) and np.all(np.isfinite(slopes))):
+            return None
+        eigenvalues, vectors = np.linalg.eigh(scaled)
+        sizes = np.abs(eigenvalues)
+        sizes = np.maximum(sizes, 1e-6 * max(float(sizes.max()), 1e-12))
+        root = (basis * np.sqrt(curvature)) @ vectors
+        part = ((root * sizes) @ root.T)[np.ix_(self.free, self.free)]
+        return basis @ slopes, self.model.with_block(self.free, (part + part.T) / 2)
+
+
 def hessian(
     domain: Domain, x: Floats, fx: float, model: DenseCurvature, free: Mask, noise: float
 ) -> Generator[Request, Batch, tuple[Floats, DenseCurvature] | None]:
-    """Estimate gradient and Hessian over the free coordinates, in the basis in which `model` is I.
-
-    The step ``sqrt(4 noise / 1e-7)`` in that basis leaves the entries a noise of about 1e-7.
+    """Estimate gradient and Hessian over the free coordinates, by `SecondDifferences`.
 
     Returns
     -------
     tuple of ndarray and DenseCurvature, or None
         None where the box leaves no room or a value is not finite.
     """
-    basis, curvature = model.eigenvectors(free)
-    wanted = np.sqrt(4 * noise / _ENTRY_NOISE) / np.sqrt(curvature)
-    steps = steps_inside(domain, x, basis, 2 * wanted) / 2  # pairs are midpoints of doubled steps: inside
-    if np.any(np.abs(steps) < 0.05 * wanted):
+    there = SecondDifferences.along(domain, x, model, free, noise)
+    if there is None:
         return None
-    moves = steps[:, None] * basis.T
-    first, second = np.triu_indices(steps.size, 1)
-    rows = np.concatenate([x + moves, x + 2 * moves, x + moves[first] + moves[second]])
-    values = yield from values_at(domain.project(rows))
-    if not np.all(np.isfinite(values)):
-        return None
-    one, two, pair = np.split(values, [steps.size, 2 * steps.size])
-    with np.errstate(all="ignore"):
-        scaled = _second_differences(fx, one, two, pair)
-        scaled /= np.outer(steps * np.sqrt(curvature), steps * np.sqrt(curvature))
-        slopes = (4 * one - two - 3 * fx) / 2 / steps  # exact for quadratics
-    if not (np.all(np.isfinite(scaled)) and np.all(np.isfinite(slopes))):
-        return None
-    eigenvalues, vectors = np.linalg.eigh(scaled)
-    sizes = np.abs(eigenvalues)
-    sizes = np.maximum(sizes, 1e-6 * max(float(sizes.max()), 1e-12))
-    root = (basis * np.sqrt(curvature)) @ vectors
-    part = ((root * sizes) @ root.T)[np.ix_(free, free)]
-    return basis @ slopes, model.with_block(free, (part + part.T) / 2)
+    return there.learned((yield from values_at(there.rows())), fx)
 
 
 def _second_differences(fx: float, one: Floats, two: Floats, pair: Floats) -> Floats:

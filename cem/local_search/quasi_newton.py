@@ -102,7 +102,7 @@ class BoxQuasiNewton:
         return FirstDescent(x, fx, g, found.x, found.value, found.curvature, x.size + found.evaluations)
 
     def run(
-        self, x: Floats, fx: float, begin: Curvature | FirstDescent | None = None
+        self, x: Floats, fx: float, begin: Curvature | FirstDescent | None = None, g: Floats | None = None
     ) -> Generator[Request, Batch, LocalResult]:
         """Iterate until the promised decrease drowns in the noise, searches fail, or the budget ends.
 
@@ -112,9 +112,11 @@ class BoxQuasiNewton:
             Start and its value.
         begin : Curvature or FirstDescent, optional
             A model of the Hessian at `x`, or the outcome of `first_descent`, which then is not repeated.
+        g : ndarray, shape (d,), optional
+            With a model, the gradient at `x`, where it is known.
         """
         if begin is not None and not isinstance(begin, FirstDescent):
-            return (yield from _Descent(self, x, fx, begin).run())
+            return (yield from _Descent(self, x, fx, begin, g=g).run())
         first = begin or (yield from self.first_descent(x, fx))
         spent = 0 if begin else first.evaluations
         if not first.value < first.start_value:

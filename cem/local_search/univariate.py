@@ -16,8 +16,9 @@ from typing import Self
 import numpy as np
 
 Univariate = Generator[float, float, None]
+SIZES = (28, 40, 60, 80, 120)  # numbers of points to which an interval is filled
 _GOLDEN = (np.sqrt(5) - 1) / 2  # steps that fill the interval evenly, however many
-_SAME_CURVATURE = (0.6, 1.7)  # of the coarsest: less than halved or doubled
+SAME_CURVATURE = (0.6, 1.7)  # of the coarsest: less than halved or doubled
 _SAME_SLOPE = (0.4, 1.05)  # of a convex function towards its least end
 
 
@@ -51,9 +52,7 @@ class Track:
         return self.points[max(i - 1, 0)], best, self.points[min(i + 1, len(self.points) - 1)]
 
 
-def search(
-    track: Track, low: float, high: float, noise: float, sizes: Sequence[int] = (28, 40, 60, 80, 120)
-) -> Univariate:
+def search(track: Track, low: float, high: float, noise: float, sizes: Sequence[int] = SIZES) -> Univariate:
     """Minimise on [low, high]; `track` holds the start and collects all points.
 
     Parameters
@@ -163,13 +162,13 @@ def refine(
                 return True
             track.add(t, (yield t))
             continue
-        curvature = _curvature(a, fa, m, fm, b, fb)
+        curvature = curvature_of(a, fa, m, fm, b, fb)
         if not np.isfinite(curvature) or curvature <= 0:
             t = (a + m) / 2 if m - a > b - m else (m + b) / 2
         else:
             if watch and width > 1e-3 * scale:
                 if coarse is not None and not (
-                    _SAME_CURVATURE[0] * coarse <= curvature <= _SAME_CURVATURE[1] * coarse
+                    SAME_CURVATURE[0] * coarse <= curvature <= SAME_CURVATURE[1] * coarse
                 ):
                     return False
                 coarse = curvature if coarse is None else coarse
@@ -192,6 +191,6 @@ def refine(
     return True
 
 
-def _curvature(a: float, fa: float, m: float, fm: float, b: float, fb: float) -> float:
+def curvature_of(a: float, fa: float, m: float, fm: float, b: float, fb: float) -> float:
     """Second derivative of the parabola through three points."""
     return 2 * ((fb - fm) / (b - m) - (fm - fa) / (m - a)) / (b - a)
