@@ -97,7 +97,8 @@ class Entry:
     @classmethod
     def empty(cls, n: int, digest: Digest = NOTHING, outputs: int | None = None) -> Entry:
         """Return an entry for `n` rows of which nothing is known."""
-        values = np.full((n, outputs) if outputs else n, np.nan)
+        values = np.empty((n, outputs) if outputs else n)
+        values.fill(np.nan)
         return cls(digest, values, np.zeros(n, dtype=np.bool_), outputs=outputs)
 
 

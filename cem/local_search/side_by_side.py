@@ -26,9 +26,9 @@ def merits(batch: Batch) -> list[Merit]:
 
     A score that is not a number is the worst there is.
     """
-    scores: list[float] = np.fmax(batch.scores, -np.inf).tolist()
+    scores: list[Merit] = [s if s == s else -np.inf for s in batch.scores.tolist()]
     if batch.excess is None:
-        return list(scores)
+        return scores
     return list(zip((-batch.excess).tolist(), scores, strict=True))
 
 
@@ -40,28 +40,49 @@ class Known:
     ----------
     distinct : int
         Number of different candidates evaluated, exact as long as none had to be forgotten.
+    repeated : int
+        How many candidates in a row had been evaluated before.
+    optima : set of bytes
+        Candidates all of whose neighbours are remembered, and worse.
+    newer, older : dict
+        The merits by the candidates' bytes.
     """
 
     limit: int = KNOWN_BYTES
     distinct: int = 0
-    _new: dict[bytes, Merit] = field(default_factory=dict)
-    _old: dict[bytes, Merit] = field(default_factory=dict)
+    repeated: int = 0
+    optima: set[bytes] = field(default_factory=set)
+    newer: dict[bytes, Merit] = field(default_factory=dict)
+    older: dict[bytes, Merit] = field(default_factory=dict)
     _bytes: int = 0
 
-    def get(self, key: bytes) -> Merit | None:
-        """Return the merit of a candidate, None where it is not known."""
-        found = self._new.get(key)
-        return self._old.get(key) if found is None else found
+    def advance(self, search: Search, merit: Merit | None) -> tuple[Array, bytes]:
+        """Let a search go on to its next candidate that is not known; return that and its bytes.
+
+        Raises
+        ------
+        StopIteration
+            If it ends before.
+        """
+        send, newer, older = search.send, self.newer.get, self.older.get
+        while True:
+            candidate = send(merit)  # type: ignore[arg-type] # None begins a generator
+            key = candidate.tobytes()
+            merit = newer(key)
+            if merit is None and (merit := older(key)) is None:
+                return candidate, key
+            self.repeated += 1
 
     def add(self, key: bytes, merit: Merit) -> None:
         """Remember a merit."""
-        if key in self._new:
+        if key in self.newer:
             return
-        self._new[key] = merit
+        self.newer[key] = merit
         self.distinct += 1
         self._bytes += len(key)
         if self._bytes > self.limit:
-            self._old, self._new, self._bytes = self._new, {}, 0
+            self.older, self.newer, self._bytes = self.newer, {}, 0
+            self.optima.clear()
 
 
 @dataclass
@@ -102,26 +123,28 @@ class SideBySide:
     patience: int
     spent: dict[int, int] = field(default_factory=dict)
     _slots: list[Slot] = field(default_factory=list)
-    _idle: int = 0
 
     def round(self) -> Generator[Request, Batch, int]:
         """Evaluate one candidate of every search; return how many, 0 where nothing new was found to ask."""
+        known = self.known
         while len(self._slots) < self.width():
             search, kind = self.begin()
             slot = Slot(search, kind)
             if self._advance(slot, None):
                 self._slots.append(slot)
-            if self._idle > self.patience:
+            if known is not None and known.repeated > self.patience:
                 return 0
         slots = self._slots
-        asked = slots[0].candidate[None] if len(slots) == 1 else np.array([slot.candidate for slot in slots])
+        single = len(slots) == 1
+        asked = slots[0].candidate[None].copy() if single else np.array([slot.candidate for slot in slots])
         batch = yield Rows(self.present(asked))
-        found = merits(batch)
-        self._idle = 0
+        if known is not None:
+            known.repeated = 0
+        found, spent = merits(batch), self.spent
         for slot, merit in zip(slots, found, strict=True):
-            self.spent[slot.kind] = self.spent.get(slot.kind, 0) + 1
-            if self.known is not None:
-                self.known.add(slot.key, merit)
+            spent[slot.kind] = spent.get(slot.kind, 0) + 1
+            if known is not None:
+                known.add(slot.key, merit)
             self.note(slot.candidate, merit)
         self._slots = [s for s, merit in zip(slots, found, strict=True) if self._advance(s, merit)]
         return len(slots)
@@ -129,16 +152,10 @@ class SideBySide:
     def _advance(self, slot: Slot, merit: Merit | None) -> bool:
         """Let a search go on to its next candidate that is not known; return whether there is one."""
         try:
-            candidate = slot.search.send(merit)  # type: ignore[arg-type] # None begins a generator
             if self.known is None:
-                slot.candidate = candidate.copy()
-                return True
-            key = candidate.tobytes()
-            while (known := self.known.get(key)) is not None:
-                self._idle += 1
-                candidate = slot.search.send(known)
-                key = candidate.tobytes()
+                slot.candidate = slot.search.send(merit)  # type: ignore[arg-type] # None begins a generator
+            else:
+                slot.candidate, slot.key = self.known.advance(slot.search, merit)
         except StopIteration:
             return False
-        slot.candidate, slot.key = candidate.copy(), key
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -86,12 +87,12 @@ class OrderRun(ScratchRun):
             self._begin, self._width, _read_only, self.note, self.known, patience=200 * d * d
         )
 
-    @property
+    @cached_property
     def dimension(self) -> int:
         """Number of items."""
         return self.start.dimension
 
-    @property
+    @cached_property
     def least(self) -> int:
         """Evaluations without a gain after which a run may end."""
         return STALE_PER_MOVE * self.dimension * (self.dimension - 1) // 2

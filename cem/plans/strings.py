@@ -29,7 +29,7 @@ from cem.families.bernoulli_tree import BernoulliTree
 from cem.families.categorical import Categorical
 from cem.families.categorical_mixture import CategoricalMixture
 from cem.families.linkage_tree import LinkageTree
-from cem.local_search.one_change import climb
+from cem.local_search.one_change import Changes, climb
 from cem.local_search.side_by_side import Search, SideBySide
 from cem.plans.from_scratch import SEEN_WHOLE, WIDEST, ScratchRun, look_at_all, runs_from_scratch
 from cem.updates.pyramid import Pyramid
@@ -160,23 +160,29 @@ class StringRun(ScratchRun):
 
     space: StringSpace
     pyramid: Pyramid = field(init=False)
+    changes: Changes = field(init=False)
+    _places: Index = field(init=False)
+    _free: Index = field(init=False)
 
     stage: ClassVar[str] = "strings"
     times: ClassVar[float] = STALE
 
     def __post_init__(self) -> None:
         self.pyramid = Pyramid(self.space.categories, self.rng)
-        changes = int((self.space.categories - 1).sum())
+        self.changes = Changes.of(self.space.categories)
+        self._places = np.arange(self.dimension)
+        self._free = np.flatnonzero(self.space.categories > 1)
+        patience = 100 * len(self.changes.positions)
         self.searches = SideBySide(
-            self._begin, self._width, self.space.rows, self.note, self.known, patience=100 * changes
+            self._begin, self._width, self.space.rows, self.note, self.known, patience
         )
 
-    @property
+    @cached_property
     def dimension(self) -> int:
         """Length of a string."""
         return len(self.space.labels)
 
-    @property
+    @cached_property
     def least(self) -> int:
         """Evaluations without a gain after which a run may end."""
         return STALE_PER_POSITION * self.dimension
@@ -200,22 +206,27 @@ class StringRun(ScratchRun):
     def _fresh_start(self) -> Search:
         x = self.space.codes(self.space.start.sample(1, self.rng))[0].copy()
         merit = yield x
-        merit = yield from climb(x, merit, self.space.categories, self.rng)
+        merit = yield from climb(x, merit, self.changes, self.rng, self.known)
         yield from self.pyramid.ascend(x, merit)
 
     def _refitted_start(self) -> Search:
         """Begin at a draw from the product of marginals fitted to two to four of the elites."""
-        rng, d = self.rng, len(self.space.labels)
+        rng, rows = self.rng, self.elites.rows
         few = int(rng.integers(FEW, MANY + 1))
-        chosen = np.array([self.elites.rows[i] for i in rng.permutation(len(self.elites.rows))[:few]])
-        open_positions = (chosen != chosen[0]).any(axis=0)
-        x = chosen[rng.integers(0, len(chosen), d), np.arange(d)]
-        if open_positions.sum() < 3:
-            free = np.flatnonzero(self.space.categories > 1)
-            flipped = rng.permutation(free)[:2]
-            sizes = self.space.categories[flipped]
-            x[flipped] = (x[flipped] + rng.integers(1, sizes)) % sizes
-            open_positions[flipped] = True
+        chosen = np.array([rows[i] for i in rng.permutation(len(rows))[:few].tolist()])
+        open_positions = np.logical_or.reduce(chosen != chosen[0])
+        x = chosen[rng.integers(0, len(chosen), self.dimension), self._places]
+        if np.count_nonzero(open_positions) < 3:
+            for j, shift in self._two_changes():
+                x[j] = (x[j] + shift) % self.changes.sizes[j]
+                open_positions[j] = True
         merit = yield x
-        merit = yield from climb(x, merit, self.space.categories, rng, open_positions)
+        merit = yield from climb(x, merit, self.changes, rng, self.known, open_positions)
         yield from self.pyramid.ascend(x, merit)
+
+    def _two_changes(self) -> list[tuple[int, int]]:
+        """Draw changes of two positions; of the only one, if there is no other."""
+        positions = self.rng.permutation(self._free)[:2]
+        sizes = self.space.categories[positions]
+        shifts = self.rng.integers(1, sizes) if sizes.max(initial=2) > 2 else np.ones_like(sizes)
+        return list(zip(positions.tolist(), shifts.tolist(), strict=True))

@@ -247,7 +247,7 @@ class Driver:
             if lookup is None:
                 n = min(n, left)
             elif len(lookup.new) > left:
-                n = int(lookup.new[left])
+                n = lookup.new[left]
             if self._served > MOST_REPEATED * most:
                 raise Ended(
                     Status.EVALUATION_LIMIT,
@@ -269,17 +269,17 @@ class Driver:
             values, margins = self.setting.combine(values)
         if constraints is not None and residuals is not None:
             excess = constraints.excess(residuals)
-        called = int(np.count_nonzero(scored.called))
-        self.nfev += called
+        called = scored.called
+        self.nfev += len(values) if called is None else int(np.count_nonzero(called))
         self._served += len(x)
         if request.outputs != 0:
             self._values.append(values)
-        self._count_nan(values, scored.called, excess)
+        self._count_nan(values, called, excess)
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
         evaluated = shown, values
-        if called < len(values):
-            evaluated = shown[scored.called], values[scored.called]
+        if called is not None:
+            evaluated = shown[called], values[called]
         whole = scored.complete
         if self.setting.improve is not None and len(x):
             if entry.improved is None:
@@ -302,12 +302,13 @@ class Driver:
 
         return Batch(x, scores, stream, residuals, excess, shown, margins)
 
-    def _count_nan(self, values: Floats, called: Mask, excess: Floats | None) -> None:
+    def _count_nan(self, values: Floats, called: Mask | None, excess: Floats | None) -> None:
         """Count the scores that are NaN, but where a candidate is infeasible: there they mean nothing."""
         wrong = np.isnan(values)
         if not np.count_nonzero(wrong):
             return
-        wrong &= called
+        if called is not None:
+            wrong &= called
         if excess is not None:
             wrong &= ~(excess > 0)
         count = int(wrong.sum())

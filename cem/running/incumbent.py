@@ -57,10 +57,10 @@ class Incumbent:
         if top is None:
             return
         self.seen = True
-        least = 0.0 if excess is None else float(excess[top])
-        if self.x is not None and not (-least, scores[top]) > (-self.excess, self.score):
+        least, score = 0.0 if excess is None else float(excess[top]), float(scores[top])
+        if self.x is not None and not (-least, score) > (-self.excess, self.score):
             return
-        self.score, self.excess = float(scores[top]), least
+        self.score, self.excess = score, least
         self.x = np.array(shown[top])
         self.feasible = True
         if self.constraints is not None and residuals is not None:
@@ -68,6 +68,9 @@ class Incumbent:
             self.violation = float(self.constraints.violations(residuals[top]).max(initial=0.0))
 
     def _best_free(self, scores: Floats) -> int | None:
+        top = int(scores.argmax())  # the first NaN, if there is one
+        if scores[top] > -np.inf:
+            return top
         worth = np.fmax(scores, -np.inf)  # NaN becomes -inf
         top = int(worth.argmax())
         if worth[top] > -np.inf:

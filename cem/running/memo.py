@@ -24,17 +24,19 @@ class Lookup(NamedTuple):
     Attributes
     ----------
     keys : list of bytes, length n
-    new : ndarray of int, shape (k,)
+    new : list of int, length k
         The first rows with candidates that nobody knows, in order.
+    all_new : bool
+        Whether nobody knows any of the candidates.
     """
 
     keys: list[bytes]
-    new: Index
+    new: list[int]
+    all_new: bool
 
-    @property
-    def all_new(self) -> bool:
-        """Whether nobody knows any of the candidates."""
-        return len(self.new) == len(self.keys)
+    def new_below(self, n: int) -> Index:
+        """Return which of the first `n` rows are new, shape ``(k,)``."""
+        return np.array([i for i in self.new if i < n], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Memo:
             if key not in self._scores and key not in met:
                 met.add(key)
                 new.append(i)
-        return Lookup(keys, np.array(new, dtype=np.int64))
+        return Lookup(keys, new, len(new) == len(keys))
 
     def fill(self, lookup: Lookup, values: Floats, done: Mask) -> None:
         """Remember the scores of the new rows that are done, and set those of all others.
@@ -111,7 +113,7 @@ class Memo:
             room = max(0, MOST - len(self._scores))
             self._scores.update(zip(lookup.keys[: min(n, room)], values.tolist(), strict=False))
             return
-        batch = {lookup.keys[i]: float(values[i]) for i in lookup.new.tolist() if i < n and done[i]}
+        batch = {lookup.keys[i]: float(values[i]) for i in lookup.new if i < n and done[i]}
         for i, key in enumerate(lookup.keys[:n]):
             score = batch[key] if key in batch else self._scores.get(key)
             if score is not None:
@@ -143,12 +145,9 @@ def discrete_space(family: Family, domain: Domain | None) -> Space | None:
 
 
 def _keys(shown: Array) -> list[bytes]:
-    rows = np.ascontiguousarray(shown + 0.0 if shown.dtype.kind == "f" else shown)  # -0.0 is 0.0
-    width = rows.shape[1] * rows.itemsize
+    whole = (shown + 0.0 if shown.dtype.kind == "f" else shown).tobytes()  # -0.0 is 0.0
+    width = shown.shape[1] * shown.itemsize
+    rows = [whole] if len(shown) == 1 else [whole[i : i + width] for i in range(0, len(whole), width)]
     if width <= LONGEST_KEY:
-        return [row.tobytes() for row in rows]
-    whole = memoryview(rows.tobytes())
-    return [
-        hashlib.blake2b(whole[i * width : (i + 1) * width], digest_size=LONGEST_KEY).digest()
-        for i in range(len(rows))
-    ]
+        return rows
+    return [hashlib.blake2b(row, digest_size=LONGEST_KEY).digest() for row in rows]

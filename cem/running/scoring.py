@@ -82,8 +82,8 @@ class Scored(NamedTuple):
         The rows that count, as drawn and as the objective sees them.
     values : ndarray, shape (n,) or (n, k)
         Their scores, in the user's sign.
-    called : ndarray of bool, shape (n,)
-        For which of them the objective was called.
+    called : ndarray of bool, shape (n,), or None
+        For which of them the objective was called; None where it was for all.
     failure : Failure or None
         What went wrong at the row behind them.
     interrupted : bool
@@ -95,7 +95,7 @@ class Scored(NamedTuple):
     x: Array
     shown: Array
     values: Floats
-    called: Mask
+    called: Mask | None
     failure: Failure | None
     interrupted: bool
     complete: bool
@@ -149,24 +149,28 @@ class Scorer:
         lookup: Lookup | None = None,
     ) -> Scored:
         """Score the rows that are not known yet, and ask the constraints about them."""
-        known, values, done = np.count_nonzero(entry.done), entry.values[: len(x)], entry.done[: len(x)]
+        n, values, done = len(x), entry.values, entry.done
+        known = np.count_nonzero(done)
+        if len(done) > n:
+            values, done = values[:n], done[:n]
         recipe = recipe if shown is x else None
         failure, interrupted = self._call(entry, shown, number, recipe, lookup)
         while failure is not None and self._infeasible(shown, failure, row := _first_unknown(done, lookup)):
             values[row], done[row] = np.nan, True
             failure, interrupted = self._call(entry, shown, number, recipe, lookup)
-        called = np.ones(len(x), dtype=np.bool_)
+        called: Mask | None = None
         if self.memo is not None and lookup is not None:
             if not lookup.all_new:
-                called[:] = False
-                called[lookup.new[lookup.new < len(x)]] = True
+                called = np.zeros(n, dtype=np.bool_)
+                called[lookup.new_below(n)] = True
             self.memo.fill(lookup, values, done)
         if failure is not None:
             done = np.logical_and.accumulate(done)
-        if np.count_nonzero(done) < len(x):
+        if np.count_nonzero(done) < n:
             mapped = shown is not x
-            x, values, called = (_selected(each, done) for each in (x, values, called))
+            x, values = _selected(x, done), _selected(values, done)
             shown = _selected(shown, done) if mapped else x
+            called = None if called is None else _selected(called, done)
         if len(x) != known:
             entry.residuals = entry.improved = None
         broken, whole, constraints = None, True, self.setting.constraints
@@ -175,7 +179,8 @@ class Scorer:
             entry.residuals, broken = _residuals(constraints, shown, deadline)
             asked = len(entry.residuals)
             whole = asked == len(x)
-            x, shown, values, called = x[:asked], shown[:asked], values[:asked], called[:asked]
+            x, shown, values = x[:asked], shown[:asked], values[:asked]
+            called = None if called is None else called[:asked]
         return Scored(x, shown, values, called, broken or failure, interrupted, whole)
 
     def _call(
@@ -185,13 +190,15 @@ class Scorer:
         n, deadline, failure = len(shown), self._began + self.seconds, None
         if time.monotonic() >= deadline:
             return None, False
-        values, done, rows = entry.values[:n], entry.done[:n], None
+        values, done, rows = entry.values, entry.done, None
+        if len(done) > n:
+            values, done = values[:n], done[:n]
         if lookup is not None:
             recipe = None
             if not lookup.all_new:
-                rows = lookup.new[lookup.new < n]
+                rows = lookup.new_below(n)
                 shown, values, done = shown[rows], values[rows], done[rows]
-            if done.all():
+            if np.count_nonzero(done) == len(done):
                 return None, False
         try:
             for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
@@ -327,7 +334,7 @@ def _first_unknown(done: Mask, lookup: Lookup | None) -> int:
     """Return the first row that the objective was to be asked about and has not been scored."""
     if lookup is None:
         return int(done.argmin())
-    new = lookup.new[lookup.new < len(done)]
+    new = lookup.new_below(len(done))
     return int(new[done[new].argmin()])
 
 

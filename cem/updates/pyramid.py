@@ -23,15 +23,18 @@ class Level:
     members: list[Array] = field(default_factory=list)
     tree: LinkageTree | None = None
     rows: Index = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    clusters: list[Index] = field(default_factory=list)
+    sizes: Index = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def refit(self, categories: Index, rng: np.random.Generator) -> LinkageTree:
-        """Return the maximum-likelihood tree of the members, fitted again where they have grown enough."""
+    def refit(self, categories: Index, rng: np.random.Generator) -> None:
+        """Fit the tree of the members, and its clusters, where they have grown enough."""
         n, fitted = len(self.members), len(self.rows)
         if self.tree is None or (n > fitted and (n <= ALWAYS_REFITTED or n >= GROWTH * fitted)):
             self.rows = np.array(self.members)
             weights = np.full(n, 1 / n)
             self.tree = LinkageTree.fitted(self.rows.astype(np.int64), weights, categories, rng)
-        return self.tree
+            self.clusters = self.tree.clusters
+            self.sizes = np.array([len(cluster) for cluster in self.clusters], dtype=np.int64)
 
 
 @dataclass
@@ -83,10 +86,10 @@ class Pyramid:
 
     def _mix(self, level: Level, x: Array, merit: Merit) -> Generator[Array, Merit, Merit]:
         """Resample each cluster of a level once, small ones first, equal sizes in random order."""
-        rng, clusters = self.rng, level.refit(self.categories, self.rng).clusters
-        order = rng.permutation(len(clusters))
-        sizes = np.array([len(cluster) for cluster in clusters])
-        for c in order[np.argsort(sizes[order], kind="stable")].tolist():
+        rng = self.rng
+        level.refit(self.categories, rng)
+        order, clusters = rng.permutation(len(level.clusters)), level.clusters
+        for c in order[level.sizes[order].argsort(kind="stable")].tolist():
             cluster = clusters[c]
             donor = _differing(level.rows, x, cluster, rng)
             if donor is None:
