@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
-from cem.families.base import Array, Floats
+from cem.families.base import Array, Family, Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,30 +108,53 @@ class History:
 
     def __init__(self, rows: Iterable[Row] = (), candidates: Iterable[Mapping[str, Any]] = ()) -> None:
         self._rows = list(rows)
+        self._fits: dict[int, Callable[[], Family]] = {}  # of rows whose entropy nobody has looked at yet
         self.best_candidates = list(candidates)
 
-    def append(self, row: Row, candidate: Mapping[str, Any] | None = None) -> None:
-        """Add an iteration, with the best candidate so far where variables have names."""
+    def append(
+        self,
+        row: Row,
+        candidate: Mapping[str, Any] | None = None,
+        fitted: Callable[[], Family] | None = None,
+    ) -> None:
+        """Add an iteration, with the best candidate so far where variables have names.
+
+        `fitted` makes the distribution whose entropy the row is to have when somebody looks at it.
+        """
+        if fitted is not None:
+            self._fits[len(self._rows)] = fitted
         self._rows.append(row)
         if candidate is not None:
             self.best_candidates.append(candidate)
 
     def copy(self) -> History:
         """Return a history that later iterations do not change."""
-        return History(self._rows, self.best_candidates)
+        return History(self._whole(), self.best_candidates)
+
+    def _whole(self) -> list[Row]:
+        """Return the rows, with every entropy."""
+        for i, fitted in self._fits.items():
+            self._rows[i] = self._rows[i]._replace(entropy=float(fitted().entropy()))
+        self._fits = {}
+        return self._rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Row:
-        return self._rows[index]
+        return self._whole()[index]
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._whole()
+        return self.__dict__
 
     def __getattr__(self, name: str) -> Array:
         if name not in Row._fields:
             raise AttributeError(f"a history has the columns {', '.join(Row._fields)}, not {name!r}.")
         if not self._rows:
             return np.array([], dtype=get_type_hints(Row)[name])
-        return np.array([getattr(row, name) for row in self._rows])
+        rows = self._whole() if name == "entropy" else self._rows
+        return np.array([getattr(row, name) for row in rows])
 
     def to_arrays(self) -> dict[str, Array]:
         """Return the columns by name."""

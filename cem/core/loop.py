@@ -125,7 +125,8 @@ class Step:
 
     `state` is None where the stage moves no distribution; `note` says why a stage or a restart began, at its
     first iteration; `awaiting` returns in a few words what the run waits for, or an empty text; `interim` is
-    what a measurement says so far.
+    what a measurement says so far; `fitted` makes the distribution that `state` only has room for, where
+    that takes time and is left until somebody looks at it.
     """
 
     state: State | None
@@ -133,6 +134,7 @@ class Step:
     note: str = ""
     awaiting: Callable[[], str] = str
     interim: Interim = UNKNOWN
+    fitted: Callable[[], Family] | None = None
 
 
 class Ended(Exception):  # noqa: N818 - an end, not an error

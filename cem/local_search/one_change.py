@@ -74,9 +74,10 @@ def climb(
     if first is not None:
         order = order[(~first[changes.positions[order]]).argsort(kind="stable")]
     newer, older = known.newer.get, known.older.get
-    cells = memoryview(x)  # whose items are Python's numbers: several times as fast as the array's
-    tried, moved, end, repeated = 0, 0, most, 0  # moved: trials at the last change that stayed
-    for position, shift in cycle(map(changes.shifts.__getitem__, order.tolist())):
+    cells = x.data  # whose items are Python's numbers: several times as fast as the array's
+    moved, end, repeated = 0, most, 0  # moved: trials at the last change that stayed
+    trials = cycle(map(changes.shifts.__getitem__, order.tolist()))
+    for tried, (position, shift) in enumerate(trials, 1):
         before = cells[position]
         cells[position] = (before + shift) % sizes[position]
         key = x.tobytes()
@@ -86,7 +87,6 @@ def climb(
             newer, older = known.newer.get, known.older.get
         else:
             repeated += 1
-        tried += 1
         if found < merit:  # type: ignore[operator] # merits of one run are of one type
             cells[position] = before
         else:

@@ -26,9 +26,9 @@ def merits(batch: Batch) -> list[Merit]:
 
     A score that is not a number is the worst there is.
     """
-    scores: list[Merit] = [s if s == s else -np.inf for s in batch.scores.tolist()]
+    scores: list[float] = [s if s == s else -np.inf for s in batch.scores.tolist()]
     if batch.excess is None:
-        return scores
+        return list(scores)
     return list(zip((-batch.excess).tolist(), scores, strict=True))
 
 

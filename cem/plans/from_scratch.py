@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +29,7 @@ class Elites:
 
     merits: list[Merit] = field(default_factory=list)
     rows: list[Array] = field(default_factory=list)
-    _family: Family | None = None
+    _fitted: Callable[[], Family] | None = None
 
     def consider(self, x: Array, merit: Merit) -> None:
         """Keep a candidate that is among the best, unless it is there already."""
@@ -43,14 +44,26 @@ class Elites:
         self.merits.insert(at, merit)
         self.rows.insert(at, x.copy())
         del self.merits[ELITES:], self.rows[ELITES:]
-        self._family = None
+        self._fitted = None
 
-    def state(self, start: Any, rows: Callable[[list[Array]], Array], iteration: int) -> State:
-        """Return what is known: the fit of `start` to the elites, with a share of `start` itself."""
-        if self._family is None:
-            self._family = start.fit(rows(self.rows)).blend(start, KEPT_OF_START)
+    def state(self, start: Family, iteration: int) -> State:
+        """Return what is known, but for the distribution."""
         scores = [m[1] if isinstance(m, tuple) else m for m in self.merits]
-        return State(self._family, iteration, scores[-1], scores[0], len(scores), scores[0])
+        return State(start, iteration, scores[-1], scores[0], len(scores), scores[0])
+
+    def fitted(self, start: Any, rows: Callable[[Array], Array]) -> Callable[[], Family]:
+        """Return what fits `start` to the elites as they are now, with a share of `start` itself."""
+        if self._fitted is None:
+            elites = list(self.rows)
+
+            @cache
+            def fit() -> Family:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    family: Family = start.fit(rows(np.array(elites))).blend(start, KEPT_OF_START)
+                return family
+
+            self._fitted = fit
+        return self._fitted
 
 
 @dataclass
@@ -64,6 +77,8 @@ class ScratchRun(ABC):
         Candidates to evaluate at once; None for a few, more as the run goes on.
     number : int
         Of the run, from 1 on.
+    start : Family
+        Fresh starts are drawn from it.
     searches : SideBySide
     elites : Elites
     evaluations, last_gain : int
@@ -73,6 +88,7 @@ class ScratchRun(ABC):
     rng: np.random.Generator
     width: int | None
     number: int
+    start: Family = field(kw_only=True)
     elites: Elites = field(default_factory=Elites)
     known: Known = field(default_factory=Known)
     evaluations: int = 0
@@ -96,8 +112,8 @@ class ScratchRun(ABC):
         """Length of a candidate."""
 
     @abstractmethod
-    def state(self, iteration: int) -> State:
-        """Return what is known."""
+    def rows(self, candidates: Array) -> Array:
+        """Return candidates as rows of the space, shape ``(n, d)``, read-only."""
 
     @property
     def best(self) -> Merit:
@@ -112,11 +128,16 @@ class ScratchRun(ABC):
             since += asked
             if since >= max(ROWS_PER_STEP, self.dimension, self.growth * self.evaluations):
                 iteration, since = iteration + 1, 0
-                yield Step(self.state(iteration), self.stage, note)
+                yield self._step(iteration, note)
                 note = ""
         if since:
-            yield Step(self.state(iteration + 1), self.stage, note)
+            yield self._step(iteration + 1, note)
         return not asked
+
+    def _step(self, iteration: int, note: str) -> Step:
+        elites, start = self.elites, self.start
+        fitted = elites.fitted(start, self.rows)
+        return Step(elites.state(start, iteration), self.stage, note, fitted=fitted)
 
     def note(self, x: Array, merit: Merit) -> None:
         """Count a candidate, and keep it where it is among the best."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from cem.core.ending import Ending
-from cem.core.loop import Batch, Request, State
+from cem.core.loop import Batch, Request
 from cem.core.stopping import Stopping
 from cem.families.base import Array
 from cem.families.permutation import Permutation
@@ -84,7 +84,7 @@ class OrderRun(ScratchRun):
         d = self.dimension
         self.moves = OrderMoves(d, self.rng)
         self.searches = SideBySide(
-            self._begin, self._width, _read_only, self.note, self.known, patience=200 * d * d
+            self._begin, self._width, self.rows, self.note, self.known, patience=200 * d * d
         )
 
     @cached_property
@@ -97,9 +97,10 @@ class OrderRun(ScratchRun):
         """Evaluations without a gain after which a run may end."""
         return STALE_PER_MOVE * self.dimension * (self.dimension - 1) // 2
 
-    def state(self, iteration: int) -> State:
-        """Return what is known."""
-        return self.elites.state(self.start, np.array, iteration)
+    def rows(self, candidates: Array) -> Array:
+        """Return orders, shape ``(n, d)``, read-only."""
+        candidates.flags.writeable = False
+        return candidates
 
     def _begin(self) -> tuple[Search, int]:
         spent = self.searches.spent
@@ -129,11 +130,6 @@ class OrderRun(ScratchRun):
             y, found = yield from self.moves.search(y, found)
             if found >= merit:  # type: ignore[operator]
                 x, merit = y, found
-
-
-def _read_only(rows: Array) -> Array:
-    rows.flags.writeable = False
-    return rows
 
 
 def _every(d: int, rng: np.random.Generator) -> Array:

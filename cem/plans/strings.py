@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cem.core.ending import Ending
-from cem.core.loop import Batch, Request, State
+from cem.core.loop import Batch, Request
 from cem.core.sampling import every_row
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family, Index
@@ -144,7 +144,7 @@ def string_search(
         return (yield from look_at_all(space.start, space.every(rng), width, target))
     return (
         yield from runs_from_scratch(
-            lambda number: StringRun(rng, width, number, space=space),
+            lambda number: StringRun(rng, width, number, start=space.start, space=space),
             space.size,
             AGREEING,
             stopping,
@@ -173,9 +173,7 @@ class StringRun(ScratchRun):
         self._places = np.arange(self.dimension)
         self._free = np.flatnonzero(self.space.categories > 1)
         patience = 100 * len(self.changes.positions)
-        self.searches = SideBySide(
-            self._begin, self._width, self.space.rows, self.note, self.known, patience
-        )
+        self.searches = SideBySide(self._begin, self._width, self.rows, self.note, self.known, patience)
 
     @cached_property
     def dimension(self) -> int:
@@ -187,9 +185,9 @@ class StringRun(ScratchRun):
         """Evaluations without a gain after which a run may end."""
         return STALE_PER_POSITION * self.dimension
 
-    def state(self, iteration: int) -> State:
-        """Return what is known."""
-        return self.elites.state(self.space.start, lambda codes: self.space.rows(np.array(codes)), iteration)
+    def rows(self, candidates: Array) -> Array:
+        """Return strings of codes, shape ``(n, d)``, as rows of labels, read-only."""
+        return self.space.rows(candidates)
 
     def _begin(self) -> tuple[Search, int]:
         spent = self.searches.spent
@@ -204,7 +202,7 @@ class StringRun(ScratchRun):
         return max(1, min(WIDEST, self.pyramid.base // MEMBERS_PER_SEARCH))
 
     def _fresh_start(self) -> Search:
-        x = self.space.codes(self.space.start.sample(1, self.rng))[0].copy()
+        x = self.space.codes(self.start.sample(1, self.rng))[0].copy()
         merit = yield x
         merit = yield from climb(x, merit, self.changes, self.rng, self.known)
         yield from self.pyramid.ascend(x, merit)

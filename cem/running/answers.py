@@ -75,7 +75,7 @@ def _result(driver: Driver, ending: Ending, **more: Any) -> OptimizeResult:
         "nit": len(driver.history),
         "nfev": driver.nfev,
         "nan_count": driver.nan_count,
-        "family": driver.state.family if ending.family is None else ending.family,
+        "family": driver.family if ending.family is None else ending.family,
         "history": driver.history,
         "elapsed": driver.elapsed,
         "seed": driver.streams.seed,

@@ -19,13 +19,13 @@ from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, as_end
 from cem.core.sampling import Recipe
 from cem.core.streams import Purpose, Streams
 from cem.evaluation import widen
-from cem.families.base import Array, Floats, Mask, dimension
+from cem.families.base import Array, Family, Floats, dimension
 from cem.running.arithmetic import any_arithmetic
 from cem.running.early_ends import bears_asking, failed, nothing_finite, seen_whole
 from cem.running.incumbent import Incumbent
 from cem.running.memo import Lookup
 from cem.running.reporting import Progress
-from cem.running.scoring import Scored, Scorer, Setting
+from cem.running.scoring import Scored, Scorer, Setting, count_nan
 
 log = logging.getLogger("cem")
 _MOST_STAGES = 10  # that one plan runs one after another, each of which may end in its own way
@@ -74,6 +74,8 @@ class Driver:
     _values: list[Floats] = field(default_factory=list)
     _evaluated: list[tuple[Array, Floats]] = field(default_factory=list)
     _awaiting: Callable[[], str] = str
+    _row: Row | None = None
+    _fitted: Callable[[], Family] | None = None
     noise_seen: bool = False
     _late: Ended | None = None  # raised in the midst of a computation
 
@@ -95,6 +97,11 @@ class Driver:
     def sign(self) -> float:
         """The factor between the user's scores and the maximised ones: the only flip there is."""
         return 1.0 if self.setting.maximize else -1.0
+
+    @property
+    def family(self) -> Family:
+        """The distribution of the last step, the start's before the first."""
+        return self.state.family if self._fitted is None else self._fitted()
 
     @property
     def elapsed(self) -> float:
@@ -274,7 +281,7 @@ class Driver:
         self._served += len(x)
         if request.outputs != 0:
             self._values.append(values)
-        self._count_nan(values, called, excess)
+        self._note_nan(count_nan(values, called, excess))
         scores = self.sign * values
         self.best.consider(shown, scores, residuals, excess)
         evaluated = shown, values
@@ -302,16 +309,7 @@ class Driver:
 
         return Batch(x, scores, stream, residuals, excess, shown, margins)
 
-    def _count_nan(self, values: Floats, called: Mask | None, excess: Floats | None) -> None:
-        """Count the scores that are NaN, but where a candidate is infeasible: there they mean nothing."""
-        wrong = np.isnan(values)
-        if not np.count_nonzero(wrong):
-            return
-        if called is not None:
-            wrong &= called
-        if excess is not None:
-            wrong &= ~(excess > 0)
-        count = int(wrong.sum())
+    def _note_nan(self, count: int) -> None:
         if count and not self.nan_count and not self.replaying:
             log.warning("%d of the first %d scores are NaN; they rank last", count, self.nfev)
         self.nan_count += count
@@ -349,40 +347,42 @@ class Driver:
         return f"max_time ({self.budget.max_time} s) is over"
 
     def _record(self, step: Step) -> None:
-        state = step.state
-        self.state = state or self.state
+        state, entropy = step.state, np.nan
+        if state is not None:
+            self.state, self._fitted = state, step.fitted
+        if step.fitted is not None and self.budget.max_time is not None:
+            with self._clock():  # a fit when the time is over would come late
+                step.fitted()
+        elif step.fitted is None and state is not None:
+            entropy = float(state.family.entropy())
         values = self._values[0] if len(self._values) == 1 else np.concatenate([np.empty(0), *self._values])
         ranked = self.best.feasible or self.setting.constraints is None
         describe, x = self.setting.describe, self.best.x
-        self.history.append(
-            Row(
-                stage=step.stage,
-                level=self.sign * state.level if state else np.nan,
-                best=self.sign * self.best.score if ranked else np.nan,
-                mean=summary(values)[0],
-                elites=state.elites if state else 0,
-                entropy=float(state.family.entropy()) if state else np.nan,
-                nfev=self.nfev,
-                nan_count=self.nan_count - self._nan_before,
-                seconds=self.elapsed,
-                note=step.note,
-                **step.interim._asdict(),
-            ),
-            None if describe is None else {} if x is None else describe(x),
+        self._row = row = Row(
+            stage=step.stage,
+            level=self.sign * state.level if state else np.nan,
+            best=self.sign * self.best.score if ranked else np.nan,
+            mean=summary(values)[0],
+            elites=state.elites if state else 0,
+            entropy=entropy,
+            nfev=self.nfev,
+            nan_count=self.nan_count - self._nan_before,
+            seconds=self.elapsed,
+            note=step.note,
+            **step.interim._asdict(),
         )
+        candidate = None if describe is None else {} if x is None else describe(x)
+        self.history.append(row, candidate, step.fitted)
         self._values, self._nan_before, self._awaiting = [], self.nan_count, step.awaiting
         if self.replaying:
             self._evaluated = []
         else:
-            self._log()
+            if log.isEnabledFor(logging.INFO):
+                log.info("%s", row.said(len(self.history)))
             if self._show():
                 raise Ended(Status.CALLBACK, "the callback asked to stop")
         if self.budget.max_iterations is not None and len(self.history) >= self.budget.max_iterations:
             raise Ended(Status.ITERATION_LIMIT, f"max_iterations ({self.budget.max_iterations}) is reached")
-
-    def _log(self) -> None:
-        if log.isEnabledFor(logging.INFO):
-            log.info("%s", self.history[-1].said(len(self.history)))
 
     def _show(self) -> bool:
         """Let the user see what was evaluated since the last time; return whether to stop."""
@@ -393,8 +393,7 @@ class Driver:
         population = np.concatenate(rows) if rows else np.empty((0, dimension(self.setting.start)))
         population.flags.writeable = False
         values = np.concatenate([np.empty(0), *scores])
-        last = self.history[-1] if len(self.history) else None
-        level, best = (last.level, last.best) if last else (np.nan, np.nan)
+        level, best = (self._row.level, self._row.best) if self._row else (np.nan, np.nan)
         return self.notify(
             Progress(self.state, widen(population), values, self.nfev, level, best, self._awaiting)
         )

@@ -338,6 +338,18 @@ def _first_unknown(done: Mask, lookup: Lookup | None) -> int:
     return int(new[done[new].argmin()])
 
 
+def count_nan(values: Floats, called: Mask | None, excess: Floats | None) -> int:
+    """Return how many scores are NaN, but where a candidate is infeasible: there they mean nothing."""
+    wrong = np.isnan(values)
+    if not np.count_nonzero(wrong):
+        return 0
+    if called is not None:
+        wrong &= called
+    if excess is not None:
+        wrong &= ~(excess > 0)
+    return int(wrong.sum())
+
+
 def _selected(rows: Array, done: Mask) -> Array:
     """Return the rows that are done, without a copy where all of the first ones are."""
     count = int(done.sum())

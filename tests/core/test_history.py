@@ -200,3 +200,35 @@ def test_a_history_that_a_callback_keeps_does_not_grow():
         rng=1,
     )
     assert [len(history) for history in kept] == [1, 2, 3]
+
+
+# --- entropies that take time -----------------------------------------------------------------------
+
+
+class Costly:
+    """A distribution that counts how often it is made."""
+
+    def __init__(self):
+        self.made = 0
+
+    def __call__(self):
+        self.made += 1
+        return cem.Bernoulli([0.5, 0.5])
+
+
+def test_a_distribution_is_made_when_somebody_looks_at_its_entropy():
+    history, costly = History(), Costly()
+    history.append(ROWS[0]._replace(entropy=np.nan), fitted=costly)
+    history.append(ROWS[1])
+    assert history.best.tolist() == [2.0, 2.0]
+    assert costly.made == 0
+    assert history.entropy.tolist() == [pytest.approx(2 * np.log(2)), 0.5]
+    assert history[0].entropy == history.copy().entropy[0] == history.entropy[0]
+    assert costly.made == 1
+
+
+@pytest.mark.parametrize("again", [lambda h: pickle.loads(pickle.dumps(h)), copy.deepcopy, copy.copy])
+def test_copies_have_every_entropy(again):
+    history = History()
+    history.append(ROWS[0], fitted=lambda: cem.Bernoulli([0.5]))
+    assert again(history).entropy.tolist() == [pytest.approx(np.log(2))]

@@ -199,3 +199,17 @@ def test_the_textbook_stays_the_textbook():
 
     cem.optimize(f, cem.Bernoulli([0.5] * 20), vectorized=True, method="textbook", rng=1)
     assert 200 in sizes
+
+
+def test_the_history_tells_what_each_step_knew():
+    r = cem.optimize(lambda x: float(-x.sum()), cem.Bernoulli(np.full(12, 0.5)), max_evaluations=400, rng=3)
+    told = []
+
+    def note(intermediate_result):
+        told.append(intermediate_result.family.entropy())
+
+    start = cem.Bernoulli(np.full(12, 0.5))
+    cem.optimize(lambda x: float(-x.sum()), start, max_evaluations=400, rng=3, callback=note)
+    assert len(r.history) >= 3
+    assert r.history.entropy.tolist() == told[: len(r.history)]
+    assert r.family.entropy() == told[-1]
