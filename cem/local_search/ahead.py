@@ -18,7 +18,8 @@ from cem.local_search.line_search import Found, search
 from cem.local_search.requests import values_at
 
 STEPS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03)  # of Newton's: in this order, as many as there is room for
-_SHORTER = 0.3 ** np.arange(8)  # of a step shorter than those: as small as a smooth function needs
+_WITNESSES = 3  # shorter steps that lead down too: by noise alone once in eight times
+SHORTER = 8  # lengths at least, each .3 of the one before: fewer are tried one by one
 
 
 def search_ahead(
@@ -68,21 +69,30 @@ def search_ahead(
     best = int(np.argmin(at_trials))
     if not at_trials[best] < fx:
         shorter = 0.3 * min(lengths)
-        if at_once < len(_SHORTER):
+        if at_once < SHORTER:
             found = yield from search(domain, x, fx, shorter * step, shorter * slope, noise)
         else:
-            found = yield from search_shorter(domain, x, fx, shorter * step)
+            found = yield from search_shorter(domain, x, fx, shorter * step, shorter * slope, noise, at_once)
         return found._replace(evaluations=found.evaluations + values.size), None
     value = float(at_trials[best])
     about = np.split(others, np.cumsum([each.axes.size for each in beside])[:-1])[best]
     return Found(trials[best], value, values.size, np.nan), beside[best].gradient(about, value)
 
 
-def search_shorter(domain: Domain, x: Floats, fx: float, step: Floats) -> Generator[Request, Batch, Found]:
-    """Evaluate a step and seven shorter ones in one round; find the best, or `x` where none is better."""
-    trials = domain.project(x + np.multiply.outer(_SHORTER, step))
+def search_shorter(
+    domain: Domain, x: Floats, fx: float, step: Floats, slope: float, noise: float, count: int
+) -> Generator[Request, Batch, Found]:
+    """Evaluate a step and ever shorter ones in one round; find the best, or `x` where none is better.
+
+    A step counts where all shorter ones, three at least, lead down too: else it is noise that looks better.
+    """
+    lengths = 0.3 ** np.arange(count)
+    trials = domain.project(x + np.multiply.outer(lengths, step))
     values = yield from values_at(trials)
-    best = int(np.argmin(values))
-    if not values[best] < fx:
+    down = (values < fx) | (-slope * lengths < noise)
+    down = np.logical_and.accumulate(down[::-1])[::-1]
+    believed = np.where(down, values, np.inf)[:-_WITNESSES]
+    best = int(np.argmin(believed))
+    if not believed[best] < fx:
         return Found(x, fx, values.size, np.nan)
     return Found(trials[best], float(values[best]), values.size, np.nan)

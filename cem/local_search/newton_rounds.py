@@ -13,7 +13,7 @@ import numpy as np
 
 from cem.core.loop import Batch, Request, Step
 from cem.families.base import Floats
-from cem.local_search.ahead import STEPS, search_shorter
+from cem.local_search.ahead import SHORTER, STEPS, search_shorter
 from cem.local_search.curvature import DenseCurvature
 from cem.local_search.differences import SecondDifferences, hessian, hessian_evaluations
 from cem.local_search.quasi_newton import BoxQuasiNewton
@@ -54,7 +54,8 @@ def newton_rounds(
     while spent < method.budget:
         free, level = method.free(x, g), noise.at(fx)
         step = model.newton_step(g, free)
-        if not -float(g @ step) >= x.size * level:
+        slope = float(g @ step)
+        if not -slope >= x.size * level:
             break
         price = hessian_evaluations(int(free.sum()))
         whole = max(1, at_once // (1 + price))
@@ -71,7 +72,8 @@ def newton_rounds(
             if best < whole and (there := beside[best]) is not None:
                 learned = there.learned(about[best], fx)
         else:
-            shorter = yield from search_shorter(domain, x, fx, 0.3 * min(lengths) * step)
+            least = 0.3 * min(lengths)
+            shorter = yield from search_shorter(domain, x, fx, least * step, least * slope, level, SHORTER)
             spent += shorter.evaluations
             if not shorter.value < fx:
                 break

@@ -109,7 +109,8 @@ def cell(rows: list[dict[str, float]]) -> str:
 
 
 def fewer(rows: list[dict[str, float]], key: str) -> float:
-    """Return the geometric mean of evaluations over rounds."""
+    """Return the geometric mean of evaluations over rounds, of runs that came to the error both times."""
+    rows = [each for each in rows if np.isfinite([each["evaluations"], each[key]]).all()]
     return float(np.exp(np.mean([np.log(each["evaluations"] / each[key]) for each in rows])))
 
 
