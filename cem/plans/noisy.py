@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,20 +19,21 @@ from cem.core.domain import Domain
 from cem.core.ending import Ending, Estimate, Status
 from cem.core.loop import Batch, Draw, Ended, Request, Rows, State, Step, Update, advance
 from cem.core.sampling import draw
-from cem.core.stopping import ROUNDING, Stopping
+from cem.core.stopping import Stopping
 from cem.families.base import Array, Floats
 from cem.families.gaussian import Gaussian, GaussianLike
 from cem.local_search.equalities import meet
 from cem.local_search.regression import (
-    Cloud,
     Quadratic,
     minimise_feasibly,
     minimise_in_ball,
 )
 from cem.local_search.requests import as_values
-from cem.plans.averaging import STANDARD_ERRORS, measured, rank_change
+from cem.plans.averaging import measured, rank_change
 from cem.plans.constrained import FeasibilityFirst
 from cem.plans.ledger import Ledger
+from cem.plans.noisy_looks import FINALIST_TIMES, FINALISTS, LEAST, PROBE_RATES, NoisyLooks, better, probe
+from cem.plans.noisy_memory import LATEST, Memory, Seen
 from cem.plans.single import FLAT
 from cem.plans.start import LEAST_ITERATIONS
 from cem.updates.recombination import smallest_population
@@ -45,24 +46,14 @@ TREATED = (
     100  # evaluations per variable, from which on ranks are looked at: earlier it costs more than it gives
 )
 REEVALUATED = 0.1  # share of a batch that is evaluated twice
-LATEST = 0.25  # share of the evaluations that the returned point rests on
 NOISY_SHARE = 0.3  # of the last iterations: where noise decided more of them, a model says where the least is
 LEAST_FINAL, MOST_FINAL = 20, 100  # evaluations of the point that is returned,
 FINAL_SHARE = 0.05  # and which share of all they may be
 SMALL_FINAL_SHARE = 0.2  # where that is less than `LEAST_FINAL`
 CLAIM_SHARE = 0.1  # of the evaluations: what a claim of convergence may cost
+HIDDEN = "noise hides every difference: the point found is no better than the first candidates on average"
 CLAIM_NOISY = 0.5  # of the iterations in the second half that noise decides where nothing is left to learn
-PROBE_RATES = (1e-1, 1e-2)  # of the start: a first and a second look outside
-FINALISTS, FINALIST_TIMES = 5, 25  # of a probe, each with an average of its own
-
-
-class Seen(NamedTuple):
-    """A batch: how many evaluations there were after it, its rows, scores and residuals."""
-
-    spent: int
-    x: Array
-    scores: Floats
-    residuals: Floats | None
+NARROW = 0.25  # of the start's spread: a run about something better that a look has found
 
 
 @dataclass(eq=False)
@@ -111,13 +102,18 @@ class NoisySearch:
     before: int = 0
 
     spent: int = field(init=False)
+    half: float = field(
+        init=False
+    )  # evaluations after which what was found is kept, to be compared at the end
+    elsewhere: int = field(init=False, default=0)  # evaluations of looks
     spread: Floats = field(init=False)
     final: int = field(init=False)
-    seen: list[Seen] = field(init=False, default_factory=list)
-    decided: list[tuple[int, bool]] = field(init=False, default_factory=list)  # evaluations, by noise?
+    memory: Memory = field(init=False)
+    looks: NoisyLooks | None = field(init=False, default=None)
     noise: list[float] = field(init=False, default_factory=list)  # squared differences of two evaluations
     halfway: Array | None = field(init=False, default=None)
     ledger: Ledger = field(init=False, default_factory=Ledger)
+    first: Floats | None = field(init=False, default=None)  # scores of the first candidates
 
     def __post_init__(self) -> None:
         self.spent = self.before
@@ -127,17 +123,25 @@ class NoisySearch:
             left = self.most - self.before
             share = max(FINAL_SHARE * left, min(LEAST_FINAL, SMALL_FINAL_SHARE * left))
             self.final = max(2, min(MOST_FINAL, int(share)))
+        self.half = np.inf if self.most is None else self.most / 2
         self.spread = np.asarray(self.start.std)
         self.learner = FeasibilityFirst(self.update, self.constraints) if self.constraints else self.update
+        self.memory = Memory(self.before)
+        if self.constraints is None and not self.domain.integer.any():
+            self.looks = NoisyLooks(self.update, self.start, self.domain, self.rng)
 
     def plan(self) -> Generator[Request, Batch, Ending]:
         """Run until the evaluations are spent, or the elites agree, and estimate the end."""
         state = self.learner.init(_narrowed(self.start, self.domain))
         try:
-            why = ""
-            while not (why := self.stopping.reason(state) or ""):
+            while True:
+                why = self.stopping.reason(state) or ""
+                if self._to_look(bool(why)):
+                    state = yield from self._looked(state)
+                    why = self.stopping.reason(state) or ""
                 n, again = self._size, self._again
-                if self.most is not None and self.spent + n + again + self._kept > self.most and self.seen:
+                full = self.most is not None and self.spent + n + again + self._kept > self.most
+                if why or (full and self.memory.seen):
                     break
                 state = yield from self._iterate(state, n, again)
             x = self._recommended(state)
@@ -184,6 +188,8 @@ class NoisySearch:
         """Evaluations of a claim of convergence; 0 where they would be too many."""
         if self.most is None or self.final < MOST_FINAL:
             return 0
+        if self.looks is None or not self._number:
+            return 0
         price = MOST_FINAL + len(PROBE_RATES) * (self._size_after(self.most) + FINALISTS * FINALIST_TIMES)
         return price if price <= CLAIM_SHARE * self.most else 0
 
@@ -197,7 +203,7 @@ class NoisySearch:
         if decided:
             state = _widened(state, 1 + 2 / (self.domain.dimension + 10))
         self._remember(batch, decided)
-        if self.most is not None and self.halfway is None and 2 * self.spent >= self.most:
+        if self.halfway is None and self.spent >= self.half:
             self.halfway = self._recommended(state)
         yield Step(state)
         return state
@@ -235,27 +241,52 @@ class NoisySearch:
         return replace(batch, scores=average), change > 0
 
     def _remember(self, batch: Batch, decided: bool) -> None:
+        if self.first is None:
+            self.first = batch.scores[np.isfinite(batch.scores)]
         self.ledger.add(batch)
-        self.seen.append(Seen(self.spent, batch.x, batch.scores, batch.residuals))
-        self.decided.append((self.spent, decided))
-        oldest = self.before + (1 - 2 * LATEST) * (self.spent - self.before)
-        while self.seen[0].spent < oldest:
-            del self.seen[0]
+        self.memory.add(self._own, batch, decided)
 
-    def _share_decided(self, since: float) -> float:
-        """Return the share of the iterations in the last `since` of all evaluations that noise decided."""
-        first = self.spent - since * (self.spent - self.before)
-        flags = [flag for spent, flag in self.decided if spent > first]
-        return sum(flags) / len(flags) if flags else 0.0
+    @property
+    def _own(self) -> int:
+        """Evaluations without those of looks."""
+        return self.spent - self.elsewhere
+
+    # --- looks ----------------------------------------------------------------------------------------
+
+    @property
+    def _number(self) -> int:
+        """How many looks there are to be."""
+        return 0 if self.looks is None else self.looks.affordable(self.most)
+
+    def _to_look(self, ended: bool) -> bool:
+        """Whether looks come next: after half of the evaluations, or where the run has ended before."""
+        if self.looks is None or not (self._number and self.ledger.varied):
+            return False
+        return self.looks.since < LEAST if ended else self.halfway is not None and not self.looks.count
+
+    def _looked(self, state: State) -> Generator[Request, Batch, State]:
+        """Look; return the state to go on from, about what is better where that was found."""
+        looks, own = cast(NoisyLooks, self.looks), Ledger()
+        base = yield from self._measured(self._recommended(state), MOST_FINAL)
+        found = yield from own.counted(looks.search(base, self._number))
+        self.spent += own.spent
+        self.elsewhere += own.spent
+        if found is base:
+            return state
+        self.memory.forget()
+        self.halfway = None
+        self.half = np.inf if self.most is None else (self.spent + self.most) / 2
+        return self.learner.init(self.start.stretched(found.x, NARROW))
 
     # --- the end --------------------------------------------------------------------------------------
 
     def _recommended(self, state: State) -> Array:
         """Return the point to return."""
         mean = self.domain.project(np.asarray(state.family.mean))  # type: ignore[attr-defined]
-        cloud, scores, residuals = self._latest()
+        cloud, scores, residuals = self.memory.latest(self._own)
         model: Quadratic | None = None
-        if cloud is not None and self._share_decided(LATEST) > NOISY_SHARE and not self.domain.integer.any():
+        noisy = self.memory.share_decided(LATEST, self._own) > NOISY_SHARE
+        if cloud is not None and noisy and not self.domain.integer.any():
             model = cloud.fit(as_values(scores))
         if self.constraints is None:
             if cloud is None or model is None:
@@ -271,34 +302,7 @@ class NoisySearch:
             found = minimise_feasibly(cloud, model, residuals, mean, self.constraints, shown)
             if found is not None:
                 return found
-        return self._nearest_feasible(mean)[0]
-
-    def _latest(self) -> tuple[Cloud | None, Floats, Floats | None]:
-        """Return the candidates of the last quarter of the evaluations, their scores and residuals."""
-        first = self.spent - LATEST * (self.spent - self.before)
-        recent = [each for each in self.seen if each.spent > first]
-        x, scores = np.concatenate([each.x for each in recent]), np.concatenate([e.scores for e in recent])
-        usable = np.isfinite(scores)
-        residuals = None
-        if self.constraints is not None:
-            residuals = np.concatenate([np.asarray(each.residuals) for each in recent])
-            usable &= np.isfinite(residuals).all(axis=1)
-            residuals = residuals[usable]
-        return Cloud.of(x[usable]), scores[usable], residuals
-
-    def _nearest_feasible(self, mean: Array) -> tuple[Array, Floats | None]:
-        """Return the candidate with the least excess, of several the one nearest to the mean."""
-        checks, best, rank = self.constraints, (mean, None), (np.inf, np.inf)
-        for each in self.seen:
-            if checks is None or each.residuals is None:
-                continue
-            excess = checks.excess(each.residuals)
-            distance = np.linalg.norm(each.x - mean, axis=1)
-            row = int(np.lexsort((distance, excess))[0])
-            if (float(excess[row]), float(distance[row])) < rank:
-                rank = float(excess[row]), float(distance[row])
-                best = np.asarray(each.x[row]), each.residuals[row]
-        return best
+        return self.memory.nearest_feasible(mean, self.constraints)[0]
 
     def _measured(self, x: Array, times: int) -> Generator[Request, Batch, Estimate]:
         estimate = yield from measured(x, times)
@@ -312,31 +316,49 @@ class NoisySearch:
         the noise and what the candidates differ by are in it.
         """
         mean = self.domain.project(np.asarray(state.family.mean))  # type: ignore[attr-defined]
-        last = self.seen[-1] if self.seen else None
+        seen = self.memory.seen
+        last = seen[-1] if seen else None
         if last is None and batch is not None and len(batch.x):
-            last = Seen(self.spent, batch.x, batch.scores, batch.residuals)
-            self.seen.append(last)
-        x, residuals = (mean, None) if self.constraints is None else self._nearest_feasible(mean)
+            last = Seen(self._own, batch.x, batch.scores, batch.residuals)
+            seen.append(last)
+        x, residuals = self.memory.nearest_feasible(mean, self.constraints)
         scores = np.empty(0) if last is None else last.scores[np.isfinite(last.scores)]
         if scores.size < 2:
             return Estimate(x, float(scores[0]) if scores.size else np.nan, np.nan, residuals)
         return Estimate(x, float(scores.mean()), float(scores.std(ddof=1)), residuals)
 
     def _judged(self, state: State, found: Estimate, why: str) -> Generator[Request, Batch, Ending]:
+        """Say whether anything was left to find, and how many looks there were."""
+        ending = yield from self._judgement(state, found, why)
+        count = 0 if self.looks is None else self.looks.count
+        return ending._replace(looks=count) if count else ending
+
+    def _judgement(self, state: State, found: Estimate, why: str) -> Generator[Request, Batch, Ending]:
         """Say whether anything was left to find: by what the first half found, and by a probe."""
         if not self.ledger.varied:
             return Ending(Status.COLLAPSED, FLAT, estimate=found)
+        if self.constraints is None and self.first is not None and self.first.size > 1:
+            error = float(self.first.std(ddof=1) / np.sqrt(self.first.size))
+            if not better(found, Estimate(found.x, float(self.first.mean()), error)):
+                return Ending(Status.COLLAPSED, HIDDEN, estimate=found)
         spent = f"max_evaluations ({self.most}) is spent"
         if not why:
-            said = f"noise decided {self._share_decided(0.5):.0%} of the iterations in the second half"
-            noisy = self._share_decided(0.5) >= CLAIM_NOISY
-            if not (self._claim and noisy and self.halfway is not None):
+            share = self.memory.share_decided(0.5, self._own)
+            if not (self._claim and share >= CLAIM_NOISY and self.halfway is not None):
                 return Ending(Status.EVALUATION_LIMIT, spent, estimate=found)
+            said = f"noise decided {share:.0%} of the iterations in the second half"
             before = yield from self._measured(self.halfway, MOST_FINAL)
-            if _better(found, before) > 0:
+            if better(found, before) > 0:
                 return Ending(Status.EVALUATION_LIMIT, f"{spent}, and it was still gaining", estimate=found)
             why = f"{said}, and what was found after the first half is as good"
-        gain = yield from self._probed(state, found)
+        if self.looks is not None and self.looks.count:
+            if self.looks.since < LEAST:
+                lacking = f"{self.looks.said}; a claim lacks {LEAST} of them in a row"
+                return Ending(Status.EVALUATION_LIMIT, f"{spent}; {lacking}", estimate=found)
+            why = f"{why}; {self.looks.said}"
+        n = self._size_after(self.spent if self.most is None else self.most)
+        probed = self.ledger.counted(probe(state, self.update.init(self.start).family, n, found, self.domain))
+        gain = yield from probed
         if gain > 0:
             return Ending(
                 Status.COLLAPSED,
@@ -347,31 +369,6 @@ class NoisySearch:
         return Ending(
             Status.CONVERGED, f"{why}, and a probe towards the start found nothing better", estimate=found
         )
-
-    def _probed(self, state: State, found: Estimate) -> Generator[Request, Batch, float]:
-        """Look for candidates nearer to the start that are significantly better; return the gain, or 0."""
-        start = self.update.init(self.start).family
-        for rate in PROBE_RATES:
-            n = self._size_after(self.spent if self.most is None else self.most)
-            batch = yield Draw(state.family.blend(start, rate), n, self.domain)
-            self.spent += len(batch.x)
-            scores = _ranked(batch.scores)
-            if batch.excess is not None:
-                scores = np.where(batch.excess <= 0, scores, -np.inf)
-            for row in np.argsort(-scores, kind="stable")[:FINALISTS]:
-                if scores[row] == -np.inf:
-                    break
-                other = yield from self._measured(np.asarray(batch.x[row]), FINALIST_TIMES)
-                if (gain := _better(other, found)) > 0:
-                    return gain
-        return 0.0
-
-
-def _better(one: Estimate, other: Estimate) -> float:
-    """Return by how much an estimate is better than another, 0 where chance may have done it."""
-    gain = one.score - other.score
-    error = float(np.hypot(one.standard_error, other.standard_error))
-    return gain if gain > STANDARD_ERRORS * error + ROUNDING * abs(other.score) else 0.0
 
 
 def _narrowed(start: Any, domain: Domain) -> GaussianLike:

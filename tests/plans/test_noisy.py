@@ -18,7 +18,7 @@ def noisy_square(X, rng, sigma=0.1):
 
 def run(**options):
     settings = {"bounds": BOX, "vectorized": True, "pass_rng": True, "noisy": True, "rng": 1}
-    return cem.optimize(noisy_square, **(settings | options))
+    return cem.optimize(**({"fun": noisy_square} | settings | options))
 
 
 def test_ranks_that_do_not_change_are_certain():
@@ -90,6 +90,37 @@ def test_one_single_value_is_no_convergence(start):
     r = cem.optimize(lambda x: 1.0, start, noisy=True, rng=1)
     assert r.status is cem.Status.COLLAPSED
     assert "every candidate had the same score" in r.message
+
+
+def two_valleys(X, rng):
+    """One about the middle, and a better one that holds an eighth of the box."""
+    better = 4 * ((X - [3.0, -3.0]) ** 2).sum(axis=1)
+    return np.minimum(better, (X**2).sum(axis=1) + 1) + 0.01 * rng.standard_normal(len(X))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_narrower_basin_far_off_is_met(seed):
+    r = run(fun=two_valleys, bounds=[(-5, 5)] * 2, max_evaluations=12_000, rng=seed)
+    assert abs(r.fun) < 0.1
+    assert r.looks >= 30
+
+
+def test_a_claim_rests_on_runs_from_all_over():
+    r = run(max_evaluations=16_000)
+    assert r.success, r.message
+    assert r.looks >= 30
+    assert "would have been met with 95 %" in r.message
+
+
+def test_what_runs_elsewhere_a_budget_does_not_allow_for_no_claim_rests_on():
+    r = run(max_evaluations=9000)
+    assert r.status is cem.Status.EVALUATION_LIMIT
+
+
+def test_noise_alone_is_no_convergence():
+    r = run(fun=lambda X, rng: rng.standard_normal(len(X)), max_evaluations=16_000)
+    assert r.status is cem.Status.COLLAPSED
+    assert "noise hides every difference" in r.message
 
 
 def test_a_maximum():
