@@ -25,7 +25,7 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "gallery/README.rst", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "gallery/README.rst"]
 suppress_warnings = [
     "myst.xref_missing",
     "ref.python",
@@ -50,4 +50,5 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
 }

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -33,10 +34,14 @@ def make_parser(prog: str | None, description: str | None, runs: int, seconds: f
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
     limit = "none" if seconds is None else f"{seconds:g}"
-    parser.add_argument("--seed", type=int, default=1, help="of the first run; the others' follow on (1)")
+    parser.add_argument(
+        "--seed", type=whole(0), default=1, help="of the first run; the others' follow on (1)"
+    )
     parser.add_argument("--runs", type=positive(int), default=runs, help=f"of each ({runs})")
     parser.add_argument("--max-time", type=positive(float), default=seconds, help=f"seconds a run ({limit})")
-    parser.add_argument("--jobs", type=int, default=1, help="parallel evaluations (1)")
+    parser.add_argument(
+        "--jobs", type=whole(1, but=-1), default=1, help="parallel evaluations; -1: all cores (1)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -56,7 +61,7 @@ def make_benchmark_parser(
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=form)
     for name, kind, default, what in (
-        ("--seed", int, seed, "of the first run; the others' follow on"),
+        ("--seed", whole(0), seed, "of the first run; the others' follow on"),
         ("--runs", positive(int), runs, "of each, with a seed of its own"),
         ("--max-time", positive(float), seconds, "seconds a run"),
         ("--jobs", positive(int), jobs, "processes at work"),
@@ -67,16 +72,29 @@ def make_benchmark_parser(
     return parser
 
 
-def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
-    """Return a reader of positive numbers, for a parser."""
+def whole(least: int, but: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` on, or equal to `but`, for a parser."""
 
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not value > 0:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least and value != but:
             raise ValueError(text)
         return value
 
-    number.__name__ = f"positive {kind.__name__}"
+    number.__name__ = f"whole number from {least} on"
+    return number
+
+
+def positive(kind: type[int] | type[float], below: float = float("inf")) -> Callable[[str], Any]:
+    """Return a reader of positive numbers below a limit, for a parser."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < below:
+            raise ValueError(text)
+        return value
+
+    number.__name__ = f"positive {kind.__name__}" + ("" if below == float("inf") else f" below {below:g}")
     return number
 
 
@@ -140,6 +158,21 @@ def _number(cell: str) -> Any:
         return float(cell.replace(",", ""))
     except ValueError:
         return cell
+
+
+def check_picture(parser: Any, path: Path | None) -> None:
+    """End the command where a picture cannot be written to the path, before anything is computed for it."""
+    if path is None:
+        return
+    if find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install cemkit[plots]")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        parser.error(f"--plot writes {', '.join(sorted(known))}, and no {path.name!r}")
+    if not path.absolute().parent.is_dir():
+        parser.error(f"--plot: there is no folder {str(path.parent)!r}")
 
 
 def print_json(value: Any) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cem
-from problems.command import INTERRUPTED, interrupted, make_parser, print_json, print_table
+from problems.command import INTERRUPTED, check_picture, interrupted, make_parser, print_json, print_table
 from problems.reading import read_best_known
 
 SECONDS = 20.0
@@ -59,13 +58,14 @@ def solve_files(
     try:
         problems = [kind(file) for file in given.files]
         best_known = read_best_known(given.best_known) if given.best_known else {}
+        if given.solution_dir:
+            given.solution_dir.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     twice = [name for name, count in Counter(each.name for each in problems).items() if count > 1]
     if given.solution_dir and twice:
         parser.error(f"--solution-dir takes files of different names, got {twice[0]} twice")
-    if given.plot and find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install cemkit[plots]")
+    check_picture(parser, given.plot)
     return _Solving(given, best_known, bound if bound is not None and given.bound else None).solve(problems)
 
 
@@ -147,7 +147,6 @@ class _Solving:
             return
         best = (max if problem.maximize else min)(found, key=lambda r: r.fun)
         path = self.given.solution_dir / f"{problem.name}.solution"
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{number}\n" for number in best.x.tolist()))
         self._say(f"solution of score {best.fun:,.10g} written to {path}")
 

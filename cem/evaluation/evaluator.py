@@ -45,6 +45,8 @@ class Evaluator:
     def __init__(self, objective: Objective, n_jobs: int | None = None, timeout: float | None = None) -> None:
         if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
             raise TypeError(f"n_jobs must be a whole number or None, got {n_jobs!r}.")
+        if n_jobs == 0:
+            raise ValueError("n_jobs must be 1 or more, or -1 for all cores, got 0.")
         if timeout is not None and not real_number("evaluation_timeout", timeout) > 0:
             raise ValueError(f"evaluation_timeout must be a positive number of seconds, got {timeout!r}.")
         self.objective = objective

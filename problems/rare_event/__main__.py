@@ -8,7 +8,6 @@ that plain Monte Carlo takes for the coefficient of variation asked for.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import cem
 from problems.command import (
     INTERRUPTED,
     carry_out,
+    check_picture,
     interrupted,
     make_parser,
     positive,
@@ -46,9 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser("python -m problems.rare_event", __doc__, runs=10, seconds=None)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names of cases, or nothing for all")
     parser.add_argument(
-        "--levels", type=float, nargs="+", help="the tutorial's bridge at these levels instead"
+        "--levels", type=positive(float), nargs="+", help="the tutorial's bridge at these levels instead"
     )
-    parser.add_argument("--target-cv", "--error", type=positive(float), default=0.05, help="to reach (0.05)")
+    parser.add_argument(
+        "--target-cv", "--error", type=positive(float, below=1), default=0.05, help="to reach (0.05)"
+    )
     parser.add_argument("--method", default="auto", choices=["auto", "improved", "multilevel"])
     parser.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="plot how one run of each case converges"
@@ -58,11 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     known = {case.name: case for case in suite()}
     if unknown := [name for name in given.cases if name not in known]:
         parser.error(f"no case is called {', '.join(unknown)}; --list names them all")
-    if given.plot and find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install cemkit[plots]")
+    if given.cases and given.levels is not None:
+        parser.error("--levels takes the bridge in place of the cases; give one of them")
+    check_picture(parser, given.plot)
     cases = [known[name] for name in given.cases] or list(known.values())
     if given.levels is not None:
         cases = [bridge(level) for level in given.levels]
+        if beyond := [case.level for case in cases if not case.reference]:
+            parser.error(f"the probability of level {beyond[0]:g} is zero among floating-point numbers")
     if given.list:
         return _list(cases, given.json)
     rows: list[dict[str, Any]] = []

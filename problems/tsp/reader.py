@@ -109,7 +109,7 @@ def _split(source: str | os.PathLike[str], lines: list[str]) -> tuple[_Head, dic
         elif key in _KEYWORDS:
             head.values.setdefault(key, (value, number))
         elif key:
-            raise ValueError(f"{source}, line {number}: {show(line.strip())} cannot be read here")
+            raise ValueError(f"{source}, line {number}: {show(line.strip())} is no keyword of TSPLIB")
     return head, sections
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cem
-from problems import command, solving
+from problems import command
 from problems.flowshop.__main__ import main as flowshop
 from problems.knapsack.__main__ import main as knapsack
 from problems.maxcut import MaxCut
@@ -97,6 +97,9 @@ def test_seeds_repeat_a_run(tmp_path, capsys):
         (["{square}", "--max-time", "-1"], "--max-time"),
         (["{square}", "{square}", "--solution-dir", "."], "different names"),
         (["{square}", "--best-known", "{square}"], "expected columns"),
+        (["{square}", "--solution-dir", "{square}"], "File exists"),
+        (["{square}", "--seed", "-1"], "whole number from 0 on value: '-1'"),
+        (["{square}", "--jobs", "0"], "whole number from 1 on value: '0'"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(arguments, said, square, capsys):
@@ -106,8 +109,34 @@ def test_what_is_wrong_is_said_without_a_traceback(arguments, said, square, caps
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--levels", "1e9"], "the probability of level 1e+09 is zero"),
+        (["--levels", "-5"], "--levels"),
+        (["RP22", "--levels", "2"], "give one of them"),
+        (["RP22", "--target-cv", "2"], "positive float below 1"),
+        (["no such"], "no case is called no such"),
+    ],
+)
+def test_what_is_wrong_of_a_study_is_said_before_it_begins(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        rare_event([*arguments, "--runs", "1"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_ends_it_at_once(square, capsys):
+    pytest.importorskip("matplotlib")
+    for picture, said in (("cut.xyz", "--plot writes avif, eps"), ("no such/cut.png", "no folder 'no such'")):
+        with pytest.raises(SystemExit) as ended:
+            maxcut([str(square), "--plot", picture])
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+
+
 def test_a_missing_extra_is_named(square, monkeypatch, capsys):
-    monkeypatch.setattr(solving, "find_spec", lambda name: None)
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
     with pytest.raises(SystemExit):
         maxcut([str(square), "--plot", "x.png"])
     assert "pip install cemkit[plots]" in capsys.readouterr().err
@@ -220,7 +249,7 @@ def test_a_benchmark_takes_what_it_has_a_default_for():
     given = command.make_benchmark_parser(None, seed=3, runs=2).parse_args(["--runs", "5", "--json"])
     assert vars(given) == {"seed": 3, "runs": 5, "json": True}
     with pytest.raises(SystemExit):
-        command.make_benchmark_parser(None, runs=1).parse_args(["--runs", "0"])
+        command.make_benchmark_parser(None, seed=None, runs=1).parse_args(["--runs", "0"])
 
 
 def test_json_has_what_was_printed_before_the_end(monkeypatch, capsys):

@@ -102,7 +102,7 @@ FULL = "EDGE_WEIGHT_FORMAT: FULL_MATRIX\nEDGE_WEIGHT_SECTION\n"
         ("TSP", 3, "EUC_2D", "NODE_COORD_SECTION\n1 0 1e200\n", 7, "1e200 must be"),
         ("TSP", 3, "EUC_2D", "NODE_COORD_SECTION\n1 0\n", 7, "ends after 1 of 2 numbers"),
         ("TSP", 3, "EUC_2D", POINTS + "4 1 1\n", 10, "expected the end of the file .*found '4'"),
-        ("TSP", 3, "EUC_2D", "what is this\n", 6, "'what is this' cannot be read here"),
+        ("TSP", 3, "EUC_2D", "what is this\n", 6, "'what is this' is no keyword of TSPLIB"),
         ("TSP", 3, "EUC_2D", POINTS + POINTS, 10, "the NODE_COORD_SECTION was given already"),
         ("TSP", 2, "EXPLICIT", FULL + "0 1\n2 0\n", 2, "the distances from 1 to 2 and back differ"),
         ("TSP", 2, "EXPLICIT", FULL + "0 x\n2 0\n", 8, "'x' is not a number; expected a distance"),
