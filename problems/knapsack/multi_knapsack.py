@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cem.families import Bernoulli
-from cem.families.base import Array, Floats, Mask
+from cem.families.base import Array, Floats, Index, Mask
 from problems.binary import BinaryProblem
 from problems.knapsack.amounts import check_amounts, read_problem
 from problems.reading import naming
@@ -157,24 +157,36 @@ class MultiKnapsack(BinaryProblem):
     # --- the search ---------------------------------------------------------------------------------
 
     def _improve(self, X: Array, rng: np.random.Generator, effort: int) -> tuple[NDArray[np.uint8], int]:
-        packed = X.astype(np.bool_)
-        self._unpack(packed)
-        self._pack(packed, np.broadcast_to(self._worth, packed.shape))
-        values = packed @ self.values
-        rows, rounds = np.arange(len(X)), _ROUNDS * effort
+        packed, rounds = X.astype(np.bool_), _ROUNDS * effort
+        repack = self._repack if self._compiled is None else self._repack_compiled
+        if self._compiled is None:
+            self._unpack(packed)
+            self._pack(packed, np.broadcast_to(self._worth, packed.shape))
+        else:
+            ascending, descending = (np.argsort(each, kind="stable") for each in (self._worth, -self._worth))
+            self._compiled.fit(packed, self.weights, self._limits, self._rooms, ascending, descending)
+        totals = packed @ self.values
         for _ in range(rounds):
-            trial = packed.copy()
             chance = _SPREAD * rng.standard_exponential((len(X), 1)) * rng.standard_normal((2, *X.shape))
-            cheap = np.where(trial, self._worth + chance[0], np.inf)
-            cheapest = np.sort(cheap, axis=1)[:, :_MOST_UNPACKED]
-            last = cheapest[rows, rng.integers(cheapest.shape[1], size=len(X))]
-            unpacked = trial & (cheap <= last[:, None])
-            trial &= ~unpacked
-            self._pack(trial, self._worth + chance[1] - _LAST * unpacked)
-            trial_values = trial @ self.values
-            kept = trial_values >= values
-            packed[kept], values[kept] = trial[kept], trial_values[kept]
+            last = rng.integers(min(self.n, _MOST_UNPACKED), size=len(X))
+            repack(packed, totals, chance, last)
         return packed.astype(np.uint8), len(X) * rounds
+
+    def _repack(self, packed: Mask, totals: Floats, chance: Floats, last: Index) -> None:
+        """Unpack the cheapest items of each row and pack anew; keep what is worth no less."""
+        trial, rows = packed.copy(), np.arange(len(packed))
+        cheap = np.where(trial, self._worth + chance[0], np.inf)
+        cheapest = np.sort(cheap, axis=1)[rows, last]
+        unpacked = trial & (cheap <= cheapest[:, None])
+        trial &= ~unpacked
+        self._pack(trial, self._worth + chance[1] - _LAST * unpacked)
+        trial_totals = trial @ self.values
+        kept = trial_totals >= totals
+        packed[kept], totals[kept] = trial[kept], trial_totals[kept]
+
+    def _repack_compiled(self, packed: Mask, totals: Floats, chance: Floats, last: Index) -> None:
+        rooms, worth = self._rooms, self._worth
+        self._compiled.repack(packed, totals, self.values, self.weights, rooms, worth, chance, last, _LAST)
 
     def _unpack(self, packed: Mask) -> None:
         """Take out of each row what is worth least, until it fits."""
@@ -186,7 +198,7 @@ class MultiKnapsack(BinaryProblem):
 
     def _pack(self, packed: Mask, order: Floats) -> None:
         """Put into each row what still fits, those of the highest `order`, shape (N, n), first."""
-        room = self.capacities + self._slack / 2 - packed @ self.weights.T
+        room = self._rooms - packed @ self.weights.T
         items = np.arange(self.n)
         while True:
             fits = ~packed[:, items]
@@ -234,6 +246,19 @@ class MultiKnapsack(BinaryProblem):
         """By how much a load may exceed its capacity: the rounding error of a sum of fractions."""
         whole = np.array_equal(self.weights, np.floor(self.weights))
         return np.zeros_like(self.capacities) if whole else 4 * self.n * np.finfo(float).eps * self.capacities
+
+    @cached_property
+    def _rooms(self) -> Floats:
+        return np.asarray(self.capacities + self._slack / 2)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """The same by numba, where it is there."""
+        try:
+            from problems.knapsack import compiled_packing
+        except ImportError:
+            return None
+        return compiled_packing
 
     @cached_property
     def _limits(self) -> Floats:

@@ -151,6 +151,25 @@ def test_whatever_is_improved_fits_and_nothing_can_be_added(fractions):
             assert np.isneginf(problem(more)[x == 0]).all()
 
 
+class Interpreted(MultiKnapsack):
+    """The same, as it is searched where numba is absent."""
+
+    _compiled = None
+
+
+@pytest.mark.parametrize(("n", "m", "divisor"), [(60, 5, 1), (3, 2, 1), (40, 1, 1), (50, 4, 7)])
+def test_compiled_or_not_it_packs_the_same(n, m, divisor):
+    whole = drawn(n, m, seed=n)
+    given = (whole.values / divisor, whole.weights / divisor, whole.capacities / divisor)
+    X = np.random.default_rng(1).integers(0, 2, (12, n), dtype=np.uint8)
+    found = []
+    for kind in (MultiKnapsack, Interpreted):
+        problem = kind(*given)
+        found.append(problem.improve(X, problem(X), np.random.default_rng(2), 2))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][2] == found[1][2]
+
+
 # --- where problems come from ---------------------------------------------------------------------------
 
 
