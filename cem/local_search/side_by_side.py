@@ -108,20 +108,23 @@ class SideBySide:
     present : callable
         From candidates as the searches see them, shape ``(k, d)``, to rows of the space.
     note : callable
-        Told of every new candidate and its merit.
+        Told of every new candidate and its merit; returns whether it is the best so far.
     known : Known or None
         What has been evaluated before; None evaluates every candidate again.
     patience : int
         Candidates in a row that were known before, after which nothing new is to be expected.
+    spent, gains : dict
+        Evaluations of each kind of search, and how many of them were the best so far.
     """
 
     begin: Callable[[], tuple[Search, int]]
     width: Callable[[], int]
     present: Callable[[Array], Array]
-    note: Callable[[Array, Merit], None]
+    note: Callable[[Array, Merit], bool]
     known: Known | None
     patience: int
     spent: dict[int, int] = field(default_factory=dict)
+    gains: dict[int, int] = field(default_factory=dict)
     _slots: list[Slot] = field(default_factory=list)
 
     def round(self) -> Generator[Request, Batch, int]:
@@ -145,7 +148,8 @@ class SideBySide:
             spent[slot.kind] = spent.get(slot.kind, 0) + 1
             if known is not None:
                 known.add(slot.key, merit)
-            self.note(slot.candidate, merit)
+            if self.note(slot.candidate, merit):
+                self.gains[slot.kind] = self.gains.get(slot.kind, 0) + 1
         self._slots = [s for s, merit in zip(slots, found, strict=True) if self._advance(s, merit)]
         return len(slots)
 

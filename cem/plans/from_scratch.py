@@ -139,12 +139,14 @@ class ScratchRun(ABC):
         fitted = elites.fitted(start, self.rows)
         return Step(elites.state(start, iteration), self.stage, note, fitted=fitted)
 
-    def note(self, x: Array, merit: Merit) -> None:
-        """Count a candidate, and keep it where it is among the best."""
+    def note(self, x: Array, merit: Merit) -> bool:
+        """Count a candidate, and keep it where it is among the best; return whether it is the best so far."""
         self.evaluations += 1
-        if not self.elites.merits or merit > self.elites.merits[0]:  # type: ignore[operator]
+        gain = not self.elites.merits or merit > self.elites.merits[0]  # type: ignore[operator]
+        if gain:
             self.last_gain = self.evaluations
         self.elites.consider(x, merit)
+        return gain
 
 
 def runs_from_scratch(

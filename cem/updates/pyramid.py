@@ -70,10 +70,12 @@ class Pyramid:
         self.levels[level].members.append(x.copy())
         return True
 
+    def enter(self, x: Array, merit: Merit) -> Generator[Array, Merit, Merit]:
+        """Let `x` join the lowest level and ascend, if it is new; return its merit at the end."""
+        return (yield from self.ascend(x, merit)) if self.admit(0, x) else merit
+
     def ascend(self, x: Array, merit: Merit) -> Generator[Array, Merit, Merit]:
         """Take `x`, shape ``(d,)`` and changed in place, up the levels; return its merit at the end."""
-        if not self.admit(0, x):
-            return merit
         level = 0
         while level < len(self.levels):
             if len(self.levels[level].members) >= 2:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import cem
+from cem.plans.strings import AGAIN, EXCHANGED, FRESH, MANY, REFITTED, StringRun, StringSpace
 
 
 def traps(n, k, seed):
@@ -213,3 +214,33 @@ def test_the_history_tells_what_each_step_knew():
     assert len(r.history) >= 3
     assert r.history.entropy.tolist() == told[: len(r.history)]
     assert r.family.entropy() == told[-1]
+
+
+def test_exchanges_go_where_no_single_change_can():
+    worth = np.random.default_rng(5).permutation(30)
+
+    def f(x):
+        return np.where(x.sum(axis=1) == 10, x @ worth, -100.0 * np.abs(x.sum(axis=1) - 10))
+
+    r = cem.optimize(
+        f, cem.Bernoulli([0.5] * 30), maximize=True, vectorized=True, rng=0, max_evaluations=3500, target=245
+    )
+    assert r.fun == np.sort(worth)[-10:].sum()
+
+
+def test_a_kind_of_start_that_gains_nothing_has_a_tenth_of_its_share():
+    start = cem.Bernoulli([0.5] * 10)
+    run = StringRun(np.random.default_rng(0), None, 1, start=start, space=StringSpace.of(start))
+    for i in range(MANY):
+        run.note(np.full(10, i), float(i))
+    run.searches.spent = {FRESH: 700, REFITTED: 100, AGAIN: 100, EXCHANGED: 100}
+    run.searches.gains = {FRESH: 1, REFITTED: 10, AGAIN: 0, EXCHANGED: 0}
+    assert run._kind() == REFITTED
+    run.searches.gains = {FRESH: 10, REFITTED: 0, AGAIN: 0, EXCHANGED: 10}
+    assert run._kind() == EXCHANGED
+    run.searches.gains = {FRESH: 1000}
+    assert run._kind() == FRESH
+    run.searches.spent = {FRESH: 70_000, REFITTED: 3000, AGAIN: 1000, EXCHANGED: 2000}
+    assert run._kind() == AGAIN
+    run._begun[AGAIN] = 600
+    assert run._kind() == FRESH
