@@ -3,7 +3,7 @@
 By default a claim rests on descents from all over the region (`cem.plans.looking`). Without local methods,
 or in more variables than these were measured in, it takes two *sampling* runs, the second of which begins
 elsewhere or with twice the population; and four once a run has ended at a worse score, which shows that there
-are several basins.
+are several basins. Without local methods thirty short runs from all over the region follow.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.ending import Ending, Status
-from cem.core.loop import Batch, Ended, Request, Rule, State, Update, awaiting_runs, run
+from cem.core.loop import Batch, Ended, Request, Rule, State, Step, Update, awaiting_runs, run
 from cem.core.stopping import Exhausted, Stopping
-from cem.families.base import Family, Floats, dimension
+from cem.families.base import Array, Family, Floats, dimension
 from cem.families.factored_gaussian import FactoredGaussian
 from cem.families.gaussian import Gaussian, GaussianLike
 from cem.local_search.curvature import DenseCurvature
@@ -28,9 +28,10 @@ from cem.local_search.quasi_newton import LocalResult
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import said_noisy
 from cem.plans.ledger import Ledger, SamplingRun
-from cem.plans.looking import LookingSearch
+from cem.plans.looking import NARROW, LookingSearch
 from cem.plans.looks import MOST_VARIABLES, Looks
 from cem.plans.newton_finish import finished_run
+from cem.plans.short_runs import LEAST, ShortRuns
 from cem.plans.single import FLAT, judged, probe
 from cem.updates.path_adaptation import PathAdaptation
 
@@ -164,10 +165,14 @@ class ContinuousSearch:
         """Run and restart until enough runs have found the best score."""
         regimes = Regimes(self.n, self.least, self.rng)
         note, number, agreed = "first run", 0, 0
+        short = (
+            None if self.polish or self.restarts is not None else ShortRuns(self.start, self.box, self.rng)
+        )
+        about: Array | None = None  # what a short run has found
         while True:
             kind = regimes.next()
             spent = self.ledger.spent
-            begin = self.beginning(kind)
+            begin = self.beginning(kind) if about is None else self.start.stretched(about, NARROW)
             run_ = self.run_once(self.update, begin, kind.n, "sampling", note)
             outcome = yield from awaiting_runs(run_, agreed, len(self.bests), self._wanted(agreed))
             regimes.note(kind, self.ledger.spent - spent)
@@ -177,18 +182,34 @@ class ContinuousSearch:
             if convincing(agreed, len(self.bests)):
                 if not self.ledger.varied:
                     return Ending(Status.COLLAPSED, FLAT)
+                if short is not None and (yield from self._found_elsewhere(short)):
+                    self.bests, agreed, about = [], 0, self.ledger.best_x
+                    note = "about a better point that a short run has found"
+                    continue
                 gain = yield from self._probed(outcome, kind.n)
                 if gain == 0:
-                    return Ending(
-                        Status.CONVERGED,
-                        f"{agreed} of {len(self.bests)} independent runs found the same best score, and a "
-                        "probe towards the start found nothing better",
-                    )
+                    said = f"{agreed} of {len(self.bests)} independent runs found the same best score"
+                    elsewhere = "" if short is None else f", {short.said}"
+                    probed = "and a probe towards the start found nothing better"
+                    ending = Ending(Status.CONVERGED, f"{said}{elsewhere}, {probed}")
+                    return ending if short is None else ending._replace(looks=short.count)
                 why = f"runs agreed on a score that a probe towards the start bettered by {gain:.3g}"
             if self.restarts is not None and number >= self.restarts:
                 return (yield from self._last_word(outcome, kind.n))
             number += 1
             note = f"restart {number}: the last run ended because {why}"
+
+    def _found_elsewhere(self, short: ShortRuns) -> Generator[Request, Batch, bool]:
+        """Make short runs until one finds something better, or thirty in a row have not."""
+        while short.since < LEAST:
+            before = self.ledger.best
+            yield from self.ledger.counted(short.next(np.asarray(self.ledger.best_x)))
+            said = f"{short.since} short runs in a row found nothing better, {LEAST} must"
+            yield Step(None, "look", awaiting=lambda said=said: said)  # type: ignore[misc]
+            if self.ledger.best > before + self.margin:
+                short.since = 0
+                return True
+        return False
 
     def _wanted(self, agreed: int) -> int | None:
         """Return how many runs must agree; None where restarts are counted instead."""

@@ -32,8 +32,9 @@ from cem.local_search.requests import as_values
 from cem.plans.averaging import measured, rank_change
 from cem.plans.constrained import FeasibilityFirst
 from cem.plans.ledger import Ledger
-from cem.plans.noisy_looks import FINALIST_TIMES, FINALISTS, LEAST, PROBE_RATES, NoisyLooks, better, probe
+from cem.plans.noisy_looks import FINALIST_TIMES, FINALISTS, PROBE_RATES, NoisyLooks, better, probe
 from cem.plans.noisy_memory import LATEST, Memory, Seen
+from cem.plans.short_runs import LEAST
 from cem.plans.single import FLAT
 from cem.plans.start import LEAST_ITERATIONS
 from cem.updates.recombination import smallest_population
@@ -128,7 +129,7 @@ class NoisySearch:
         self.learner = FeasibilityFirst(self.update, self.constraints) if self.constraints else self.update
         self.memory = Memory(self.before)
         if self.constraints is None and not self.domain.integer.any():
-            self.looks = NoisyLooks(self.update, self.start, self.domain, self.rng)
+            self.looks = NoisyLooks(self.start, self.domain, self.rng)
 
     def plan(self) -> Generator[Request, Batch, Ending]:
         """Run until the evaluations are spent, or the elites agree, and estimate the end."""

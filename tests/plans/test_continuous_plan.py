@@ -58,7 +58,18 @@ def test_the_pure_method_solves_a_valley():
     r = cem.optimize(rosenbrock, bounds=rosenbrock.bounds(5), vectorized=True, polish=False, rng=2)
     assert r.success
     assert r.fun < 1e-8
-    assert set(r.history.stage) == {"sampling"}
+    assert set(r.history.stage) == {"sampling", "look"}
+
+
+def test_without_local_methods_short_runs_look_elsewhere():
+    def fun(x):
+        better = 4 * ((x - [3, -3]) ** 2).sum(axis=1)
+        return np.minimum(better, (x**2).sum(axis=1) + 1)
+
+    r = cem.optimize(fun, bounds=[(-5, 5)] * 2, vectorized=True, polish=False, rng=1)
+    assert r.success
+    assert r.fun < 1e-9
+    assert r.looks >= 30
 
 
 def test_a_maximum():
