@@ -142,6 +142,8 @@ class History:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Row:
+        if isinstance(index, str):
+            raise TypeError(f"a column is an attribute, history.{index}; an index is the number of a row.")
         return self._whole()[index]
 
     def __getstate__(self) -> dict[str, Any]:

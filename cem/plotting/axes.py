@@ -20,16 +20,36 @@ def new_axes(ax: Axes | None) -> Axes:
 
     Raises
     ------
+    TypeError
+        If `ax` are no axes.
     ImportError
         If matplotlib is not installed.
     """
     if ax is not None:
+        if not hasattr(ax, "plot"):
+            raise TypeError(f"ax must be the axes of a figure, such as figure.subplots(), got {_kind(ax)}.")
         return ax
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install "cemkit[plots]"') from error
     return plt.subplots(layout="constrained")[1]
+
+
+def check_result(result: object, what: str, *needs: str) -> None:
+    """Check that a picture is asked for of what it shows.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if not all(hasattr(result, name) for name in needs):
+        raise TypeError(f"this draws {what}, got {_kind(result)}.")
+
+
+def _kind(value: object) -> str:
+    return f"{'an' if type(value).__name__[0] in 'AEIOUaeiou' else 'a'} {type(value).__name__}"
 
 
 def stages(history: Any) -> list[tuple[str, slice]]:

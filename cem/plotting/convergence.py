@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cem.plotting.axes import COLOURS, DASHES, new_axes, stages
+from cem.core.budget import real_number
+from cem.plotting.axes import COLOURS, DASHES, check_result, new_axes, stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +39,10 @@ def convergence(
 
     Raises
     ------
+    TypeError
+        If `result` is neither, or `reference` no number.
     ValueError
-        If the history is empty.
+        If the history is empty, or `reference` not finite.
     ImportError
         If matplotlib is not installed.
 
@@ -51,8 +54,12 @@ def convergence(
     >>> ax = cem.plotting.convergence(r, reference=0.0)  # doctest: +SKIP
     """
     history = getattr(result, "history", result)
+    if reference is not None and not np.isfinite(real_number("reference", reference)):
+        raise ValueError(f"reference must be finite, got {reference!r}.")
+    check_result(history, "a result or its history", "__len__")
     if not len(history):
         raise ValueError("there is nothing to draw: the run has no iteration.")
+    check_result(history, "a result or its history", "note")
     ax = new_axes(ax)
     nfev, best = history.nfev, history.best
     if getattr(result, "nfev", 0) > nfev[-1] and "fun_error" not in result:  # what came after the last one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ AROUND = np.linspace(0, 2 * np.pi, 100)
 
 
 def distribution(
-    families: Family | Sequence[Family], *, ax: Axes | None = None, variables: tuple[int, int] = (0, 1)
+    families: Family | Iterable[Family], *, ax: Axes | None = None, variables: tuple[int, int] = (0, 1)
 ) -> Axes:
     """Draw one distribution, or the same one iteration by iteration.
 
@@ -28,7 +28,7 @@ def distribution(
 
     Parameters
     ----------
-    families : Family or sequence of them
+    families : Family or an iterable of them
         A callback collects them: ``callback=lambda intermediate_result:
         families.append(intermediate_result.family)``.
     ax : matplotlib Axes, optional
@@ -44,13 +44,17 @@ def distribution(
     TypeError
         If a family is of a kind that has no picture.
     ValueError
-        If there is no family.
+        If there is no family, if they differ in dimension, or if there are no such variables.
     ImportError
         If matplotlib is not installed.
     """
-    shown: list[Any] = list(families) if isinstance(families, Sequence) else [families]
+    several = isinstance(families, Iterable) and not isinstance(families, Mapping)
+    shown: list[Any] = list(families) if several else [families]  # type: ignore[arg-type]
     if not shown:
         raise ValueError("there is nothing to draw: no families were given.")
+    sizes = {getattr(each, "dimension", None) for each in shown}
+    if len(sizes) > 1:
+        raise ValueError("the families must be those of one run, all of the same dimension.")
     table = _chances(shown)
     if table is not None:
         ax = new_axes(ax)
@@ -60,9 +64,15 @@ def distribution(
         ax.set_ylabel("iteration")
         return ax
     if not all(hasattr(each, "mean") and hasattr(each, "std") for each in shown):
-        raise TypeError(f"there is no picture for {type(shown[0]).__name__}.")
-    ax = new_axes(ax)
-    return _band(shown, ax) if shown[0].dimension == 1 else _ellipses(shown, ax, variables)
+        kind = type(shown[0]).__name__
+        raise TypeError(f"there is no picture for {kind}: Gaussians, bits and labels have one.")
+    if shown[0].dimension == 1:
+        return _band(shown, new_axes(ax))
+    chosen = list(variables) if isinstance(variables, Sequence) else [variables]
+    if len(chosen) != 2 or not set(chosen) <= set(range(shown[0].dimension)):
+        last = shown[0].dimension - 1
+        raise ValueError(f"variables must be two numbers of variables, from 0 to {last}, got {variables!r}.")
+    return _ellipses(shown, new_axes(ax), chosen)
 
 
 def _chances(shown: list[Any]) -> Any:
@@ -84,10 +94,9 @@ def _band(shown: list[Any], ax: Axes) -> Axes:
     return ax
 
 
-def _ellipses(shown: list[Any], ax: Axes, variables: tuple[int, int]) -> Axes:
+def _ellipses(shown: list[Any], ax: Axes, chosen: list[int]) -> Axes:
     radius = np.sqrt(-2 * np.log(1 - MASS))  # of the chi-square law with two degrees of freedom
     circle = radius * np.stack([np.cos(AROUND), np.sin(AROUND)])
-    chosen = list(variables)
     for k, each in enumerate(shown):
         if getattr(each, "diagonal", True):
             root = np.diag(each.std[chosen])
@@ -97,6 +106,6 @@ def _ellipses(shown: list[Any], ax: Axes, variables: tuple[int, int]) -> Axes:
         ax.plot(x, y, color=COLOURS[0], alpha=0.25 + 0.75 * (k + 1) / len(shown), lw=1)
     means = np.array([each.mean[chosen] for each in shown])
     ax.plot(*means.T, "o-", color=COLOURS[1], ms=3, lw=0.8)
-    ax.set_xlabel(f"variable {variables[0]}")
-    ax.set_ylabel(f"variable {variables[1]}")
+    ax.set_xlabel(f"variable {chosen[0]}")
+    ax.set_ylabel(f"variable {chosen[1]}")
     return ax

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cem.plotting.axes import COLOURS, new_axes, stages
+from cem.core.budget import positive_count
+from cem.plotting.axes import COLOURS, check_result, new_axes, stages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +32,14 @@ def estimate(estimate: Any, *, ax: Axes | None = None, reference: float | None =
 
     Raises
     ------
+    TypeError
+        If it is no estimate.
     ImportError
         If matplotlib is not installed.
     """
+    check_result(
+        estimate, "an estimate (cem.plotting.convergence draws a result)", "confidence_interval", "nit"
+    )
     ax = new_axes(ax)
     history = estimate.history
     colours: dict[str, str] = {}
@@ -88,16 +94,19 @@ def weights(estimate: Any, *, ax: Axes | None = None, largest: int = 50) -> Axes
 
     Raises
     ------
+    TypeError
+        If it is no estimate of a probability.
     ValueError
-        If no draw hit the event.
+        If no draw hit the event, or none is to be drawn.
     ImportError
         If matplotlib is not installed.
     """
+    check_result(estimate, "an estimate of a probability", "failure_samples")
     shares = np.sort(estimate.failure_samples().weights)[::-1]
     if not shares.size:
         raise ValueError("there is nothing to draw: no draw hit the event.")
     ax = new_axes(ax)
-    shown = shares[:largest]
+    shown = shares[: positive_count("largest", largest)]
     ax.bar(np.arange(1, len(shown) + 1), shown, color=COLOURS[0])
     ax.axhline(1 / shares.size, color=COLOURS[1], ls="--", lw=1, label="equal weights")
     ax.set_xlabel("hit, by weight")

@@ -15,7 +15,7 @@ from cem.core.table import html_table
 from cem.families.base import Array, Family, Floats
 from cem.rare_events.failures import Failures
 from cem.rare_events.importance import Tally
-from cem.rare_events.intervals import ConfidenceInterval, clopper_pearson, hall
+from cem.rare_events.intervals import ConfidenceInterval, check_confidence, clopper_pearson, hall
 from cem.rare_events.modes import Modes
 from cem.rare_events.reliability import Reliability
 from cem.rare_events.settings import DEFAULT
@@ -117,9 +117,7 @@ class ProbabilityEstimate(Reliability):
         Hall (1992), "On the removal of skewness by transformation", Journal of the Royal Statistical Society
         B 54.
         """
-        if not 0 < confidence_level < 1:
-            raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
-        alpha, most = 1 - confidence_level, self._with_missing
+        alpha, most = 1 - check_confidence(confidence_level), self._with_missing
         if self._plain and self.draws:
             low, high = clopper_pearson(self.hits, self.draws, alpha)
             if most is not None:
@@ -360,6 +358,4 @@ def _about_run(estimate: ProbabilityEstimate | QuantileEstimate) -> dict[str, st
 
 
 def _normal_quantile(confidence_level: float) -> float:
-    if not 0 < confidence_level < 1:
-        raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
-    return float(ndtri(0.5 + confidence_level / 2))
+    return float(ndtri(0.5 + check_confidence(confidence_level) / 2))

@@ -25,6 +25,7 @@ from cem.families.gamma import Gamma
 from cem.families.gaussian import Gaussian
 from cem.rare_events.importance import pareto_shape
 from cem.rare_events.inputs import JointInputs, names_of, read_inputs
+from cem.rare_events.intervals import check_confidence
 from cem.rare_events.marginals import fields_of
 from cem.rare_events.parameters import parameters_of
 from cem.rare_events.sensitivities import Sensitivities, Sensitivity
@@ -67,9 +68,7 @@ class ProbabilityUnder:
         ValueError
             If the level lies outside (0, 1).
         """
-        if not 0 < confidence_level < 1:
-            raise ValueError(f"a confidence level lies in (0, 1), got {confidence_level!r}.")
-        half = float(ndtri(0.5 + confidence_level / 2)) * self.standard_error
+        half = float(ndtri(0.5 + check_confidence(confidence_level) / 2)) * self.standard_error
         return max(0.0, self.probability - half), min(1.0, self.probability + half)
 
 

@@ -7,12 +7,29 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from cem.core.budget import real_number
+
 
 class ConfidenceInterval(NamedTuple):
     """The ends of an interval."""
 
     low: float
     high: float
+
+
+def check_confidence(level: object) -> float:
+    """Check a confidence level.
+
+    Raises
+    ------
+    TypeError
+        If it is no number.
+    ValueError
+        If it lies outside (0, 1).
+    """
+    if not 0 < (checked := real_number("confidence_level", level)) < 1:
+        raise ValueError(f"a confidence level lies in (0, 1), such as 0.95, got {level!r}.")
+    return checked
 
 
 def clopper_pearson(hits: int, draws: int, alpha: float) -> ConfidenceInterval:

@@ -162,3 +162,36 @@ def test_the_best_line_ends_at_the_answer():
     assert r.nfev > r.history.nfev[-1]
     line = r.plot().get_lines()[0]
     assert (line.get_xdata()[-1], line.get_ydata()[-1]) == (r.nfev, r.fun)
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "said"),
+    [
+        (lambda r, e: cem.plotting.estimate(r), TypeError, "draws an estimate .*got an OptimizeResult"),
+        (lambda r, e: cem.plotting.weights(r), TypeError, "an estimate of a probability"),
+        (
+            lambda r, e: cem.plotting.convergence(np.zeros(3)),
+            TypeError,
+            "a result or its history, got a ndarray",
+        ),
+        (lambda r, e: r.plot(ax=plt.figure()), TypeError, "ax must be the axes of a figure.*got a Figure"),
+        (lambda r, e: r.plot(ax=plt.subplots(1, 2)[1]), TypeError, "got a ndarray"),
+        (lambda r, e: r.plot(reference="best"), TypeError, "reference must be a number"),
+        (lambda r, e: r.plot(reference=np.nan), ValueError, "reference must be finite"),
+        (lambda r, e: cem.plotting.weights(e, largest=0), ValueError, "largest must be a positive"),
+        (lambda r, e: cem.plotting.distribution(r.family, variables=(0, 5)), ValueError, "from 0 to 1, got"),
+        (
+            lambda r, e: cem.plotting.distribution(r.family, variables=1),
+            ValueError,
+            "two numbers of variables",
+        ),
+        (
+            lambda r, e: cem.plotting.distribution([cem.Bernoulli([0.5]), cem.Bernoulli([0.5, 0.5])]),
+            ValueError,
+            "of the same dimension",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(result, estimate, draw, error, said):
+    with pytest.raises(error, match=said):
+        draw(result, estimate)
