@@ -278,7 +278,7 @@ class MixedSearch:
         audit = self.looked.count <= FIRST_AUDITS or self.looked.count % AUDITED == 0
         path = list[Minimum]()
         here = Ledger(best=as_values(value), best_x=x)
-        steps = here.counted(self._descender().run(x, value))
+        steps = here.counted(replace(self._descender(), pairs=True).run(x, value))
         request: Request | None = next(steps, None)
         while request is not None:
             at, now = self._whole(np.asarray(here.best_x)), float(as_values(here.best))

@@ -200,7 +200,7 @@ def test_a_run_about_what_descents_have_found_confirms_it():
     """No run from the middle ends in the narrow valley."""
 
     def fun(x):
-        narrow = 25 * ((x - [6, -6.5]) ** 2).sum(axis=1)
+        narrow = 9 * ((x - [6, -6.5]) ** 2).sum(axis=1)
         return np.minimum(narrow, (x**2).sum(axis=1) + 1)
 
     r = cem.optimize(

@@ -1,0 +1,25 @@
+"""Descents over whole numbers."""
+
+import numpy as np
+import pytest
+from helpers import serve
+
+from cem.core.domain import Domain
+from cem.local_search.mixed_descent import MixedDescent
+
+
+def narrow_diagonal(x):
+    """A valley along the diagonal: every single step leads up, unless it is at the bottom."""
+    return 100 * (x[0] - x[1]) ** 2 + (x[0] + x[1] - 10) ** 2
+
+
+@pytest.mark.parametrize(("pairs", "end"), [(False, 0), (True, 5)])
+@pytest.mark.parametrize("width", [1, 4])
+def test_pairs_of_whole_numbers_go_along_a_turned_valley(pairs, end, width):
+    whole = Domain(np.full(2, -20.0), np.full(2, 20.0), integer=np.ones(2))
+    none = np.zeros(2, dtype=bool)
+    rng = np.random.default_rng(0)
+    descent = MixedDescent(whole, np.full(2, 16.0), none, none, None, lambda x: x, rng, width, pairs)
+    (x, value), _ = serve(narrow_diagonal, descent.run(np.zeros(2), narrow_diagonal(np.zeros(2))), whole)
+    np.testing.assert_array_equal(x, end)
+    assert value == narrow_diagonal(x)
