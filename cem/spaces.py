@@ -71,8 +71,8 @@ class Space:
     ... )
     >>> space.names
     ('rate', 'depth', 'model', 'C')
-    >>> space.dicts(space.rows([{"rate": 0.01, "depth": 3, "model": "forest"}]))
-    [{'rate': 0.01, 'depth': 3, 'model': 'forest'}]
+    >>> space.dicts(space.rows([{"rate": 0.1, "depth": 3, "model": "forest"}]))
+    [{'rate': 0.1, 'depth': 3, 'model': 'forest'}]
     """
 
     variables: Mapping[str, Variable]

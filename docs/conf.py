@@ -36,6 +36,7 @@ html_title = f"cemkit {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 
+autodoc_mock_imports = ["optuna"]
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True
 autodoc_typehints = "none"

@@ -11,7 +11,13 @@ NOISY = "the objective is noisy (two evaluations of one candidate differ; noisy=
 
 
 class Status(IntEnum):
-    """Why a run ended. Only `CONVERGED` and `TARGET_REACHED` are successes."""
+    """Why a run ended. Only `CONVERGED` and `TARGET_REACHED` are successes.
+
+    Examples
+    --------
+    >>> Status.COLLAPSED.success, Status.TIME_LIMIT.limit, int(Status.CONVERGED)
+    (False, True, 0)
+    """
 
     CONVERGED = 0
     TARGET_REACHED = 1
@@ -45,6 +51,17 @@ class ObjectiveError(RuntimeError):
         The candidate it was called with (all rows of the call if vectorised).
     partial : OptimizeResult, ProbabilityEstimate or None
         The result so far: nothing already computed is lost.
+
+    Examples
+    --------
+    >>> import cem
+    >>> def fails(x):
+    ...     raise OSError("the licence server is down")
+    >>> try:
+    ...     r = cem.optimize(fails, bounds=[(0, 1)], rng=1)
+    ... except cem.ObjectiveError as error:
+    ...     print(repr(error.__cause__), error.candidate.shape, error.partial.nfev)
+    OSError('the licence server is down') (1,) 0
     """
 
     def __init__(self, message: str, candidate: Any = None, partial: Any = None) -> None:

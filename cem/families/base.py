@@ -29,6 +29,17 @@ class Family(Protocol):
     `sample` gives the same bits in every process and however many rows are drawn at once (true of
     elementwise arithmetic, not of matrix products): then worker processes draw large candidates for
     themselves instead of being sent them.
+
+    Examples
+    --------
+    One step of the method, whatever the family:
+
+    >>> import cem
+    >>> rng, family = np.random.default_rng(1), cem.Gaussian([0.0, 0.0], std=2)
+    >>> x = family.sample(100, rng)
+    >>> elite = x[np.argsort(((x - 1) ** 2).sum(axis=1))[:10]]
+    >>> family.blend(family.fit(elite), 0.7).entropy() < family.entropy()
+    True
     """
 
     def sample(self, n: int, rng: np.random.Generator, /) -> Array:

@@ -82,7 +82,7 @@ class LinkageTree(Stored):
     >>> [cluster.tolist() for cluster in tree.clusters]
     [[2], [0, 1]]
     >>> np.exp(tree.log_prob([[0, 0, 0], [0, 1, 0]])).round(4).tolist()
-    [0.2188, 0.0312]
+    [0.2188, 0.0313]
     """
 
     members: Any

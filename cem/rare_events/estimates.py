@@ -69,6 +69,14 @@ class ProbabilityEstimate(Reliability):
         missed with a probability of 5 %: about 3 over the draws from the inputs' own distribution.
     modes : Modes or None
         Of a system of several limit states: each one's probability and share, ``modes["buckling"].share``.
+
+    Examples
+    --------
+    >>> import cem
+    >>> e = cem.estimate_probability(lambda x: x.sum(), cem.Exponential([1.0, 1.0]), level=10, rng=1)
+    >>> low, high = e.confidence_interval()
+    >>> e.success, bool(low < 11 * np.exp(-10) < high), e.coefficient_of_variation < 0.05
+    (True, True, True)
     """
 
     probability: float
@@ -219,6 +227,14 @@ class QuantileEstimate:
         runs count as not beyond the quantile, and the intervals reach to where all of them are.
     resolution : float
         As of a `ProbabilityEstimate`: of a region beyond the quantile that no score leads to.
+
+    Examples
+    --------
+    >>> import cem
+    >>> q = cem.estimate_quantile(lambda x: x[0], cem.Gaussian([0.0], std=1), 1e-3, rng=1)
+    >>> low, high = q.confidence_interval()
+    >>> low < 3.0902 < high, q.expected_shortfall > q.quantile
+    (True, True)
     """
 
     quantile: float

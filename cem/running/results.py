@@ -52,6 +52,15 @@ class OptimizeResult(optimize.OptimizeResult):
     fun_error : float
         Standard error of the average that `fun` is, by Student's quantile where that is one of few; only
         with ``noisy=True``, or where noise was seen. Also as `fun_standard_error`.
+
+    Examples
+    --------
+    >>> import cem
+    >>> r = cem.optimize(lambda x: ((x - 1) ** 2).sum(), bounds=[(-5, 5)] * 2, rng=1)
+    >>> r.success, r.status.name, r.x.round(6).tolist(), int(r.history.nfev[-1]) == r.nfev
+    (True, 'CONVERGED', [1.0, 1.0], True)
+    >>> sorted(r.to_dict())[:4]
+    ['elapsed', 'family', 'fun', 'history']
     """
 
     if TYPE_CHECKING:  # scipy's stubs leave it out, or there are none

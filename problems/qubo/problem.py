@@ -36,7 +36,13 @@ _BLOCK_ENTRIES = 2**20  # of candidates, evaluated at once
 
 
 class Ising(NamedTuple):
-    """The energy ``E(s) = s'Js + h's + offset`` of spins -1 and 1; `J` is strictly upper triangular."""
+    """The energy ``E(s) = s'Js + h's + offset`` of spins -1 and 1; `J` is strictly upper triangular.
+
+    Examples
+    --------
+    >>> QUBO([[-1.0, 2.0], [0.0, -1.0]]).to_ising().h.tolist()
+    [0.0, 0.0]
+    """
 
     h: Floats
     J: Any

@@ -31,6 +31,11 @@ def bridge(level: float = 2.0) -> RareEventProblem:
     ----------
     De Boer, Kroese, Mannor & Rubinstein (2005), "A Tutorial on the Cross-Entropy Method", Annals of
     Operations Research 134, Section 2.2.1 and Table 1.
+
+    Examples
+    --------
+    >>> round(bridge(2.0).reference, 10)
+    1.34246e-05
     """
     if not (np.isfinite(level) and level > 0):
         raise ValueError(f"level must be a positive finite length, got {level!r}.")

@@ -26,6 +26,23 @@ class RareEventProblem:
         Bound on (quadrature) or standard error of (simulation) the reference, in its units.
     source : str
         Where the problem comes from, and how its reference was computed.
+
+    Examples
+    --------
+    >>> import cem
+    >>> tail = RareEventProblem(
+    ...     name="two exponentials",
+    ...     performance=lambda x: x.sum(axis=1),
+    ...     inputs=cem.Exponential([1.0, 1.0]),
+    ...     level=10.0,
+    ...     tail="upper",
+    ...     reference=11 * 2.718281828459045**-10,
+    ...     reference_error=1e-18,
+    ...     source="a gamma distribution's tail",
+    ... )
+    >>> low, high = cem.estimate_probability(tail, rng=1).confidence_interval()
+    >>> low < tail.reference < high
+    True
     """
 
     name: str
