@@ -29,6 +29,7 @@ from cem.updates.elite_crossing import EliteCrossing
 MOST_RUNS = 12  # the effort of the last is twelve times the first
 LEAST_AGREEING = 3  # when the budget ends it
 REFUSED = 24  # children in a row that end a run
+QUIET = 64  # improved candidates in a row that end a run without recombination, in 16 batches at most
 
 
 def independent_runs(
@@ -47,12 +48,15 @@ def independent_runs(
     candidates, runs do so by `crossing` as long as it pays.
     """
     ends: list[State] = []
+    settled = ArchiveSettled()
+    if crossing is not None:
+        settled = ArchiveSettled(max(1, min(settled.patience, QUIET // crossing.children)))
     for effort in range(1, MOST_RUNS + 1):
         try:
             if crossing is None:
-                one = run(update, update.init(start), n, ArchiveSettled(), domain, stage, effort)
+                one = run(update, update.init(start), n, settled, domain, stage, effort)
             else:
-                one = _crossed(crossing, update, start, n, domain, stage, effort)
+                one = _crossed(crossing, update, start, n, settled, domain, stage, effort)
             outcome = yield from awaiting_runs(one, _agreeing(ends, stopping), len(ends), agreeing)
             if crossing is not None and not crossing.paid(outcome.state):
                 crossing = None
@@ -75,6 +79,7 @@ def _crossed(
     update: Update,
     start: Family,
     n: int,
+    settled: ArchiveSettled,
     domain: Domain | None,
     stage: str,
     effort: int,
@@ -83,7 +88,7 @@ def _crossed(
 
     Where recombination gains nothing, the run goes on by `update`, which is taught the elites.
     """
-    rule, state = ArchiveSettled(max(1, REFUSED // crossing.children)), crossing.init(start)
+    rule, state = ArchiveSettled(-(-REFUSED // crossing.children)), crossing.init(start)
     while not (why := rule.reason(state)) and not crossing.hopeless(state):
         if parents := crossing.parents(state):
             batch = yield Rows(np.concatenate(parents), effort, tuple(map(len, parents)))
@@ -94,8 +99,8 @@ def _crossed(
     if why:
         return Outcome(state, why)
     elites = Batch(state.memory["x"], state.memory["scores"], batch.stream)
-    state = advance(update, update.init(start), elites, ArchiveSettled())
-    return (yield from run(update, state, n, ArchiveSettled(), domain, stage, effort))
+    state = advance(update, update.init(start), elites, settled)
+    return (yield from run(update, state, n, settled, domain, stage, effort))
 
 
 def _agreeing(ends: list[State], stopping: Stopping) -> int:

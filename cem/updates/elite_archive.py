@@ -121,6 +121,9 @@ def admit(
     Elites are the rows of `x`, shape ``(n, d)``, with their `scores`, shape ``(n,)``; as long as there are
     fewer than `capacity`, every new candidate is admitted.
     """
+    beaten = scores <= score
+    if len(x) >= capacity and not beaten.any():
+        return x, scores
     distance = (x != row).sum(axis=1)
     if symmetric:
         distance = np.minimum(distance, row.size - distance)
@@ -128,9 +131,6 @@ def admit(
         return x, scores
     if len(x) < capacity:
         return np.concatenate([x, row[None]]), np.append(scores, score)
-    beaten = scores <= score
-    if not beaten.any():
-        return x, scores
     place = int(np.argmin(np.where(beaten, distance, row.size + 1)))
     x, scores = x.copy(), scores.copy()
     x[place], scores[place] = row, score

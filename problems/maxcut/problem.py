@@ -20,10 +20,11 @@ from problems.maxcut.edges import to_search
 from problems.maxcut.search import improvement
 from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
-from problems.maxcut.search.improvement import ROWS_PER_CHILD
+from problems.maxcut.search.improvement import LARGE, ROWS_PER_CHILD
 from problems.maxcut.weighted_graph import WeightedGraph
 
-PIECES = 4  # of a batch: 8 or 16 children of one fit were worse than one, see docs/maxcut.md
+PIECES = 16  # of a batch: for as many workers; on one they were as good as four, see docs/maxcut.md
+FEW_PIECES = 4  # of large graphs, whose first batch would take too long
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,8 +192,13 @@ class MaxCut(WeightedGraph):
 
     @property
     def pieces(self) -> int:
-        """Into how many parts a batch is cut to be improved, side by side: 4 where candidates are single."""
-        return PIECES if self._engine.REPLICAS == 1 else 1
+        """Into how many parts a batch is cut to be improved, side by side: 16 where candidates are single.
+
+        Above 200,000 edges, where anneals are long, they are 4.
+        """
+        if self._engine.REPLICAS > 1:
+            return 1
+        return PIECES if len(self.edges) <= LARGE else FEW_PIECES
 
     @property
     def stage(self) -> str:

@@ -1,8 +1,9 @@
-"""What two workers gain where a problem's own search does the work; a Markdown table.
+"""What workers gain where a problem's own search does the work; a Markdown table.
 
 Each problem is searched for the same iterations by one worker and by two, in turn: the answers are the same
-to the last bit, which is checked. Wall times, which other work on the machine distorts; *in improve* is the
-share of one worker's time that its pieces take, which is what can be shared.
+to the last bit, which is checked. *Timed* are wall times, which other work on the machine distorts. *Counted*
+is what one worker's processor seconds would make of it: pieces go to whoever is free, in their order, and
+everything else waits for the longest.
 """
 
 # ruff: noqa: E402 - the thread counts must be set before numpy is imported
@@ -13,14 +14,16 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
+import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 import cem
+from cem.evaluation import Evaluator
 from problems.command import carry_out_benchmark, make_benchmark_parser
 from problems.knapsack import MultiKnapsack
 from problems.maxcut import MaxCut
@@ -41,69 +44,91 @@ def qubo(n: int) -> QUBO:
 
 
 PROBLEMS: dict[str, tuple[Callable[[], Any], int]] = {
-    "max-cut, torus of 7,000": (lambda: MaxCut.torus(70, 100, rng=1), 10),
+    "max-cut, torus of 7,000": (lambda: MaxCut.torus(70, 100, rng=1), 20),
     "max-cut, 2,000 vertices, 20,000 edges": (
         lambda: MaxCut.random(2000, edge_probability=0.01, rng=1),
-        10,
+        20,
     ),
-    "max-SAT, 1,000 variables, 4,200 clauses": (lambda: MaxSAT.random(1000, 4200, rng=1), 10),
-    "QUBO, 1,000 variables": (lambda: qubo(1000), 8),
-    "knapsack, 1,000 items, 10 capacities": (lambda: knapsack(1000, 10), 3),
-    "travelling salesman, 400 cities": (lambda: TSP.random(400, rng=1), 10),
+    "max-SAT, 1,000 variables, 4,200 clauses": (lambda: MaxSAT.random(1000, 4200, rng=1), 20),
+    "QUBO, 1,000 variables": (lambda: qubo(1000), 16),
+    "knapsack, 1,000 items, 10 capacities": (lambda: knapsack(1000, 10), 12),
+    "travelling salesman, 400 cities": (lambda: TSP.random(400, rng=1), 6),
 }
+
+
+COUNTED = (2, 16)
 
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=3, jobs=2)
     parser.add_argument("--only", default="", help="part of a name")
     given = parser.parse_args()
-    print(f"| problem | iterations | 1 worker, s | in improve | {given.jobs} workers, s | ratio |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(f"| problem | iterations | 1 worker, s | in pieces | 2 counted | 16 counted | {given.jobs} timed |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, (make, iterations) in PROBLEMS.items():
         if given.only not in name:
             continue
         problem = make()
         cem.optimize(problem, max_iterations=iterations, rng=1)  # compiles, and prepares the problem
         timed: dict[int, list[float]] = {1: [], given.jobs: []}
-        inside, answers = 0.0, []
+        ratios, shares, answers = [], [], []
         for _ in range(given.runs):
+            total, batches, answer = counting(problem, iterations, given.seed)
+            inside = sum(map(sum, batches))
+            spans = [sum(span(each, workers) for each in batches) for workers in COUNTED]
+            ratios.append([total / (total - inside + each) for each in spans])
+            shares.append(inside / total)
+            answers.append(answer)
             for workers, times in timed.items():
-                spent, within, answer = timing(problem, iterations, workers, given.seed)
+                spent, answer = timing(problem, iterations, workers, given.seed)
                 times.append(spent)
-                inside += within if workers == 1 else 0.0
                 answers.append(answer)
         if len(set(answers)) > 1:
             raise SystemExit(f"{name}: the number of workers changes the answer")
         one, several = (float(np.median(times)) for times in timed.values())
-        share = 100 * inside / sum(timed[1])
-        cells = f"{one:.2f} | {share:.0f} % | {several:.2f} | {one / several:.2f}"
+        counted = " | ".join(f"{each:.2f}" for each in np.median(ratios, axis=0))
+        cells = f"{one:.2f} | {100 * np.median(shares):.0f} % | {counted} | {one / several:.2f}"
         print(f"| {name} | {iterations} | {cells} |", flush=True)
 
 
-def timing(problem: Any, iterations: int, workers: int, seed: int) -> tuple[float, float, bytes]:
-    """Return the seconds of a run, those inside the problem's search, and a digest of the answer."""
-    inside = 0.0
+def counting(problem: Any, iterations: int, seed: int) -> tuple[float, list[list[float]], bytes]:
+    """Return the processor seconds of a run, those of each batch's pieces, and a digest of the answer."""
+    batches: list[list[float]] = []
 
-    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, *args: Any) -> Any:
-            nonlocal inside
-            began = time.perf_counter()
-            result = method(self, *args)
-            inside += time.perf_counter() - began
-            return result
+    def measured(self: Evaluator, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        batches.append([])
+        results = []
+        for item in items:
+            began = time.process_time()
+            results.append(function(item))
+            batches[-1].append(time.process_time() - began)
+        return results
 
-        return call
+    with patch.object(Evaluator, "side_by_side", measured):
+        began = time.process_time()
+        result = cem.optimize(problem, max_iterations=iterations, rng=seed)
+        total = time.process_time() - began
+    return total, batches, digest(result)
 
-    names = [name for name in ("improve", "recombine") if hasattr(problem, name)]
-    patches = [patch.object(type(problem), name, timed(getattr(type(problem), name))) for name in names]
-    for each in patches:
-        each.start()
+
+def span(seconds: list[float], workers: int) -> float:
+    """Return when the last of some pieces ends that go to the first worker who is free."""
+    ends = [0.0] * workers
+    for each in seconds:
+        heapq.heapreplace(ends, ends[0] + each)
+    return max(ends)
+
+
+def timing(problem: Any, iterations: int, workers: int, seed: int) -> tuple[float, bytes]:
+    """Return the seconds of a run, and a digest of the answer."""
     began = time.perf_counter()
     result = cem.optimize(problem, max_iterations=iterations, n_jobs=workers, rng=seed)
-    spent = time.perf_counter() - began
-    for each in patches:
-        each.stop()
-    return spent, inside, result.x.tobytes() + result.history.mean.tobytes()
+    return time.perf_counter() - began, digest(result)
+
+
+def digest(result: cem.OptimizeResult) -> bytes:
+    """Return the bits of an answer and of the way there."""
+    return bytes(result.x.tobytes() + result.history.mean.tobytes())
 
 
 if __name__ == "__main__":
