@@ -106,9 +106,9 @@ def numbers(kind: str, space: str, d: int, seed: int, stepped: bool) -> tuple[An
 
 
 def labels(d: int, seed: int) -> tuple[Any, bool]:
-    """Run on d - 2 reals, and two categories of three labels: each pair of labels has a bowl of its own."""
+    """Run on d - 2 reals (one at least) and two categories of three labels: each pair of labels has a bowl of its own."""
     rng = np.random.default_rng((seed, d, 77))
-    n, k = d - 2, 3
+    n, k = max(d - 2, 1), 3
     places_, rises = rng.uniform(-4, 4, (k * k, n)), rng.uniform(0.5, 2, k * k)
     steep, best = np.ones(k * k), rng.integers(k * k)
     rises[best], steep[best] = 0, rng.uniform(4, 36)
@@ -156,8 +156,8 @@ def main() -> None:
                 )
     claims, wrong, wide, wrong_wide, solved, runs = sums
     print(
-        f"\n{wrong:.0f} of {claims:.0f} claims are wrong, {wrong_wide:.0f} of {wide:.0f} where the best basin "
-        f"holds 1 % or more; solved {solved:.0f} of {runs:.0f}"
+        f"\n{wrong:.0f} of {claims:.0f} claims are wrong, {wrong_wide:.0f} of {wide:.0f} where the best "
+        f"basin holds 1 % or more; solved {solved:.0f} of {runs:.0f}"
     )
 
 
