@@ -106,7 +106,7 @@ def numbers(kind: str, space: str, d: int, seed: int, stepped: bool) -> tuple[An
 
 
 def labels(d: int, seed: int) -> tuple[Any, bool]:
-    """Run on d - 2 reals (one at least) and two categories of three labels: each pair of labels has a bowl of its own."""
+    """Run on d - 2 reals, or one, and two categories of three labels; each pair has a bowl of its own."""
     rng = np.random.default_rng((seed, d, 77))
     n, k = max(d - 2, 1), 3
     places_, rises = rng.uniform(-4, 4, (k * k, n)), rng.uniform(0.5, 2, k * k)
