@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from cem.core.ending import Ending, Minimum, Status
-from cem.core.loop import Batch, Draw, Ended, Request, Rule, State, Step, Update, advance, awaiting_runs
-from cem.core.stopping import Exhausted, Stopping
+from cem.core.loop import Batch, Draw, Ended, Request, Rule, Step, Update, advance, awaiting_runs
+from cem.core.stopping import Stopping
 from cem.families.base import Array, Floats
-from cem.families.categorical import Categorical
 from cem.families.gaussian import Gaussian
 from cem.local_search.mixed_descent import MixedDescent
 from cem.local_search.requests import as_values, values_at
@@ -27,7 +26,8 @@ from cem.plans.guard import NoisyPlan, said_noisy
 from cem.plans.ledger import Ledger
 from cem.plans.minima import AGREEING as AGREEING_WHERE_MANY
 from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, Minima, Passed
-from cem.plans.mixed_space import LABELS, MixedSpace, numbers_of, with_numbers
+from cem.plans.mixed_space import MixedSpace, NumbersExhausted, numbers_of, plain, with_numbers
+from cem.plans.short_runs import LEAST, few_iterations, nothing_better
 from cem.plans.single import FLAT
 
 JITTER = 0.02  # of the span: how far from the start's mean the first descent begins
@@ -35,6 +35,8 @@ WIDEST = 0.2  # of the span: the first spread
 WIDEST_OF_NUMBERS = 0.3  # where there are no labels: .2 loses .1 of log10(gap) at 300 evaluations a variable
 SHARE_FOLLOWING = 2 / 3  # of the evaluations there are, at most, for each pass of reals that follow changes
 FLAT_AFTER = 20  # descents, where every score was the same
+NOWHERE = 0.5  # of descents that ended each at a place of its own: on plateaus short runs take their place
+SHORT = 0.3  # of the start's spread, to begin such a run
 AGREEING = 3  # runs, where none has ended elsewhere and there are no descents
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
@@ -84,6 +86,7 @@ class MixedSearch:
     looked: Minima = field(init=False)
     passed: Passed = field(init=False)
     bests: list[float] = field(init=False, default_factory=list)
+    short: int = field(init=False, default=0)  # short runs in a row that found nothing better
     stepped: bool = field(init=False, default=False)
     noisy: bool = field(init=False, default=False)  # two values of one row differ: differences say nothing
     followed: float = field(init=False, default=-np.inf)
@@ -116,8 +119,10 @@ class MixedSearch:
         except Ended as ended:
             if ended.batch is not None:
                 self.ledger.add(ended.batch)
-            lacking = self.looked.lacking(self._agreed > 0, self._agreed) if ended.status.limit else ""
-            return self._ending(ended.status, f"{ended}{lacking}")
+            lacking = self.looked.lacking(self._agreed > 0, self._agreed)
+            if self._blind:
+                lacking = f"; {nothing_better(self.short)}; a claim lacks {LEAST} of them in a row"
+            return self._ending(ended.status, f"{ended}{lacking if ended.status.limit else ''}")
 
     def _search(self) -> Generator[Request, Batch, Ending]:
         d = self.space.domain.dimension
@@ -136,6 +141,8 @@ class MixedSearch:
             spent = self.ledger.spent
             if self.local and not kind.large and self._worth_following:
                 yield from self._follow(note)
+            elif self.local and not kind.large and self._blind:
+                yield from self._short_run()
             elif self.local and not kind.large:
                 yield from self.ledger.counted(self._look(), f"{note}: a descent from a random place")
             else:
@@ -150,17 +157,20 @@ class MixedSearch:
             regimes.note(kind, self.ledger.spent - spent)
             if self.ledger.best > before + self._margin:
                 self.looked.better_found()
+                self.short = 0
                 self._settle()
         if not self.ledger.varied:
             return self._ending(Status.COLLAPSED, FLAT)
         if self.local:
-            return self._ending(Status.CONVERGED, self.looked.claim(self._agreed, len(self.bests)))
+            said = nothing_better(self.short) if self._blind else self.looked.excluding
+            found = f"{self._agreed} of {len(self.bests)} sampling runs ended at the best point"
+            return self._ending(Status.CONVERGED, f"{found}, and {said}")
         said = f"{self._agreed} of {len(self.bests)} independent runs found the same best score"
         return self._ending(Status.CONVERGED, f"{said}; no descents have looked elsewhere")
 
     def _next(self, regimes: Regimes) -> Kind:
         """Choose what comes next: descents or a run about the best, where a claim lacks nothing else."""
-        if self.local and self.target is None and self._agreed > 0 and self._shown:
+        if self.local and self.target is None and self._agreed > 0 and (self._shown or self._blind):
             return Kind(self.n, 1.0, False)
         if self._unconfirmed:
             self.tried = self.ledger.best
@@ -170,8 +180,9 @@ class MixedSearch:
     @property
     def _unconfirmed(self) -> bool:
         """Whether a claim lacks only a run that ends at the best, and none was made about it."""
-        descents = self.local and self.target is None and self.looked.enough and self.looked.few
-        return descents and bool(self.bests) and not self._agreed and self.tried < self.ledger.best
+        shown = self.short >= LEAST if self._blind else self.looked.enough and self.looked.few
+        claims = self.local and self.target is None and bool(self.bests)
+        return claims and shown and not self._agreed and self.tried < self.ledger.best
 
     @property
     def _claimed(self) -> bool:
@@ -180,13 +191,21 @@ class MixedSearch:
         if self.local and not self.ledger.varied:
             return self.looked.since >= FLAT_AFTER
         if self.local:
-            return self._agreed > 0 and self.looked.enough and self._shown
+            return self._agreed > 0 and self._shown and (self.looked.enough or self._blind)
         return self._wanted is not None and self._agreed >= self._wanted
 
     @property
     def _shown(self) -> bool:
         """Whether few basins are left unseen, or as many runs agree as there must where many are."""
+        if self._blind:
+            return self.short >= LEAST
         return self.looked.few or self._agreed >= AGREEING_WHERE_MANY
+
+    @property
+    def _blind(self) -> bool:
+        """Whether scores have steps and most descents have ended each at a place of its own."""
+        count = self.looked.count
+        return self.stepped and count >= FLAT_AFTER and len(self.looked.minima) > NOWHERE * count
 
     @property
     def _agreed(self) -> int:
@@ -214,7 +233,7 @@ class MixedSearch:
     def _run(self, kind: Kind, note: str, until: float) -> Generator[Request, Batch, float]:
         """Run until there is nothing left to learn, or `until` is spent and no step was seen."""
         state = self.update.init(self._beginning(kind))
-        rule: Rule = _NumbersExhausted(np.asarray(numbers_of(state.family).std), kind.n)
+        rule: Rule = NumbersExhausted(np.asarray(numbers_of(state.family).std), kind.n)
         while not rule.reason(state) and (self.ledger.spent < until or self.stepped):
             batch = yield Draw(state.family, kind.n, self.space.domain)
             self.ledger.add(batch, state.family)
@@ -224,6 +243,14 @@ class MixedSearch:
             yield Step(state, "sampling", note)
             note = ""
         return state.best
+
+    def _short_run(self) -> Generator[Request, Batch, None]:
+        """Run for few iterations from anywhere."""
+        steps = few_iterations(self.update, self._beginning(Kind(1, SHORT, False)), self.space.domain)
+        yield from self.ledger.counted(steps)
+        self.short += 1
+        said = f"{self.short} short runs in a row found nothing better, {LEAST} must"
+        yield Step(None, "look", awaiting=lambda: said)
 
     def _note_steps(self, batch: Batch) -> None:
         """Note whether different candidates share a score, which they hardly do where reals have a say."""
@@ -237,7 +264,7 @@ class MixedSearch:
     def _beginning(self, kind: Kind) -> Any:
         """Start a large run as the first one, or about the best; a small run anywhere."""
         if kind.large:
-            return self.start if kind.narrower == 1 else self._about_best(kind.narrower)
+            return self.start if kind.narrower == 1 else self._about(kind.narrower)
         mean = self._anywhere()[self.space.numbers]
         return with_numbers(self.start, numbers_of(self.start).stretched(mean, kind.narrower))
 
@@ -365,36 +392,9 @@ class MixedSearch:
 
     def _family(self) -> Any:
         """Return what the best candidate was drawn from; a narrow start about one of a descent."""
-        if self.ledger.family is not None:
-            return _plain(self.ledger.family)
-        return self.start if self.ledger.best_x is None else self._about_best(JITTER)
+        known = self.ledger.family
+        return self._about(JITTER) if known is None else plain(known)
 
-    def _about_best(self, narrower: float) -> Any:
-        """Return a narrow start about the best candidate, which draws other labels as seldom."""
-        best = np.asarray(self.ledger.best_x)
-        numbers = numbers_of(self.start).stretched(best[self.space.numbers], narrower)
-        family = with_numbers(self.start, numbers)
-        if not self.space.labels.size:
-            return family
-        labels = best[self.space.labels].astype(int)
-        tables = [np.eye(k)[c] for k, c in zip(self.space.categories, labels, strict=True)]
-        return family.with_parts(labels=Categorical(tables).blend(self.start[LABELS], narrower))
-
-
-class _NumbersExhausted(Exhausted):
-    """The criteria of a run with memory, where the distribution's numbers are only a part of it.
-
-    How unequal its axes may become counts from how unequal they were: whole numbers keep their own unit.
-    """
-
-    def reason(self, state: State, /) -> str | None:
-        """Return why the run should stop, or None."""
-        memory = dict(state.memory)
-        if (axes := memory.get("axes")) is not None:
-            memory["axes"] = np.array([axes[0], axes[-1] * self.start_std.min() / self.start_std.max()])
-        return super().reason(replace(state, family=numbers_of(state.family), memory=memory))
-
-
-def _plain(family: Any) -> Any:
-    numbers = numbers_of(family)
-    return with_numbers(family, getattr(numbers, "plain", numbers))
+    def _about(self, narrower: float) -> Any:
+        x = self.ledger.best_x
+        return self.start if x is None else self.space.about(self.start, np.asarray(x), narrower)

@@ -11,6 +11,7 @@ import numpy as np
 
 from cem.core.domain import Domain
 from cem.core.loop import Batch, State, Update
+from cem.core.stopping import Exhausted
 from cem.families.base import Array, Family, Floats, Index, Mask
 from cem.families.categorical import Categorical
 from cem.families.product import Product
@@ -92,6 +93,15 @@ class MixedSpace:
         if self.labels.size:
             columns[LABELS], parts[LABELS] = self.labels, labels
         return Product.over(columns, **parts)
+
+    def about(self, start: Any, best: Array, narrower: float) -> Any:
+        """Return a narrow start about a row, which draws other labels as seldom."""
+        numbers = numbers_of(start).stretched(best[self.numbers], narrower)
+        if not self.labels.size:
+            return with_numbers(start, numbers)
+        tables = [np.eye(k)[c] for k, c in zip(self.categories, best[self.labels].astype(int), strict=True)]
+        labels = Categorical(tables).blend(start[LABELS], narrower)
+        return with_numbers(start, numbers).with_parts(labels=labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,3 +198,23 @@ def _without_pull(x: Floats, active: Mask, mean: Floats, scores: Floats) -> Floa
 def labels_of(tables: list[int]) -> Categorical:
     """Return the even distribution over labels, so many a position."""
     return Categorical([np.full(k, 1 / k) for k in tables])
+
+
+class NumbersExhausted(Exhausted):
+    """The criteria of a run with memory, where the distribution's numbers are only a part of it.
+
+    How unequal its axes may become counts from how unequal they were: whole numbers keep their own unit.
+    """
+
+    def reason(self, state: State, /) -> str | None:
+        """Return why the run should stop, or None."""
+        memory = dict(state.memory)
+        if (axes := memory.get("axes")) is not None:
+            memory["axes"] = np.array([axes[0], axes[-1] * self.start_std.min() / self.start_std.max()])
+        return super().reason(replace(state, family=numbers_of(state.family), memory=memory))
+
+
+def plain(family: Any) -> Any:
+    """Return a family without the margin of its numbers."""
+    numbers = numbers_of(family)
+    return with_numbers(family, getattr(numbers, "plain", numbers))

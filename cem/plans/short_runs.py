@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cem.core.domain import Domain
-from cem.core.loop import Batch, Draw, Request, advance
+from cem.core.loop import Batch, Draw, Request, Update, advance
 from cem.core.stopping import Stopping
-from cem.families.base import Array
+from cem.families.base import Array, Family
 from cem.families.gaussian import Gaussian, GaussianLike
 from cem.plans.looks import stride
 from cem.plans.minima import CONFIDENCE
@@ -55,9 +55,7 @@ class ShortRuns:
     @property
     def said(self) -> str:
         """What the runs have shown, and what that excludes, in words."""
-        found = f"{self.since} short runs from all over the region found nothing better"
-        share = 100 * (1 - (1 - CONFIDENCE) ** (1 / max(self.since, 1)))
-        return f"{found}; a basin that more than {share:.1f} % of them lead to would have been met with 95 %"
+        return nothing_better(self.since)
 
     def next(self, best: Array) -> Generator[Request, Batch, Array | None]:
         """Run from the next point of the region; return where that has led, None where to the best."""
@@ -78,3 +76,19 @@ class ShortRuns:
             if rule.reason(state):
                 break
         return place
+
+
+def few_iterations(update: Update, start: Family, domain: Domain) -> Generator[Request, Batch, None]:
+    """Make a short run from a start."""
+    state, rule = update.init(start), Stopping()
+    n = smallest_population(domain.dimension)
+    for _ in range(PER_VARIABLE * domain.dimension // n):
+        batch = yield Draw(state.family, n, domain)
+        state = advance(update, state, batch, rule)
+
+
+def nothing_better(number: int) -> str:
+    """Say what so many short runs in a row have shown, and what that excludes."""
+    found = f"{number} short runs from all over the region found nothing better"
+    share = 100 * (1 - (1 - CONFIDENCE) ** (1 / max(number, 1)))
+    return f"{found}; a basin that more than {share:.1f} % of them lead to would have been met with 95 %"

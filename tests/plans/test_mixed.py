@@ -210,6 +210,21 @@ def test_a_run_about_what_descents_have_found_confirms_it():
     assert r.fun < 1e-9
 
 
+def test_short_runs_look_elsewhere_where_descents_go_nowhere():
+    """On plateaus of reals each descent ends where it begins."""
+
+    def fun(x):
+        better = 4 * ((x - [5, -5.5]) ** 2).sum(axis=1)
+        return np.floor(np.minimum(better, (x**2).sum(axis=1) + 3))
+
+    r = cem.optimize(
+        fun, bounds=[(-10, 10)] * 2, integrality=[1, 0], vectorized=True, max_evaluations=8000, rng=4
+    )
+    assert r.success, r.message
+    assert r.fun == 0
+    assert "30 short runs from all over the region" in r.message
+
+
 def test_the_end_of_a_budget_says_what_a_claim_lacks():
     r = cem.optimize(bowl, MIXED, max_evaluations=1500, rng=0)
     assert r.status is cem.Status.EVALUATION_LIMIT
