@@ -63,6 +63,8 @@ class MixedDescent:
     pairs : bool
         Whether two whole numbers are moved together where no single change helps: in a turned valley most
         descents end half-way without.
+    wary : bool
+        Whether a place where no real has a slope ends a descent.
     """
 
     domain: Domain
@@ -74,6 +76,8 @@ class MixedDescent:
     rng: np.random.Generator
     width: int = 1
     pairs: bool = False
+    wary: bool = False
+    flat: bool = field(init=False, default=False)  # whether there was such a place
     first: float = field(init=False, default=np.nan)
     spent: int = field(init=False, default=0)
     left: int = field(init=False, default=0)  # changes that may be tried
@@ -90,6 +94,8 @@ class MixedDescent:
             x, value = yield from self._changes(x, value)
         for _ in range(MOST_ROUNDS):
             x, value = yield from self._reals(x, value)
+            if self.wary and self.flat:
+                break
             before = value
             x, value = yield from self._changes(x, value)
             if self.pairs and not value < before and self.left > 0:
@@ -157,6 +163,7 @@ class MixedDescent:
         method = BoxQuasiNewton(inside, span, per_real * int(free.sum()), NoiseLevel())
         found = yield from method.run(x, value)
         self.spent += found.evaluations
+        self.flat = self.flat or (found.model is None and found.evaluations == x.size)
         return (found.x, found.value) if found.value < value else (x, value)
 
     def _changes(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:

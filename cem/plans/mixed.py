@@ -23,14 +23,15 @@ from cem.local_search.mixed_descent import MixedDescent
 from cem.local_search.requests import as_values, values_at
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import NoisyPlan, said_noisy
+from cem.plans.guided import GuidedSampling
 from cem.plans.ledger import Ledger
 from cem.plans.minima import AGREEING as AGREEING_WHERE_MANY
 from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, Minima, Passed
+from cem.plans.mixed_region import JITTER, Region
 from cem.plans.mixed_space import MixedSpace, NumbersExhausted, numbers_of, plain, with_numbers
 from cem.plans.short_runs import LEAST, few_iterations, nothing_better
 from cem.plans.single import FLAT
 
-JITTER = 0.02  # of the span: how far from the start's mean the first descent begins
 WIDEST = 0.2  # of the span: the first spread
 WIDEST_OF_NUMBERS = 0.3  # where there are no labels: .2 loses .1 of log10(gap) at 300 evaluations a variable
 SHARE_FOLLOWING = 2 / 3  # of the evaluations there are, at most, for each pass of reals that follow changes
@@ -42,6 +43,7 @@ AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
 SHARE_BEFORE_DESCENT = 1 / 3  # of so few (scripts/benchmarks/mixed/compare.py, 5 to 14 a variable)
 NARROW = 0.1  # of the start's spread: a run about the best, where none has ended there
+MOST_GUIDED = 300  # evaluations up to which a function with labels and steps is searched by a model first
 
 
 @dataclass(eq=False)
@@ -83,6 +85,7 @@ class MixedSearch:
     target: float | None
     noisy_plan: NoisyPlan | None = None
     ledger: Ledger = field(init=False, default_factory=Ledger)
+    region: Region = field(init=False)
     looked: Minima = field(init=False)
     passed: Passed = field(init=False)
     bests: list[float] = field(init=False, default_factory=list)
@@ -93,24 +96,15 @@ class MixedSearch:
     tried: float = field(init=False, default=-np.inf)  # the best that a run about it was made for
 
     def __post_init__(self) -> None:
-        self.looked = Minima(self.span, self.ledger)
+        self.region = Region(self.space, self.start)
+        self.looked = Minima(self.region.span, self.ledger)
         self.passed = Passed(self.space.domain.integer | self.space.logarithmic, self.looked.unit)
-        span = self.span[self.space.numbers]
+        span = self.region.span[self.space.numbers]
         numbers = numbers_of(self.start)
         if isinstance(numbers, Gaussian) and numbers.diagonal:
             widest = WIDEST if self.space.labels.size else WIDEST_OF_NUMBERS
             capped = np.where(span > 0, np.minimum(numbers.std, widest * span), numbers.std)
             self.start = with_numbers(self.start, Gaussian(numbers.mean, std=capped))
-
-    @property
-    def span(self) -> Floats:
-        """The size of the region of each column, shape ``(d,)``; five spreads where a side is open."""
-        domain = self.space.domain
-        closed = np.isfinite(domain.low) & np.isfinite(domain.high)
-        span = np.where(closed, domain.high, 0.0) - np.where(closed, domain.low, 0.0)
-        spread = np.zeros(span.size)
-        spread[self.space.numbers] = 5 * np.asarray(numbers_of(self.start).std)
-        return np.where(closed, span, spread)
 
     def plan(self) -> Generator[Request, Batch, Ending]:
         """Search until runs agree, or the budget ends it."""
@@ -127,11 +121,16 @@ class MixedSearch:
     def _search(self) -> Generator[Request, Batch, Ending]:
         d = self.space.domain.dimension
         few = self.space.labels.size > 0 and self.most < FEW_PER_VARIABLE * d
+        guided = self._guided()
         if self.local and not few:
-            yield from self._descend(self._near_start(), "descent from near the start's mean")
+            yield from self._descend(self.region.near_start(self.rng), "descent from near the start's mean")
             if self.noisy and self.noisy_plan is not None:
                 return (yield from said_noisy(self.noisy_plan(self.ledger.spent)))
-            if self.local and self._worth_following:
+        if self.local and guided and (few or self.stepped):
+            yield from self._guide(guided)
+            few = False
+        elif self.local and not few:
+            if self._worth_following:
                 yield from self._follow("first descent")
             self._settle()
         regimes = Regimes(self.n, self.n, self.rng)
@@ -167,6 +166,23 @@ class MixedSearch:
             return self._ending(Status.CONVERGED, f"{found}, and {said}")
         said = f"{self._agreed} of {len(self.bests)} independent runs found the same best score"
         return self._ending(Status.CONVERGED, f"{said}; no descents have looked elsewhere")
+
+    def _guided(self) -> GuidedSampling | None:
+        """Return what few evaluations begin with, where there are labels and not too many of them."""
+        guided = GuidedSampling(self.region, self.rng)
+        return guided if self.space.labels.size and self.most <= MOST_GUIDED and guided.suits else None
+
+    def _guide(self, guided: GuidedSampling) -> Generator[Request, Batch, None]:
+        """Sample by a model of the ranks, and descend from the best where there are no steps."""
+
+        def more() -> bool:
+            self.stepped = self.stepped or guided.stepped
+            return self.stepped or self.ledger.spent < SHARE_BEFORE_DESCENT * self.most
+
+        yield from self.ledger.counted(guided.run(more), "few evaluations: a model of the ranks")
+        yield from self._descend_late()
+        if self.stepped:
+            yield from self.ledger.counted(guided.run(more))
 
     def _next(self, regimes: Regimes) -> Kind:
         """Choose what comes next: descents or a run about the best, where a claim lacks nothing else."""
@@ -265,34 +281,15 @@ class MixedSearch:
         """Start a large run as the first one, or about the best; a small run anywhere."""
         if kind.large:
             return self.start if kind.narrower == 1 else self._about(kind.narrower)
-        mean = self._anywhere()[self.space.numbers]
+        mean = self.region.anywhere(self.rng)[self.space.numbers]
         return with_numbers(self.start, numbers_of(self.start).stretched(mean, kind.narrower))
 
     # --- descents -----------------------------------------------------------------------------------
 
-    def _near_start(self) -> Floats:
-        """Return a row near the start's mean, with labels that it draws."""
-        x = np.asarray(self.start.sample(1, self.rng)[0], dtype=np.float64)
-        j = self.space.numbers
-        jitter = JITTER * self.span[j] * self.rng.uniform(-1, 1, j.size)
-        x[j] = np.asarray(numbers_of(self.start).mean) + jitter
-        return x
-
-    def _anywhere(self) -> Floats:
-        """Return a row from anywhere in the region, with labels that the start draws."""
-        x = np.asarray(self.start.sample(1, self.rng)[0], dtype=np.float64)
-        j, domain = self.space.numbers, self.space.domain
-        middle = np.asarray(numbers_of(self.start).mean)
-        open_ = ~np.isfinite(domain.high[j] - domain.low[j])
-        low = np.where(open_, middle - self.span[j] / 2, domain.low[j])
-        room = np.where(domain.integer[j], 0.5, 0.0)  # so that the first and the last are as likely as others
-        x[j] = low - room + (self.span[j] + 2 * room) * self.rng.random(j.size)
-        return x
-
     def _look(self) -> Generator[Request, Batch, None]:
         """Descend from anywhere, until a minimum is come to."""
         self.looked.count += 1
-        x = self._whole(self.space.domain.project(self._anywhere()))
+        x = self.region.whole(self.space.domain.project(self.region.anywhere(self.rng)))
         value = float((yield from values_at(x[None]))[0])
         if np.isfinite(value):
             yield from self._descend_to_minimum(x, value)
@@ -308,7 +305,7 @@ class MixedSearch:
         steps = here.counted(replace(self._descender(), pairs=True).run(x, value))
         request: Request | None = next(steps, None)
         while request is not None:
-            at, now = self._whole(np.asarray(here.best_x)), float(as_values(here.best))
+            at, now = self.region.whole(np.asarray(here.best_x)), float(as_values(here.best))
             if isinstance(request, Step):
                 known = self.looked.at_known(at, now) or (not audit and self.passed.by(at, now))
                 path.append(Minimum(at, now))
@@ -322,12 +319,12 @@ class MixedSearch:
             except StopIteration:
                 request = None
         self.passed.add(path)
-        self.looked.settle(self._whole(np.asarray(here.best_x)), float(as_values(here.best)))
+        self.looked.settle(self.region.whole(np.asarray(here.best_x)), float(as_values(here.best)))
 
     def _settle(self) -> None:
         """Note the best candidate as a minimum."""
         if self.ledger.best_x is not None:
-            x = self._whole(np.asarray(self.ledger.best_x))
+            x = self.region.whole(np.asarray(self.ledger.best_x))
             self.looked.settle(x, float(as_values(self.ledger.best)))
 
     def _descend_late(self) -> Generator[Request, Batch, None]:
@@ -349,7 +346,7 @@ class MixedSearch:
 
     def _follow(self, note: str) -> Generator[Request, Batch, None]:
         """Change labels and whole numbers of the best candidate, each with a search of the reals after it."""
-        x, value = self._whole(np.asarray(self.ledger.best_x)), float(as_values(self.ledger.best))
+        x, value = self.region.whole(np.asarray(self.ledger.best_x)), float(as_values(self.ledger.best))
         self.followed = self.ledger.best
         steps = self._descender().followed(x, value, SHARE_FOLLOWING * self.most)
         yield from self.ledger.counted(steps, f"{note}: reals that follow a change")
@@ -361,7 +358,7 @@ class MixedSearch:
         labels[space.labels] = True
         return MixedDescent(
             space.domain,
-            self.span,
+            self.region.span,
             labels,
             space.logarithmic,
             space.active,
@@ -372,23 +369,17 @@ class MixedSearch:
 
     def _descent(self, x: Array) -> Generator[Request, Batch, float]:
         space = self.space
-        x = self._whole(space.domain.project(x))
+        x = self.region.whole(space.domain.project(x))
         value, again = (yield from values_at(np.stack([x, x]))).tolist()
         if value != again:
             self.local, self.noisy = False, bool(np.isfinite(value) and np.isfinite(again))
         if value != again or not np.isfinite(value):
             return float(as_values(value))
-        _, value = yield from self._descender().run(x, value)
+        descender = self._descender()
+        descender.wary = self._guided() is not None
+        _, value = yield from descender.run(x, value)
+        self.stepped = self.stepped or (descender.wary and descender.flat)
         return float(as_values(value))
-
-    def _whole(self, x: Array) -> Array:
-        """Return a row with whole numbers where they belong; entries without a say stay as they are."""
-        domain, log = self.space.domain, self.space.logarithmic
-        x = np.array(domain.present(x[None])[0])
-        value = np.rint(np.exp(np.where(log, x, 0.0)))
-        low, high = (np.exp(np.where(log, side, 0.0)) for side in (domain.low, domain.high))
-        value = np.clip(value, np.rint(low + 0.5), np.maximum(np.rint(high - 0.5), 1.0))
-        return np.where(log & ~domain.fixed, np.log(value), x)
 
     def _family(self) -> Any:
         """Return what the best candidate was drawn from; a narrow start about one of a descent."""

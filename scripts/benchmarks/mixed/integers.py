@@ -1,13 +1,15 @@
-"""Whole numbers and reals on bbob-mixint: ours and peers on the same problems, each budget a run of its own.
+"""Whole numbers and reals on bbob-mixint: ours and peers on the same problems.
 
-    python scripts/benchmarks/mixed/integers.py --instances 7
+    python scripts/benchmarks/mixed/integers.py --instances 8 --keep /tmp/integers.txt
     python scripts/benchmarks/mixed/integers.py ours cmawm --dims 5 --budgets 10 100
 
 Needs coco-experiment; peers: ``pip install cmaes cma nevergrad`` (scipy is there). A peer that is not
 installed is named and counts for nothing. Four of five variables are whole numbers. Cells: mean log10(best
 value seen above the optimum, at least 1e-8) over 24 functions, dimensions and instances, ± the standard error
 of the paired difference to ours, clustered by function; then for f1–f14 and for f15–f24, the multimodal ones.
-A solver that ends early is started again. Settings were chosen on instances 1 to 4.
+A solver that ends early is started again. Each budget is a run of its own for ours and ngopt; the others do
+the same first evaluations whatever they may spend, so theirs are read off one run. Settings were chosen on
+instances 1 to 4. With ``--keep``, what a file holds already is not run again.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from kept import Kept
 
 import cem
 from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
@@ -34,29 +38,32 @@ class Spent(BaseException):
 
 
 class Counted:
-    """A problem with a budget, and the best value so far."""
+    """A problem with a budget, and the best value after each evaluation."""
 
     def __init__(self, problem: Any, least: float, budget: int) -> None:
         self.problem, self.least, self.budget = problem, least, budget
-        self.count, self.best = 0, np.inf
+        self.best: list[float] = []
         self.d, self.whole = problem.dimension, problem.number_of_integer_variables
         self.low, self.high = np.array(problem.lower_bounds), np.array(problem.upper_bounds)
         self.integer = np.arange(self.d) < self.whole
 
     def __call__(self, x: Any) -> float:
         """Return the value at `x`, whole numbers rounded and all within the bounds."""
-        if self.count >= self.budget:
+        if not self.left:
             raise Spent
-        self.count += 1
         inside = np.clip(x, self.low, self.high)
         value = float(self.problem(np.where(self.integer, np.rint(inside), inside)))
-        self.best = min(self.best, value - self.least)
+        self.best.append(min(value - self.least, self.best[-1] if self.best else np.inf))
         return value
+
+    def at(self, n: int) -> float:
+        """Return log10 of the best value after `n` evaluations."""
+        return float(np.log10(max(self.best[n - 1], LEAST)))
 
     @property
     def left(self) -> int:
         """Evaluations that may still be spent."""
-        return self.budget - self.count
+        return self.budget - len(self.best)
 
 
 def ours(f: Counted, seed: int) -> None:
@@ -75,7 +82,7 @@ def cmawm(f: Counted, seed: int) -> None:
     rng = np.random.default_rng(seed)
     while True:
         seed += 1
-        mean = bounds.mean(axis=1) if not f.count else rng.uniform(f.low, f.high)
+        mean = bounds.mean(axis=1) if not f.best else rng.uniform(f.low, f.high)
         optimizer = CMAwM(
             mean=mean / unit,
             sigma=1.0,
@@ -104,7 +111,7 @@ def pycma(f: Counted, seed: int) -> None:
         options: dict[str, Any] = {"bounds": [f.low, f.high], "seed": seed, "verbose": -9, "verb_log": 0}
         options |= {"integer_variables": np.flatnonzero(f.integer).tolist(), "CMA_stds": span / 4}
         options |= {"popsize": times * (4 + int(3 * np.log(f.d)))}
-        mean = (f.low + f.high) / 2 if not f.count else rng.uniform(f.low, f.high)
+        mean = (f.low + f.high) / 2 if not f.best else rng.uniform(f.low, f.high)
         es = cma.CMAEvolutionStrategy(mean, 1.0, options)
         while not es.stop():
             x = es.ask()
@@ -151,6 +158,7 @@ SOLVERS: dict[str, Callable[[Counted, int], None]] = {
     "ngopt": ngopt,
 }
 PACKAGES = {"cmawm": "cmaes", "pycma": "cma", "ngopt": "nevergrad"}
+PLANNING = ("ours", "ngopt")  # what they do first depends on what they may spend
 
 
 def problems(functions: str, dims: list[int], instances: str) -> Iterator[tuple[Any, float]]:
@@ -170,7 +178,9 @@ def main() -> None:
     parser.add_argument("--instances", default="7")
     parser.add_argument("--dims", nargs="+", type=int, default=[5, 10, 20])
     parser.add_argument("--budgets", nargs="+", type=int, default=[10, 30, 100, 300], help="per variable")
+    parser.add_argument("--keep", metavar="FILE", help="of rows that are not run again")
     given = parser.parse_args()
+    kept = Kept(given.keep)
     if find_spec("cocoex") is None:
         parser.error("the functions need coco-experiment: pip install cemkit[bench]")
     if unknown := set(given.solvers) - set(SOLVERS):
@@ -186,18 +196,27 @@ def main() -> None:
             began = time.process_time()
             gaps, functions = [], []
             for problem, least in problems(given.functions, given.dims, given.instances):
-                row = []
-                for budget in given.budgets:
-                    f = Counted(problem, least, budget * problem.dimension)
-                    with suppress(Spent):
-                        SOLVERS[name](f, given.seed + 100 * problem.id_instance + problem.id_function)
-                    row.append(np.log10(max(f.best, LEAST)))
-                gaps.append(row)
+                what = [problem.id_function, problem.dimension, problem.id_instance]
+                made = partial(_gaps, name, problem, least, given.budgets, given.seed)
+                gaps.append(kept.row([name, *what, given.budgets, given.seed], made))
                 functions.append(problem.id_function)
             reference = np.array(gaps) if reference is None else reference
             cells = _cells(np.array(gaps), reference, np.array(functions))
             print(f"| {name} | {' | '.join(cells)} |   ({time.process_time() - began:.0f} s)", flush=True)
         os.chdir(os.sep)
+
+
+def _gaps(name: str, problem: Any, least: float, budgets: list[int], seed: int) -> list[float]:
+    """Return log10 of the gap at each budget."""
+    gaps = []
+    f = Counted(problem, least, 0)
+    for most in [b * problem.dimension for b in budgets]:
+        if name in PLANNING or not f.best:
+            f = Counted(problem, least, most if name in PLANNING else max(budgets) * problem.dimension)
+            with suppress(Spent):
+                SOLVERS[name](f, seed + 100 * problem.id_instance + problem.id_function)
+        gaps.append(f.at(most))
+    return gaps
 
 
 def _cells(gaps: Any, reference: Any, functions: Any) -> list[str]:

@@ -1,22 +1,25 @@
 """Four tuning tasks of scikit-learn with 30, 60 and 100 evaluations: mean ranks of ours and peers.
 
-    python scripts/benchmarks/mixed/tuning.py --runs 3
+    python scripts/benchmarks/mixed/tuning.py --runs 5 --keep /tmp/tuning.txt
     python scripts/benchmarks/mixed/tuning.py ours tpe --tasks machine neighbours
 
 Needs scikit-learn; peers: ``pip install cmaes optuna``. A peer that is not installed is named and counts for
 nothing. The value is one minus the cross-validated accuracy, so there are plateaus. Each budget is a run of
 its own for ours; the peers do the same first evaluations whatever they may spend, so theirs are read off one
 run. `gp` is scikit-learn's Gaussian process with expected improvement over 500 random candidates. Cells are
-mean ranks over tasks and seeds, ties shared, ± their standard error; lower is better.
+mean ranks over tasks and seeds, ties shared, ± their standard error; lower is better. With ``--keep``, what a
+file holds already is not run again.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+from kept import Kept
 from scipy.stats import norm, rankdata
 
 import cem
@@ -250,7 +253,9 @@ def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=5000, runs=3)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS)
+    parser.add_argument("--keep", metavar="FILE", help="of rows that are not run again")
     given = parser.parse_args()
+    kept = Kept(given.keep)
     if unknown := set(given.solvers) - set(SOLVERS):
         parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(SOLVERS)}")
     warnings.simplefilter("ignore")
@@ -259,14 +264,12 @@ def main() -> None:
     for task in given.tasks:
         best = np.array(
             [
-                [_bests(name, task, seed) for name in names]
+                [kept.row([name, task, seed], partial(_bests, name, task, seed)) for name in names]
                 for seed in range(given.seed, given.seed + given.runs)
             ]
         )
-        print(
-            f"{task}: "
-            + "; ".join(f"{n} {b.round(4)}" for n, b in zip(names, best.mean(axis=0), strict=True))
-        )
+        means = zip(names, best.mean(axis=0), strict=True)
+        print(f"{task}: " + "; ".join(f"{n} {b.round(4)}" for n, b in means), flush=True)
         ranks += [rankdata(each.round(12), axis=0) for each in best]
     print(f"\n| solver | {' | '.join(map(str, BUDGETS))} |\n|---|{'---|' * len(BUDGETS)}")
     mean, error = np.mean(ranks, axis=0), np.std(ranks, axis=0, ddof=1) / np.sqrt(len(ranks))
