@@ -338,8 +338,8 @@ class NoisySearch:
         """Say whether anything was left to find: by what the first half found, and by a probe."""
         if not self.ledger.varied:
             return Ending(Status.COLLAPSED, FLAT, estimate=found)
-        if self.constraints is None and self.first is not None and self.first.size > 1:
-            error = float(self.first.std(ddof=1) / np.sqrt(self.first.size))
+        if self.constraints is None and self.first is not None and self.first.size and self.noise:
+            error = float(np.sqrt(np.mean(self.noise) / self.first.size))
             if not better(found, Estimate(found.x, float(self.first.mean()), error)):
                 return Ending(Status.COLLAPSED, HIDDEN, estimate=found)
         spent = f"max_evaluations ({self.most}) is spent"

@@ -34,7 +34,7 @@ class NoisyLooks(ShortRuns):
         """Return how many looks so many evaluations in all allow for; 0 for too few."""
         if most is None:
             return ENOUGH
-        number = int(SHARE * most / (PER_VARIABLE * self.span.size + TIMES))
+        number = int(SHARE * most / (PER_VARIABLE * self.free + TIMES))
         return min(number, ENOUGH) if number >= LEAST else 0
 
     def search(self, best: Estimate, number: int) -> Generator[Request, Batch, Estimate]:

@@ -53,6 +53,11 @@ class ShortRuns:
         self.shift, self.stride = self.rng.random(mean.size), stride(mean.size)
 
     @property
+    def free(self) -> int:
+        """How many variables are not fixed."""
+        return int(np.count_nonzero(self.span))
+
+    @property
     def said(self) -> str:
         """What the runs have shown, and what that excludes, in words."""
         return nothing_better(self.since)
@@ -61,8 +66,8 @@ class ShortRuns:
         """Run from the next point of the region; return where that has led, None where to the best."""
         self.count += 1
         self.since += 1
-        x, d = self.low + self.span * ((self.shift + self.count * self.stride) % 1.0), self.span.size
-        update, n, rule = PathAdaptation(), smallest_population(d), Stopping()
+        x, d = self.low + self.span * ((self.shift + self.count * self.stride) % 1.0), self.free
+        update, n, rule = PathAdaptation(), smallest_population(self.span.size), Stopping()
         state = update.init(
             Gaussian(x, std=np.where(self.span > 0, SPREAD * self.span, np.asarray(self.start.std)))
         )

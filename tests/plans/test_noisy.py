@@ -117,6 +117,12 @@ def test_what_runs_elsewhere_a_budget_does_not_allow_for_no_claim_rests_on():
     assert r.status is cem.Status.EVALUATION_LIMIT
 
 
+def test_first_candidates_that_differ_a_lot_are_no_noise():
+    start = cem.Gaussian([1.0, 1.0], std=[1.0, 2.0])
+    r = run(bounds=None, start=start, max_evaluations=15_000, rng=0)
+    assert r.success, r.message
+
+
 def test_noise_alone_is_no_convergence():
     r = run(fun=lambda X, rng: rng.standard_normal(len(X)), max_evaluations=16_000)
     assert r.status is cem.Status.COLLAPSED
