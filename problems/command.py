@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -85,12 +86,20 @@ def whole(least: int, but: int | None = None) -> Callable[[str], int]:
     return number
 
 
+def pattern(text: str) -> re.Pattern[str]:
+    """Read a regular expression, for a parser."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+
+
 def positive(kind: type[int] | type[float], below: float = float("inf")) -> Callable[[str], Any]:
     """Return a reader of positive numbers below a limit, for a parser."""
 
     def number(text: str) -> Any:
         value = kind(text)
-        if not 0 < value < below:
+        if not (value > 0 and (value < below or below == float("inf"))):
             raise ValueError(text)
         return value
 
@@ -108,7 +117,7 @@ def carry_out(main: Callable[[], int | None]) -> NoReturn:
     except BrokenPipeError:  # whoever reads has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (ImportError, OSError, json.JSONDecodeError) as error:
+    except (ImportError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 

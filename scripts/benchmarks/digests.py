@@ -148,7 +148,10 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the digests, as JSON")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="exit 1 where a digest is another")
     given = parser.parse_args()
-    before = json.loads(given.compare.read_text()) if given.compare else {}
+    try:
+        before = json.loads(given.compare.read_text()) if given.compare else {}
+    except ValueError as error:
+        parser.error(f"{given.compare} holds no digests: {error}")
     names, numba = selected(given.only, given.short), find_spec("numba") is not None
     if not names:
         parser.error("no case has such a name.")

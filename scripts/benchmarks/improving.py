@@ -63,6 +63,8 @@ def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=3, jobs=2)
     parser.add_argument("--only", default="", help="part of a name")
     given = parser.parse_args()
+    if not any(given.only in name for name in PROBLEMS):
+        parser.error(f"no problem is named like {given.only!r}")
     print(f"| problem | iterations | 1 worker, s | in pieces | 2 counted | 16 counted | {given.jobs} timed |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name, (make, iterations) in PROBLEMS.items():

@@ -24,7 +24,7 @@ from scipy.optimize import LinearConstraint
 
 import cem
 from cem.checkpoint.journal import Journal
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 from problems.maxcut import MaxCut
 
 SECONDS = 5e-4  # of an evaluation
@@ -246,7 +246,9 @@ def killed_until_done(
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1)
-    parser.add_argument("--kills", type=int, default=1000, help="how many kills in all (default: 1000)")
+    parser.add_argument(
+        "--kills", type=positive(int), default=1000, help="how many kills in all (default: 1000)"
+    )
     parser.add_argument("--uses", nargs="+", choices=[use.name for use in USES], help="default: all")
     given = parser.parse_args()
     uses = [use for use in USES if given.uses is None or use.name in given.uses]

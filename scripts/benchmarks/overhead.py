@@ -17,14 +17,14 @@ from collections.abc import Callable
 import numpy as np
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 N = 1000
 
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=7)
-    parser.add_argument("--dims", type=int, nargs="+", default=[10, 100, 1000, 100_000])
+    parser.add_argument("--dims", type=positive(int), nargs="+", default=[10, 100, 1000, 100_000])
     given = parser.parse_args()
 
     print(f"ask + tell, N = {N}, one thread; microseconds a candidate (medians of interleaved rounds)\n")

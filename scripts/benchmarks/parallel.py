@@ -19,7 +19,7 @@ from cem.core.sampling import Recipe
 from cem.core.streams import Streams
 from cem.evaluation import Evaluator, Objective
 from cem.families.base import Array
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 
 def first_entry(x: Array) -> float:
@@ -129,8 +129,10 @@ def default_table(workers: int, seed: int) -> None:
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=3, jobs=2)
-    parser.add_argument("--rows", type=int, default=50, help="candidates an iteration in the table of bytes")
-    parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument(
+        "--rows", type=positive(int), default=50, help="candidates an iteration in the table of bytes"
+    )
+    parser.add_argument("--iterations", type=positive(int), default=5)
     given = parser.parse_args()
     bytes_table(given.rows, given.jobs, given.iterations)
     speed_table(given.jobs, given.runs, given.seed)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import ortho_group
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 Function = Callable[[np.ndarray], np.ndarray]
 WORKERS = 16
@@ -77,7 +77,7 @@ class Counted(NamedTuple):
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=1)
-    parser.add_argument("--dims", type=int, nargs="+", default=DIMENSIONS)
+    parser.add_argument("--dims", type=positive(int), nargs="+", default=DIMENSIONS)
     given = parser.parse_args()
     seeds = range(given.seed, given.seed + given.runs)
     print("evaluations one by one / rounds by default / rounds with population=16, medians\n")

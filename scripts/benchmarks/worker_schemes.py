@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import cem
 from cem.core.loop import Batch, State
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 from problems.continuous import rastrigin
 
 Times = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -165,11 +165,11 @@ def run(scheme: str, workers: int, batch: int, tail: str, seed: int, d: int, lim
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0, runs=3)
-    parser.add_argument("--workers", type=int, default=10_000)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1_000, 10_000, 40_000])
+    parser.add_argument("--workers", type=positive(int), default=10_000)
+    parser.add_argument("--batches", type=positive(int), nargs="+", default=[1_000, 10_000, 40_000])
     parser.add_argument("--tails", nargs="+", choices=list(TAILS), default=list(TAILS))
-    parser.add_argument("--dimension", type=int, default=20)
-    parser.add_argument("--max-evaluations", type=int, default=4_000_000)
+    parser.add_argument("--dimension", type=positive(int), default=20)
+    parser.add_argument("--max-evaluations", type=positive(int), default=4_000_000)
     given = parser.parse_args()
     print(
         f"{given.workers:,} workers, Rastrigin in {given.dimension} variables to 0.01; medians of "

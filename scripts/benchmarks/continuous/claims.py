@@ -27,7 +27,7 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import cem
 from cem.plans.continuous import ContinuousSearch
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 Function = Callable[[np.ndarray], np.ndarray]
 NOISE = 0.01  # of the difference between the best two basins
@@ -212,16 +212,18 @@ SOLVERS = {
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0, runs=10)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
-    parser.add_argument("--dims", nargs="+", default=["2", "5"])
-    parser.add_argument("--kinds", nargs="+", default=[*HARD, *EASY])
+    parser.add_argument("--dims", nargs="+", type=positive(int), default=[2, 5])
+    parser.add_argument("--kinds", nargs="+", default=[*HARD, *EASY], choices=[*HARD, *EASY])
     given = parser.parse_args()
+    if unknown := set(given.solvers) - set(SOLVERS):
+        parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(SOLVERS)}")
     names, seeds = given.solvers or ["ours", "agreement", "de"], range(given.seed, given.seed + given.runs)
     costs: dict[str, list[float]] = {name: [] for name in names}
     sums = {name: np.zeros(6) for name in names}
     print("| kind | d | solver | claims | wrong | basin of 1 %: claims | wrong | solved | evaluations |")
     print("|---|---|---|---|---|---|---|---|---|")
     for kind in given.kinds:
-        for d in map(int, given.dims):
+        for d in given.dims:
             for name in names:
                 rows = []
                 for seed in seeds:

@@ -29,20 +29,22 @@ from costs import LARGE, large, overhead
 from measures import plot, report
 from solvers import PACKAGES, SOLVERS, solve
 
-from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser, positive
 
 TUNED = range(11, 16)  # instances that settings were chosen on
 LOOKED_AT = range(51, 54)  # instances that were looked at while they were
 ALLOWED = range(1, 61)
 
 
-def numbers(parts: Iterable[str]) -> list[int]:
-    """Read numbers and ranges such as 54-55."""
-    out: list[int] = []
-    for part in parts:
-        first, _, last = part.partition("-")
-        out += range(int(first), int(last or first) + 1)
-    return out
+def span(text: str) -> range:
+    """Read a number, or a range such as 54-55, for a parser."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def numbers(spans: Iterable[Iterable[int]]) -> list[int]:
+    """Return the numbers of all ranges."""
+    return [number for each in spans for number in each]
 
 
 def named(instances: list[int]) -> str:
@@ -56,15 +58,19 @@ def named(instances: list[int]) -> str:
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0, runs=10, seconds=60)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
-    parser.add_argument("--instances", nargs="+", default=["56-57"])
-    parser.add_argument("--dims", nargs="+", help="2 5 10 20; with --large 100 1000 10000")
-    parser.add_argument("--functions", nargs="+", default=["1-24"])
-    parser.add_argument("--multiple", type=int, help="evaluations a variable: 1000; constrained 2000")
+    parser.add_argument("--instances", nargs="+", type=span, default=[[56, 57]])
+    parser.add_argument("--dims", nargs="+", type=span, help="2 5 10 20; with --large 100 1000 10000")
+    parser.add_argument("--functions", nargs="+", type=span, default=[range(1, 25)])
+    parser.add_argument(
+        "--multiple", type=positive(int), help="evaluations a variable: 1000; constrained 2000"
+    )
     parser.add_argument("--noisy", action="store_true", help="add N(0, 0.1²) to what solvers see")
     parser.add_argument("--float32", action="store_true", help="round what solvers see")
     parser.add_argument("--constrained", action="store_true", help="CEC 2006; solvers: ours, de, slsqp")
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="of --constrained: all")
-    parser.add_argument("--within", type=float, default=1e-6, help="of --constrained: error, relative")
+    parser.add_argument(
+        "--within", type=positive(float), default=1e-6, help="of --constrained: error, relative"
+    )
     parser.add_argument("--overhead", action="store_true", help="our own time an evaluation")
     parser.add_argument("--large", action="store_true", help=f"solvers: {', '.join(LARGE)}")
     parser.add_argument("--per-function", action="store_true")
@@ -76,7 +82,7 @@ def main() -> None:
     elif options.large:
         peers = {name: "cma" for name in LARGE if name.startswith("pycma")}
         known = keep_installed(checked(parser, options.solvers or LARGE, LARGE), peers)
-        large(numbers(options.dims or ["100", "1000", "10000"]), known, options.max_time)
+        large(numbers(options.dims or [[100, 1000, 10000]]), known, options.max_time)
     elif options.constrained:
         methods = checked(parser, options.solvers or ["ours"], constrained.METHODS)
         names = checked(parser, options.problems or constrained.PROBLEMS, constrained.PROBLEMS)
@@ -105,7 +111,7 @@ def checked(parser: argparse.ArgumentParser, names: Iterable[str], known: Collec
 
 def bbob(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Run the solvers on the same problems and print the tables."""
-    instances, dims = numbers(options.instances), numbers(options.dims or ["2", "5", "10", "20"])
+    instances, dims = numbers(options.instances), numbers(options.dims or [[2, 5, 10, 20]])
     if any(i not in ALLOWED for i in instances):
         parser.error("instances are 1 to 60")
     print(named(instances))

@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-from compare import numbers
+from compare import numbers, span
 
 import cem
-from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser, positive
 
 BOX, LEAST, NORMAL = 5.0, 1e-8, 1.96
 
@@ -100,11 +100,11 @@ SOLVERS: dict[str, Callable[[Noisy, int], Found]] = {"ours": ours, "unsaid": uns
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
-    parser.add_argument("--functions", nargs="+", default=["1-24"])
-    parser.add_argument("--instances", nargs="+", default=["59"])
-    parser.add_argument("--dims", nargs="+", default=["2", "5", "10"])
-    parser.add_argument("--sizes", nargs="+", type=float, default=[0.01, 0.1, 1.0])
-    parser.add_argument("--budgets", nargs="+", default=["100", "300", "1000"], help="per variable")
+    parser.add_argument("--functions", nargs="+", type=span, default=[range(1, 25)])
+    parser.add_argument("--instances", nargs="+", type=span, default=[[59]])
+    parser.add_argument("--dims", nargs="+", type=span, default=[[2, 5, 10]])
+    parser.add_argument("--sizes", nargs="+", type=positive(float), default=[0.01, 0.1, 1.0])
+    parser.add_argument("--budgets", nargs="+", type=span, default=[[100, 300, 1000]], help="per variable")
     given = parser.parse_args()
     if find_spec("cocoex") is None:
         parser.error("the functions of BBOB need coco-experiment: pip install cemkit[bench]")

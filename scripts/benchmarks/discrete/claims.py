@@ -20,14 +20,16 @@ from searches import Counted, Moves, OrderMoves, Spent, StringMoves, iterated_lo
 from string_problems import CLASSES, Instance, instances
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=200, runs=2)
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
-    parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
+    parser.add_argument(
+        "--multiple", type=positive(int), default=1000, help="evaluations per position (1000)"
+    )
     given = parser.parse_args()
     known = ORDERS if given.orders else CLASSES
     for name in given.classes or ():

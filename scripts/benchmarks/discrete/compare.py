@@ -25,7 +25,7 @@ from order_problems import ORDERS, order_instances
 from searches import SEARCHES, Counted, Moves, OrderMoves, Spent, StringMoves
 from string_problems import CLASSES, Instance, instances
 
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 Run = tuple[list[tuple[int, float]], float]
 TARGETS = np.r_[10.0 ** -np.linspace(0.1, 3, 30), 0.0]
@@ -36,8 +36,12 @@ def main() -> None:
     parser.add_argument("searches", nargs="*", metavar="SEARCH", help=f"of {', '.join(SEARCHES)} (all)")
     parser.add_argument("--orders", action="store_true", help="orders instead of strings")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="only these")
-    parser.add_argument("--multiple", type=int, default=1000, help="evaluations per position (1000)")
-    parser.add_argument("--max-evaluations", type=int, help="in all, instead; cells are mean relative gaps")
+    parser.add_argument(
+        "--multiple", type=positive(int), default=1000, help="evaluations per position (1000)"
+    )
+    parser.add_argument(
+        "--max-evaluations", type=positive(int), help="in all, instead; cells are mean relative gaps"
+    )
     parser.add_argument("--small", action="store_true", help="only the smallest size of each class")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="of runs, one a line")
     given = parser.parse_args()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 from problems.knapsack import MultiKnapsack
 from problems.maxsat import MaxSAT
 from problems.partitioning import NumberPartitioning
@@ -56,7 +56,7 @@ INSTANCES: dict[str, tuple[Callable[[int, int], Any], tuple[int, ...]]] = {
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=300, runs=3)
-    parser.add_argument("--multiple", type=int, default=50, help="evaluations per variable (50)")
+    parser.add_argument("--multiple", type=positive(int), default=50, help="evaluations per variable (50)")
     given = parser.parse_args()
     print("| problem | n | own is better | equal | strings are better | own s | strings s |")
     print("|---|---|---|---|---|---|---|")

@@ -20,12 +20,13 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUM
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kernels import floors, growth, kernel
 from solvers import SOLVERS, Run, Solver, present
 
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 from problems.maxcut import MaxCut
 from problems.reading import read_best_known
 
@@ -40,7 +41,9 @@ def main() -> None:
     parser.add_argument(
         "--stop-at-best", action="store_true", help="our runs end where the best known value is reached"
     )
-    parser.add_argument("--vertices", type=int, nargs=2, default=(1, 2**31), metavar=("LEAST", "MOST"))
+    parser.add_argument(
+        "--vertices", type=positive(int), nargs=2, default=(1, 2**31), metavar=("LEAST", "MOST")
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--kernel", action="store_true")
     mode.add_argument("--growth", action="store_true")
@@ -48,11 +51,9 @@ def main() -> None:
     given = parser.parse_args()
     if not given.paths and not given.growth:
         parser.error("no graphs given")
-    try:
-        graphs = [graph for graph in map(MaxCut.from_file, files(given.paths)) if fits(graph, given.vertices)]
-        best_known = known_values(given.best_known, given.paths)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+    best_known, graphs = (
+        ({}, []) if given.growth else read_graphs(parser, given.paths, given.vertices, given.best_known)
+    )
     print("One core, one thread; wall times, which other work on the machine lengthens.\n")
     if given.growth:
         growth(given.max_time)
@@ -65,6 +66,20 @@ def main() -> None:
         if given.stop_at_best:
             graphs = [replace(graph, optimum=best_known.get(graph.name)) for graph in graphs]
         compare(graphs, best_known, solvers, given.max_time, list(range(given.seed, given.seed + given.runs)))
+
+
+def read_graphs(
+    parser: Any, paths: list[Path], vertices: tuple[int, int], best_known: Path | None = None
+) -> tuple[dict[str, float], list[MaxCut]]:
+    """Return the best known values and the graphs, or end the command where there are none."""
+    try:
+        known = known_values(best_known, paths)
+        graphs = [graph for graph in map(MaxCut.from_file, files(paths)) if fits(graph, vertices)]
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    if not graphs:
+        parser.error(f"there is no graph of {vertices[0]} to {vertices[1]} vertices in {paths[0]}")
+    return known, graphs
 
 
 def files(paths: list[Path]) -> list[Path]:

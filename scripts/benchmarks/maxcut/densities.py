@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, whole
 from problems.maxcut import MaxCut
 from problems.maxcut.search import dense_sweeps, numpy_engine, sparse_sweeps
 from problems.maxcut.search.colouring import greedy_colouring
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0)
-    parser.add_argument("--vertices", type=int, nargs="+", default=VERTICES)
+    parser.add_argument("--vertices", type=whole(2), nargs="+", default=VERTICES)
     parser.add_argument("--both", action="store_true", help="sparse and dense sweeps of each graph")
     given = parser.parse_args()
     graphs = (graph for n in given.vertices for graph in densities(n, given.seed))

@@ -19,7 +19,7 @@ import numpy as np
 
 import cem
 from cem.updates import EliteArchive
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, whole
 from problems.maxcut import MaxCut
 from problems.maxcut.search import improvement
 
@@ -33,7 +33,7 @@ MAKERS: dict[str, Callable[[int], MaxCut]] = {
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=2, seconds=8)
-    parser.add_argument("--graph-seed", type=int, default=1, help="of the graphs (1)")
+    parser.add_argument("--graph-seed", type=whole(0), default=1, help="of the graphs (1)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     given = parser.parse_args()
     seeds = range(given.seed, given.seed + given.runs)

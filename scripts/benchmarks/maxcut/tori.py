@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compare import files, fits, known_values
+from compare import read_graphs
 from solvers import compile_kernels, installed
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive, whole
 from problems.maxcut import MaxCut
 
 
@@ -36,21 +36,32 @@ class Alone(MaxCut):
 METHODS: dict[str, type[MaxCut]] = {"exact recombination": MaxCut, "without": Alone}
 
 
+def sides(text: str) -> tuple[int, int]:
+    """Read the sides of a grid such as 50x100, for a parser."""
+    rows, columns = map(int, text.split("x"))
+    return rows, columns
+
+
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=1, runs=1)
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="graph files, or folders of them")
-    parser.add_argument("--sizes", nargs="+", default=["50x100", "70x100"], help="of the grids drawn")
-    parser.add_argument("--graph-seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--looks", type=float, nargs="+", default=[1, 2, 5], help="when to look (1 2 5)")
-    parser.add_argument("--vertices", type=int, nargs=2, default=(1, 2**31), metavar=("LEAST", "MOST"))
+    parser.add_argument(
+        "--sizes", nargs="+", type=sides, default=[(50, 100), (70, 100)], help="of the grids drawn"
+    )
+    parser.add_argument("--graph-seeds", type=whole(0), nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument(
+        "--looks", type=positive(float), nargs="+", default=[1, 2, 5], help="when to look (1 2 5)"
+    )
+    parser.add_argument(
+        "--vertices", type=positive(int), nargs=2, default=(1, 2**31), metavar=("LEAST", "MOST")
+    )
     given = parser.parse_args()
+    known: dict[str, float] = {}
+    graphs = [MaxCut.torus(*pair, rng=seed) for pair in given.sizes for seed in given.graph_seeds]
+    if given.paths:
+        known, graphs = read_graphs(parser, given.paths, given.vertices)
     if installed("numba"):
         compile_kernels()
-    known: dict[str, float] = known_values(None, given.paths) if given.paths else {}
-    graphs = [graph for graph in map(MaxCut.from_file, files(given.paths)) if fits(graph, given.vertices)]
-    if not given.paths:
-        sides = [tuple(map(int, size.split("x"))) for size in given.sizes]
-        graphs = [MaxCut.torus(*pair, rng=seed) for pair in sides for seed in given.graph_seeds]
     looks = sorted(given.looks)
     print("Processor seconds of one thread, on a machine with other work.\n")
     heads = " | ".join(f"{t:g} s" for t in looks)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 PER_VARIABLE = 3000  # evaluations
 STEP = 0.25
@@ -127,7 +127,7 @@ def labels(d: int, seed: int) -> tuple[Any, bool]:
 
 def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0, runs=10)
-    parser.add_argument("--dims", nargs="+", type=int, default=[2, 4, 6])
+    parser.add_argument("--dims", nargs="+", type=positive(int), default=[2, 4, 6])
     parser.add_argument("--kinds", nargs="+", default=[*KINDS, "labels"], choices=[*KINDS, "labels"])
     parser.add_argument("--spaces", nargs="+", default=["whole", "half"], choices=["whole", "half", "real"])
     parser.add_argument("--steps", action="store_true", help="values in multiples of .25")

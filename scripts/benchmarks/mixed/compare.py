@@ -20,7 +20,7 @@ import numpy as np
 from functions import GROUPS, Function
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 LEAST = 1e-10
 FIRST_SEED = 5000  # settings were chosen on seeds below 1,000
@@ -186,8 +186,10 @@ def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=FIRST_SEED, runs=5)
     parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=SOLVERS)
     parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=GROUPS)
-    parser.add_argument("--dims", nargs="+", type=int, default=[6, 12])
-    parser.add_argument("--budgets", nargs="+", type=int, default=[10, 30, 100, 300], help="per variable")
+    parser.add_argument("--dims", nargs="+", type=positive(int), default=[6, 12])
+    parser.add_argument(
+        "--budgets", nargs="+", type=positive(int), default=[10, 30, 100, 300], help="per variable"
+    )
     parser.add_argument("--each", action="store_true", help="a line for each function too")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -28,7 +28,7 @@ import numpy as np
 from kept import Kept
 
 import cem
-from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser, positive
 
 LEAST = 1e-8
 
@@ -176,8 +176,10 @@ def main() -> None:
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", default="1-24")
     parser.add_argument("--instances", default="7")
-    parser.add_argument("--dims", nargs="+", type=int, default=[5, 10, 20])
-    parser.add_argument("--budgets", nargs="+", type=int, default=[10, 30, 100, 300], help="per variable")
+    parser.add_argument("--dims", nargs="+", type=positive(int), default=[5, 10, 20])
+    parser.add_argument(
+        "--budgets", nargs="+", type=positive(int), default=[10, 30, 100, 300], help="per variable"
+    )
     parser.add_argument("--keep", metavar="FILE", help="of rows that are not run again")
     given = parser.parse_args()
     kept = Kept(given.keep)

@@ -9,7 +9,6 @@ is compared with the one asked for. Ordinary cases are those of compare.py.
 
 from __future__ import annotations
 
-import re
 import time
 
 import numpy as np
@@ -18,7 +17,7 @@ from claim_more_cases import cases
 from outside import HUGE
 
 import cem
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, pattern, positive
 
 
 def run(case: Case, seed: int, evaluations: int) -> tuple[bool, float, bool, int]:
@@ -38,12 +37,12 @@ def run(case: Case, seed: int, evaluations: int) -> tuple[bool, float, bool, int
 def main() -> None:
     """Run the cases and print a line for each run, then for each kind."""
     parser = make_benchmark_parser(__doc__, seed=0, runs=1)
-    parser.add_argument("--only", default="", help="a regular expression of names and kinds")
-    parser.add_argument("--max-evaluations", type=int, default=300_000)
+    parser.add_argument("--only", type=pattern, default="", help="a regular expression of names and kinds")
+    parser.add_argument("--max-evaluations", type=positive(int), default=300_000)
     given = parser.parse_args()
-    chosen = {name: c for name, c in cases().items() if re.search(given.only, f"{c.kind}: {name}")}
+    chosen = {name: c for name, c in cases().items() if given.only.search(f"{c.kind}: {name}")}
     if not chosen:
-        parser.error(f"no case is named like {given.only!r}.")
+        parser.error(f"no case is named like {given.only.pattern!r}.")
     rows: dict[str, list[tuple[bool, bool, bool, int]]] = {}
     for name, case in chosen.items():
         for seed in range(given.seed, given.seed + given.runs):

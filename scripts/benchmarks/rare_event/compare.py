@@ -26,7 +26,7 @@ from trials import HEADING, Timed, Trial, row, summarise, trial
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import resolve_inputs
-from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser
+from problems.command import carry_out_benchmark, keep_installed, make_benchmark_parser, positive
 from problems.rare_event import RareEventProblem, suite
 
 MOST_CALLS = 300_000
@@ -184,7 +184,9 @@ def main() -> None:
         help="coefficient of variation to reach",
     )
     parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], choices=[OURS, *PEERS])
-    parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
+    parser.add_argument(
+        "--minutes", type=positive(float), default=np.inf, help="start no run after this many"
+    )
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
     given = parser.parse_args()

@@ -25,7 +25,7 @@ from scipy import integrate, stats
 import cem
 from cem.rare_events.spaces.normal import NormalSpace
 from cem.rare_events.working_space import discrete, resolve_inputs
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 from problems.rare_event import RareEventProblem, suite
 
 GIVEN_UP = "a surrogate was given up"
@@ -196,16 +196,21 @@ def total(method: str, runs: Sequence[Run]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the cases and print a line for each and method."""
     parser = make_benchmark_parser(__doc__, seed=0, runs=3)
-    parser.add_argument("--target-cv", type=float, default=0.05)
+    parser.add_argument("--target-cv", type=positive(float, below=1), default=0.05)
     parser.add_argument("--only", default="", help="part of a case's name")
     parser.add_argument("--suite", action="store_true", help="the suite's cases in place of our own")
-    parser.add_argument("--budgets", type=int, nargs="*", default=[], help="budgets of the surrogate")
+    parser.add_argument(
+        "--budgets", type=positive(int), nargs="*", default=[], help="budgets of the surrogate"
+    )
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--smooth", action="store_true", help="of our own cases the first, smooth ones")
     parser.add_argument(
         "--ak-mcs", action="store_true", help="AK-MCS with the same budgets, and nothing else"
     )
     options = parser.parse_args(arguments)
+    cases = list(suite_cases()) if options.suite else own_cases()[: SMOOTH if options.smooth else None]
+    if not any(options.only in problem.name for problem in cases):
+        parser.error(f"no case is named like {options.only!r}")
     methods = {f"{b} calls": ours("surrogate", b) for b in options.budgets} or {
         "surrogate": ours("surrogate")
     }
@@ -219,7 +224,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print("OpenTURNS is not installed: FORM + IS is missing, which is no win of ours.")
     print(f"{'case':20s} {'method':12s} {'calls':>7s} {'least':>7s} {'most':>7s} {'covers':>6s} claims over")
     every: dict[str, list[Run]] = {name: [] for name in methods}
-    cases = list(suite_cases()) if options.suite else own_cases()[: SMOOTH if options.smooth else None]
     for problem in cases:
         if options.only not in problem.name:
             continue

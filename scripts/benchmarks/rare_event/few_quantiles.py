@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--method", default="surrogate", choices=("surrogate", "auto"))
     parser.add_argument("--only", default="", help="part of a case's name")
     options = parser.parse_args(arguments)
+    if not any(options.only in case.name for case in cases()):
+        parser.error(f"no case is named like {options.only!r}")
     print(f"{'case':20s} {'calls':>6s} {'quantile':>15s} {'covers':>6s} {'shortfall':>15s} covers claims")
     for case in cases():
         if options.only not in case.name:

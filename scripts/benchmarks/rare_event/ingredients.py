@@ -20,7 +20,7 @@ import tuning
 from trials import Trial, summarise, trial
 
 from cem.rare_events.settings import DEFAULT, STRUCTURES, Settings
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, positive
 
 WHOLE = "nothing"
 HARDLY = 1e-12
@@ -94,7 +94,9 @@ def main() -> None:
         "without", nargs="*", metavar="INGREDIENT", help="which to take out, or nothing for all"
     )
     parser.add_argument("--cases", nargs="+", metavar="CASE", help="cases for tuning (default: all)")
-    parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this many")
+    parser.add_argument(
+        "--minutes", type=positive(float), default=np.inf, help="start no run after this many"
+    )
     parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
     given = parser.parse_args()
     unknown = set(given.without) - set(INGREDIENTS)
@@ -102,6 +104,8 @@ def main() -> None:
         parser.error(f"no ingredient is called {', '.join(sorted(unknown))}: {', '.join(INGREDIENTS)}")
     names = [WHOLE, *given.without] if given.without else list(INGREDIENTS)
     cases = [case for case in tuning.problems() if given.cases is None or case.name in given.cases]
+    if strange := set(given.cases or []) - {case.name for case in cases}:
+        parser.error(f"no case for tuning is called {', '.join(sorted(strange))}")
     runs, began = read(given.log), time.monotonic()
     for name in names:
         for case in cases:

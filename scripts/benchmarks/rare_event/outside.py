@@ -9,7 +9,6 @@ a claim (`success`) that is off by more than a quarter.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +19,7 @@ from scipy.special import ndtr
 
 import cem
 from cem.rare_events.settings import DEFAULT
-from problems.command import carry_out_benchmark, make_benchmark_parser
+from problems.command import carry_out_benchmark, make_benchmark_parser, pattern, positive
 
 U = np.linspace(-9.5, 9.5, 1_000_001)
 DENSITY = stats.norm.pdf(U) * (U[1] - U[0])
@@ -202,15 +201,15 @@ def ordinary() -> None:
 def main() -> None:
     """Run the cases and print a line for each kind."""
     parser = make_benchmark_parser(__doc__, seed=0, runs=1)
-    parser.add_argument("--only", default="", help="a regular expression of names")
+    parser.add_argument("--only", type=pattern, default="", help="a regular expression of names")
     parser.add_argument("--without", action="store_true", help="take the look out")
-    parser.add_argument("--max-evaluations", type=int, default=300_000)
+    parser.add_argument("--max-evaluations", type=positive(int), default=300_000)
     given = parser.parse_args()
     for fill in (late, discrete, paths, blind, ordinary):
         fill()
-    cases = {name: case for name, case in CASES.items() if re.search(given.only, name)}
+    cases = {name: case for name, case in CASES.items() if given.only.search(name)}
     if not cases:
-        parser.error(f"no case is named like {given.only!r}.")
+        parser.error(f"no case is named like {given.only.pattern!r}.")
     settings = replace(DEFAULT, looks=0) if given.without else DEFAULT
     rows: dict[str, list[tuple[bool, bool, bool, int]]] = {}
     for name, case in cases.items():
