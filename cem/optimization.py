@@ -149,7 +149,8 @@ def optimize(
         violation. Their functions are called with one candidate, never outside the bounds. An exception of
         `fun` at a candidate that violates them counts as NaN there (unless `vectorized`).
     integrality : array_like of 0 or 1, shape (d,), or a scalar
-        Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`.
+        Where 1, `fun` gets whole numbers inside the bounds (as floats) and so does `x`. Where all are, with
+        at most four values each, and no start or constraint is given, they are searched as labels are.
     progress : bool
         Show a bar (needs tqdm).
     checkpoint : path, optional

@@ -12,6 +12,8 @@ import numpy as np
 from cem.families.base import Array, Index, Mask
 from cem.local_search.side_by_side import Known, Merit
 
+FLIPPED = -1
+
 
 @dataclass(frozen=True, eq=False)
 class Changes:
@@ -21,21 +23,26 @@ class Changes:
     ----------
     sizes : list of int, length d
         The number of labels of each position.
+    number : int
+        How many single changes a string has.
     positions : ndarray of int, shape (m,)
-        Which position each change is of.
-    shifts : list of (int, int), length m
-        The position again, and by how much it is shifted, modulo its number of labels.
+        Which position each trial is of.
+    trials : list of (int, int), length m
+        The position again, and the label that it is to have: of more than two, each in turn, since what is
+        relative to a label that may drift among equals would miss some. `FLIPPED` is the other one of two.
     """
 
     sizes: list[int]
+    number: int
     positions: Index
-    shifts: list[tuple[int, int]]
+    trials: list[tuple[int, int]]
 
     @classmethod
     def of(cls, categories: Index) -> Self:
         """Return the changes of strings with so many labels at each position, shape ``(d,)``."""
-        shifts = [(j, shift) for j, size in enumerate(categories.tolist()) for shift in range(1, size)]
-        return cls(categories.tolist(), np.array([j for j, _ in shifts], dtype=np.int64), shifts)
+        sizes: list[int] = categories.tolist()
+        trials = [(j, to) for j, k in enumerate(sizes) for to in (range(k) if k > 2 else [FLIPPED][: k - 1])]
+        return cls(sizes, sum(sizes) - len(sizes), np.array([j for j, _ in trials], dtype=np.int64), trials)
 
 
 def climb(
@@ -66,8 +73,8 @@ def climb(
     first : ndarray of bool, shape (d,), optional
         Positions whose changes are tried before the others'.
     """
-    order = rng.permutation(len(changes.positions))
-    sizes, optima, most = changes.sizes, known.optima, len(order)
+    order = rng.permutation(len(changes.trials))
+    optima, most = known.optima, changes.number
     if not most or x.tobytes() in optima:
         known.repeated += most
         return merit
@@ -75,11 +82,13 @@ def climb(
         order = order[(~first[changes.positions[order]]).argsort(kind="stable")]
     newer, older = known.newer.get, known.older.get
     cells = x.data  # whose items are Python's numbers: several times as fast as the array's
-    moved, end, repeated = 0, most, 0  # moved: trials at the last change that stayed
-    trials = cycle(map(changes.shifts.__getitem__, order.tolist()))
-    for tried, (position, shift) in enumerate(trials, 1):
+    tried, moved, end, repeated = 0, 0, most, 0  # moved: trials at the last change that stayed
+    for position, label in cycle(map(changes.trials.__getitem__, order.tolist())):
         before = cells[position]
-        cells[position] = (before + shift) % sizes[position]
+        if label == before:
+            continue
+        tried += 1
+        cells[position] = 1 - before if label == FLIPPED else label
         key = x.tobytes()
         if (found := newer(key)) is None and (found := older(key)) is None:
             known.repeated += repeated

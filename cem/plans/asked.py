@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -19,8 +20,8 @@ from cem.families.permutation import Permutation
 from cem.families.product import Product
 from cem.plans.continuous import is_gaussian
 from cem.plans.integers import IntegerMargin
-from cem.plans.mixed_space import MixedAdaptation, MixedSpace
-from cem.plans.start import resolve_population, resolve_stages, resolve_update
+from cem.plans.mixed_space import MixedAdaptation, MixedSpace, numbers_of
+from cem.plans.start import all_over, resolve_population, resolve_stages, resolve_update
 from cem.plans.strings import StringSpace
 from cem.plans.units import Units
 from cem.updates import PathAdaptation, SmoothedFit
@@ -125,10 +126,26 @@ class Asked:
     def _improves_itself(self) -> bool:
         return self.improve is not None and self.improve == getattr(self.problem, "improve", None)
 
-    @property
+    @cached_property
     def strings(self) -> StringSpace | None:
         """The space of strings that the plan for them may search, None where another plan serves."""
-        return StringSpace.of(self.start) if self.plan_is_free else None
+        if not self.plan_is_free:
+            return None
+        return StringSpace.of(self.start) or self._labels
+
+    @property
+    def _labels(self) -> StringSpace | None:
+        """Whole numbers of few values as labels, where nothing is known of them but their bounds."""
+        chosen = self.polish is not None or self.restarts is not None
+        if self.domain is None or self.constraints is not None or self.points is not None or chosen:
+            return None
+        if self.mixed is not None and (self.mixed.active is not None or self.mixed.logarithmic.any()):
+            return None
+        if not all_over(
+            numbers_of(self.start), self.domain if self.mixed is None else self.mixed.number_domain
+        ):
+            return None
+        return StringSpace.of_box(self.start, self.domain)
 
     @property
     def orders(self) -> Permutation | None:
@@ -197,6 +214,8 @@ class Asked:
         They do for the textbook's update, which is the same in all units; `improve`, and updates that are
         not of this package, see rows as they are.
         """
+        if self.strings is not None:
+            return None
         if self.mixed is not None:
             adapted = not self.update_chosen or isinstance(self.update, PathAdaptation)
             return Units.of_mixed(cast(Product, self.start), self.mixed) if adapted else None

@@ -230,6 +230,14 @@ def _box_gaussian(domain: Domain) -> Gaussian:
     return Gaussian(domain.low + span / 2, std=np.where(span > 0, BOX_STD * span, 1.0))
 
 
+def all_over(start: Any, domain: Domain) -> bool:
+    """Whether a start is the Gaussian that a box is searched with where nobody says more."""
+    if not isinstance(start, Gaussian) or not domain.bounded or not start.diagonal:
+        return False
+    usual = _box_gaussian(domain)
+    return np.array_equal(start.mean, usual.mean) and np.array_equal(start.std, usual.std)
+
+
 def _point(start: Any) -> Any:
     if hasattr(start, "lb") or np.ndim(start) == 2:
         raise ValueError("the second argument is a start, but this looks like bounds; write bounds=….")

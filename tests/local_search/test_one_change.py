@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cem.local_search.one_change import Changes, climb
+from cem.local_search.one_change import FLIPPED, Changes, climb
 from cem.local_search.side_by_side import Known
 
 
@@ -28,8 +28,9 @@ def total(x):
 
 def test_every_change_of_a_string_is_there_once():
     changes = Changes.of(np.array([2, 3, 1]))
-    assert changes.shifts == [(0, 1), (1, 1), (1, 2)]
-    assert changes.positions.tolist() == [0, 1, 1]
+    assert changes.trials == [(0, FLIPPED), (1, 0), (1, 1), (1, 2)]
+    assert changes.positions.tolist() == [0, 1, 1, 1]
+    assert changes.number == 3
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
@@ -48,6 +49,14 @@ def test_an_optimum_that_another_search_has_shown_is_not_shown_again():
     known.repeated = 0
     assert climbed(total, best, known, [2] * 6, seed=1) == (6.0, 0)
     assert known.repeated == 6  # the trials that it would have made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_label_between_two_equal_ones_is_tried(seed):
+    best = np.array([1, 1, 1, 1, 1])
+    x = np.array([0, 2, 0, 2, 0], np.uint8)
+    merit, _ = climbed(lambda x: -float(((x - best) ** 2).sum()), x, Known(), [3] * 5, seed)
+    assert merit == 0.0
 
 
 def test_a_plateau_is_no_optimum():
