@@ -44,11 +44,11 @@ class OptimizeResult(optimize.OptimizeResult):
     maxcv : float
         Largest violation of a constraint at `x`; only where there are constraints.
     looks : int
-        Descents from all over the region that stand behind what `message` says of convergence; only for
-        continuous variables, where local methods take part and `restarts` is left open.
+        Descents (in noise and with ``polish=False`` short runs) from all over the region that stand behind
+        what `message` says of convergence; only where there are numbers and `restarts` is left open.
     minima : list of Minimum
-        There too: the distinct local minima (maxima) that the run has come to, each with its `x` and `value`,
-        the best first.
+        There too, where there were descents: the distinct local minima (maxima) that the run has come to,
+        each with its `x` and `value`, the best first.
     fun_error : float
         Standard error of the average that `fun` is, by Student's quantile where that is one of few; only
         with ``noisy=True``, or where noise was seen. Also as `fun_standard_error`.
