@@ -62,6 +62,7 @@ OURS = {  # what other names are given to it elsewhere
     "--jobs": ("--workers", "--n-jobs", "--processes", "--threads"),
     "--seed": ("--seeds", "--rng", "--random-state"),
     "--dims": ("--dimensions",),
+    "--keep": ("--log", "--save", "--store"),
 }
 OTHER_THINGS = {  # than the names above stand for
     "scripts/benchmarks/worker_schemes.py": "--workers",  # those simulated
@@ -187,7 +188,7 @@ def test_study_ingredients(tmp_path):
             "plane 5",
             "--runs",
             1,
-            "--log",
+            "--keep",
             log,
         )
         assert done.returncode == 0, done.stderr
@@ -238,7 +239,7 @@ def test_benchmark_maxcut_stops_at_the_best_known_value(square):
 @pytest.mark.slow
 def test_benchmark_rare_event_goes_on_where_it_stopped(tmp_path):
     log = tmp_path / "runs.jsonl"
-    given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--log", log, "--repetitions")
+    given = ("RP22", "M/M/1 overflow", "--methods", "ours", "--error", 0.2, "--keep", log, "--runs")
     assert run("benchmarks/rare_event/compare.py", *given, 1).returncode == 0
     first = log.read_text().splitlines()
     done = run("benchmarks/rare_event/compare.py", *given, 2)
@@ -269,11 +270,11 @@ def test_benchmark_continuous_on_bbob(tmp_path):
     pytest.importorskip("cocoex")
     kept = tmp_path / "hits.json"
     tiny = ("ours", "random", "--functions", 1, 15, "--dims", 2, "--instances", 11, "--multiple", 100)
-    first = run("benchmarks/continuous/compare.py", *tiny, "--save", kept)
+    first = run("benchmarks/continuous/compare.py", *tiny, "--keep", kept)
     assert first.returncode == 0, first.stderr
     assert "ours − random" in first.stdout
     table = first.stdout[first.stdout.index("|") :]
-    assert run("benchmarks/continuous/compare.py", *tiny, "--save", kept).stdout.endswith(table)
+    assert run("benchmarks/continuous/compare.py", *tiny, "--keep", kept).stdout.endswith(table)
 
 
 def test_benchmark_continuous_refuses_names_it_does_not_know(carry_out):

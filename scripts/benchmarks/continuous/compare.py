@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help=f"solvers: {', '.join(LARGE)}")
     parser.add_argument("--per-function", action="store_true")
     parser.add_argument("--plot", metavar="PATH", help="write the ECDFs (needs matplotlib)")
-    parser.add_argument("--save", metavar="PATH", help="keep the hits, or take those already there")
+    parser.add_argument("--keep", metavar="PATH", help="keep the hits, or take those already there")
     options = parser.parse_args()
     if options.overhead:
         overhead()
@@ -116,7 +116,7 @@ def bbob(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         parser.error("instances are 1 to 60")
     print(named(instances))
     problems = [(f, i, d) for d in dims for f in numbers(options.functions) for i in instances]
-    kept = Path(options.save) if options.save else None
+    kept = Path(options.keep) if options.keep else None
     known: dict[str, Any] = json.loads(kept.read_text()) if kept and kept.exists() else {}
     results: dict[str, list[Any]] = {}
     for name in options.solvers:

@@ -5,7 +5,7 @@ with importance sampling draw until they reach the coefficient of variation; the
 rule for the whole, draw 5,000 a level. A peer's run that raises or outlasts `--max-time` is a failure, an
 estimate of 0. Random-length paths are no row of fixed length, which the peers need: there ours is alone.
 
-With `--log` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
+With `--keep` every run is kept as one JSON line as it ends, and a later call goes on where this one stopped.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def main() -> None:
         "--target-cv",
         "--error",
         dest="error",
-        type=float,
+        type=positive(float, below=1),
         default=0.05,
         help="coefficient of variation to reach",
     )
@@ -187,13 +187,13 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=positive(float), default=np.inf, help="start no run after this many"
     )
-    parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
+    parser.add_argument("--keep", type=Path, help="JSON lines to append to, whose runs are not run again")
     parser.add_argument("--tuning", action="store_true", help="the cases for tuning in place of the suite")
     given = parser.parse_args()
     given.methods = keep_installed(given.methods, dict.fromkeys(PEERS, "openturns"))
     began = time.monotonic()
     cases = chosen(given.cases, tuning.problems() if given.tuning else suite())
-    runs = read(given.log)
+    runs = read(given.keep)
     seeds = range(given.seed, given.seed + given.runs)
     for seed in seeds:
         for problem in cases:
@@ -207,7 +207,7 @@ def main() -> None:
                     runs[key] = trial(problem, seed, target_cv=given.error)
                 else:
                     runs[key] = within(given.max_time, method, problem, seed, given.error)
-                write(given.log, method, runs[key])
+                write(given.keep, method, runs[key])
     report(cases, runs)
 
 

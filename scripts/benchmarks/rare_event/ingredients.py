@@ -4,7 +4,7 @@ Every ingredient is taken out by itself, by the setting that stands for it, and 
 same cases are estimated with the same seeds. A ratio is that of "without" to "with", the geometric mean over
 cases; above 1 the ingredient pays. That of the claimed variances (squared coefficients of variation times
 calls) varies less from run to run, that of the squared errors times calls cannot be deceived. Runs are kept
-in `--log`, and a later call goes on where this one stopped.
+in `--keep`, and a later call goes on where this one stopped.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=positive(float), default=np.inf, help="start no run after this many"
     )
-    parser.add_argument("--log", type=Path, help="JSON lines to append to, whose runs are not run again")
+    parser.add_argument("--keep", type=Path, help="JSON lines to append to, whose runs are not run again")
     given = parser.parse_args()
     unknown = set(given.without) - set(INGREDIENTS)
     if unknown:
@@ -106,14 +106,14 @@ def main() -> None:
     cases = [case for case in tuning.problems() if given.cases is None or case.name in given.cases]
     if strange := set(given.cases or []) - {case.name for case in cases}:
         parser.error(f"no case for tuning is called {', '.join(sorted(strange))}")
-    runs, began = read(given.log), time.monotonic()
+    runs, began = read(given.keep), time.monotonic()
     for name in names:
         for case in cases:
             for seed in range(given.seed, given.seed + given.runs):
                 key = (name, case.name, seed)
                 if key not in runs and time.monotonic() - began < 60 * given.minutes:
                     runs[key] = trial(case, seed, INGREDIENTS[name])
-                    write(given.log, name, runs[key])
+                    write(given.keep, name, runs[key])
     report(names, [case.name for case in cases], runs)
 
 
