@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cem.core.streams import Purpose, Streams
 from cem.families.base import Array, Family, dimension
 
 BLOCK_NUMBERS = 2**16  # deviates per generator: making one costs as much as 2,000 deviates
+Beside: TypeAlias = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
 REDRAWS = 3  # then projection: as good as any repair tried, at a bounded cost
 
 
@@ -39,12 +40,17 @@ def block_rows(d: int) -> int:
 
 
 def draw(
-    family: Family, n: int, stream: Callable[[int], np.random.Generator], domain: Domain | None = None
+    family: Family,
+    n: int,
+    stream: Callable[[int], np.random.Generator],
+    domain: Domain | None = None,
+    beside: Beside = map,
 ) -> Array:
     """Draw `n` candidates; block `b` comes from the generator ``stream(b)``.
 
     Rows outside `domain` are redrawn up to three times and then projected onto it; integer variables are
-    drawn as the real numbers that `Domain.present` rounds.
+    drawn as the real numbers that `Domain.present` rounds. Blocks are drawn by `beside`, which may do several
+    at the same time.
 
     Returns
     -------
@@ -55,9 +61,13 @@ def draw(
     rows = block_rows(d)
     if domain is None and _fills(family):
         population = np.empty((n, d), dtype=family.dtype)
-        for b, first in enumerate(range(0, n, rows)):
+
+        def fill(b: int) -> None:
             look_at_clock()
-            family.fill(population[first : first + rows], stream(b))
+            family.fill(population[b * rows : (b + 1) * rows], stream(b))
+
+        for _ in beside(fill, range(-(-n // rows))):
+            pass
     else:
         blocks = (
             _draw_block(family, min(rows, n - first), stream(b), domain)
@@ -87,9 +97,9 @@ class Recipe:
         """Make the generator of a draw block."""
         return self.streams.generator(Purpose.SAMPLE, self.batch, block)
 
-    def population(self) -> Array:
+    def population(self, beside: Beside = map) -> Array:
         """Draw all candidates, shape ``(n, d)``, read-only."""
-        return draw(self.family, self.n, self.stream, self.domain)
+        return draw(self.family, self.n, self.stream, self.domain, beside)
 
     def blocks(self, start: int, stop: int) -> Iterator[Array]:
         """Draw the rows from `start` to `stop`, a block at a time."""

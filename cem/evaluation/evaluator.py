@@ -85,6 +85,7 @@ class Evaluator:
         done: Mask,
         deadline: float = np.inf,
         recipe: Recipe | None = None,
+        beside: bool = False,
     ) -> Iterator[Failure | None]:
         """Score the rows of `x` that are not `done` yet, in any order.
 
@@ -106,6 +107,8 @@ class Evaluator:
         deadline : float
         recipe : Recipe, optional
             How `x` was drawn: where it is large, workers draw their rows instead of being sent them.
+        beside : bool
+            Whether a vectorised function may be called by several threads of this process.
         """
         parts = unknown_runs(done)
         if self.objective.vectorized:
@@ -113,6 +116,8 @@ class Evaluator:
         in_one_call = self.objective.vectorized and len(parts) == 1
         if self._timeout is None and (self._workers == 1 or in_one_call):
             return self._score_here(x, batch, out, done, deadline, parts)
+        if beside and self.objective.vectorized and self._timeout is None:
+            return self._score_beside(x, batch, out, done, deadline, parts)
         return self._score_there(x, batch, out, done, deadline, parts, recipe)
 
     def side_by_side(self, function: Callable[[S], T], items: Iterable[S]) -> list[T]:
@@ -142,6 +147,18 @@ class Evaluator:
                 yield failure
                 if failure or time.monotonic() >= deadline:
                     return
+
+    def _score_beside(
+        self, x: Array, batch: int, out: Floats, done: Mask, deadline: float, parts: list[slice]
+    ) -> Iterator[Failure | None]:
+        def scored(part: slice) -> tuple[int, Failure | None]:
+            return self.objective.score(x[part], batch, part.start, out[part], deadline)
+
+        for part, (count, failure) in zip(parts, self.side_by_side(scored, parts), strict=True):
+            done[part.start : part.start + count] = True
+            yield failure
+            if failure:
+                return
 
     def _score_there(
         self,

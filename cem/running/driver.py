@@ -217,7 +217,7 @@ class Driver:
             return self._evaluate(number, request.x, request, request.parents)
         recipe = Recipe(request.family, request.n, request.domain, self.streams, number)
         with self._clock():
-            population = recipe.population()
+            population = recipe.population(self.scorer.evaluator.side_by_side if self.setting.beside else map)
         return self._evaluate(number, population, request, recipe=recipe)
 
     def _evaluate(

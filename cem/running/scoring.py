@@ -72,6 +72,11 @@ class Setting:
     describe: Callable[[Array], Mapping[str, Any]] | None = None
     combine: Callable[[Floats], tuple[Floats, Floats]] | None = None
 
+    @property
+    def beside(self) -> bool:
+        """Whether threads of this process may draw, score and improve parts of a batch at the same time."""
+        return self.improve is not None and self.pieces > 1
+
 
 class Scored(NamedTuple):
     """A batch as far as it came.
@@ -201,7 +206,8 @@ class Scorer:
             if np.count_nonzero(done) == len(done):
                 return None, False
         try:
-            for came in self.evaluator.score(shown, number, values, done, deadline, recipe):
+            beside = self.setting.beside
+            for came in self.evaluator.score(shown, number, values, done, deadline, recipe, beside):
                 failure = came
                 if rows is not None:
                     entry.values[rows], entry.done[rows] = values, done

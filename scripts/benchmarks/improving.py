@@ -44,14 +44,14 @@ def qubo(n: int) -> QUBO:
 
 
 PROBLEMS: dict[str, tuple[Callable[[], Any], int]] = {
-    "max-cut, torus of 7,000": (lambda: MaxCut.torus(70, 100, rng=1), 20),
+    "max-cut, torus of 7,000": (lambda: MaxCut.torus(70, 100, rng=1), 12),
     "max-cut, 2,000 vertices, 20,000 edges": (
         lambda: MaxCut.random(2000, edge_probability=0.01, rng=1),
-        20,
+        12,
     ),
-    "max-SAT, 1,000 variables, 4,200 clauses": (lambda: MaxSAT.random(1000, 4200, rng=1), 20),
-    "QUBO, 1,000 variables": (lambda: qubo(1000), 16),
-    "knapsack, 1,000 items, 10 capacities": (lambda: knapsack(1000, 10), 12),
+    "max-SAT, 1,000 variables, 4,200 clauses": (lambda: MaxSAT.random(1000, 4200, rng=1), 100),
+    "QUBO, 1,000 variables": (lambda: qubo(1000), 8),
+    "knapsack, 1,000 items, 10 capacities": (lambda: knapsack(1000, 10), 40),
     "travelling salesman, 400 cities": (lambda: TSP.random(400, rng=1), 6),
 }
 
