@@ -89,6 +89,52 @@ def test_pieces_run_at_the_same_time():
     assert len({thread for _, _, thread in problem.asked}) == 2
 
 
+class Large(Noted):
+    """Candidates so long that a batch is drawn in several blocks and scored in several parts."""
+
+    start = cem.Bernoulli(np.full(60_000, 0.5))
+    compact = True
+
+    def __init__(self, barrier=None):
+        super().__init__(2)
+        self.threads, self.waiting = set(), barrier
+
+    def __call__(self, X):
+        if self.waiting is not None and len(X) < 10:
+            self.waiting.wait()
+        self.threads.add(threading.get_ident())
+        return np.asarray(X, dtype=float).sum(axis=1)
+
+    def improve(self, X, scores, rng, effort):
+        return X, scores, 0
+
+
+def test_parts_are_scored_at_the_same_time():
+    """Ten rows of 60,000 are scored in three parts; each of the first two waits for the other."""
+    problem = Large()
+    problem.waiting = threading.Barrier(2, timeout=60)
+    problem.population = 8  # two parts of four rows
+    cem.optimize(problem, max_iterations=1, rng=1, n_jobs=2)
+    assert len(problem.threads) == 2
+    assert threading.get_ident() not in problem.threads
+
+
+def test_draws_and_scores_of_threads_are_those_of_one_worker():
+    runs = [cem.optimize(Large(), max_iterations=2, rng=1, n_jobs=jobs) for jobs in (1, 3)]
+    np.testing.assert_array_equal(runs[0].x, runs[1].x)
+    np.testing.assert_array_equal(runs[0].history.mean, runs[1].history.mean)
+
+
+def test_what_scoring_a_part_raises_comes_out():
+    class Failing(Large):
+        def __call__(self, X):
+            raise ZeroDivisionError("in a part")
+
+    for jobs in (1, 2):
+        with pytest.raises(cem.ObjectiveError, match="in a part"):
+            cem.optimize(Failing(), max_iterations=1, rng=1, n_jobs=jobs)
+
+
 def test_what_a_piece_raises_comes_out():
     class Failing(Noted):
         def improve(self, X, scores, rng, effort):

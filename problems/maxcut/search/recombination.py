@@ -26,7 +26,7 @@ from problems.maxcut.search.improvement import LENGTHS, TEMPERATURES, ReheatChoi
 
 WIDTH = 14  # neighbours of an eliminated group: tables of 16,384 entries
 CAPACITY = 2**23  # entries of all tables: 8 MB of decisions
-DEEPENING = 0.15  # sweeps of a child's reheats by those of an anneal, which is a quarter of its work
+DEEPENING = 0.15  # sweeps of a child's reheats by those of an anneal; the last one is cut short
 
 
 def recombine(
@@ -43,7 +43,7 @@ def recombine(
         The best one first.
     rng : numpy.random.Generator
     effort : int
-        How long anneals are, see `anneal_sweeps`: the reheats take a quarter of that.
+        How long anneals are, see `anneal_sweeps`: the reheats take .15 of their sweeps.
 
     Returns
     -------
@@ -54,17 +54,18 @@ def recombine(
     """
     graph = layout.graph
     child = cross(graph, parents, rng)
-    state, reheats, swept = engine.load(layout, child[None]), 0, 0
+    state, reheats = engine.load(layout, child[None]), 0
     choice, sweeps = ReheatChoice.fresh(), anneal_sweeps(engine, graph, effort)
-    while swept < DEEPENING * sweeps:
+    left = DEEPENING * sweeps
+    while left > 0:
         kind = choice.choose(rng)
         temperature, length = divmod(kind, len(LENGTHS))
-        count = max(10, round(LENGTHS[length] * sweeps))
+        count = max(10, round(min(LENGTHS[length] * sweeps, left)))
         gains, spent = engine.reheat(
             layout, state, TEMPERATURES[temperature] * graph.rms, count, seeds(rng, 1)
         )
         choice.learn(kind, float(gains[0] > 0), spent)
-        swept += count
+        left -= count
         reheats += 1
     return np.concatenate((child[None], engine.unload(layout, state))), reheats
 
