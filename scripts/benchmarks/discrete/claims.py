@@ -1,7 +1,7 @@
 """What a claim of convergence is worth on strings and orders: how many are made, and how many are wrong.
 
     python scripts/benchmarks/discrete/claims.py --seed 200
-    python scripts/benchmarks/discrete/claims.py --orders
+    python scripts/benchmarks/discrete/claims.py --orders --lengths 9 12 --instances 5
 
 Each instance is given to `cem.optimize` as a black box of 1000 evaluations a position, several times. A run
 is solved if it ends at the best known value: the optimum where that is known, otherwise the best that any of
@@ -30,19 +30,24 @@ def main() -> None:
     parser.add_argument(
         "--multiple", type=positive(int), default=1000, help="evaluations per position (1000)"
     )
+    parser.add_argument(
+        "--lengths", type=positive(int), nargs="+", default=(), help="instead of each class's own"
+    )
+    parser.add_argument("--instances", type=positive(int), default=1, help="of each class and length (1)")
     given = parser.parse_args()
     known = ORDERS if given.orders else CLASSES
     for name in given.classes or ():
         if name not in known:
             parser.error(f"no class {name!r}; there are {', '.join(known)}")
     make = order_instances if given.orders else instances
+    seeds = list(range(given.seed, given.seed + given.instances))
     print("| class | runs | solved | claims | wrong | evaluations a position at a claim |")
     print("|---|---|---|---|---|---|")
     counts: dict[str, Any] = defaultdict(lambda: np.zeros(4, np.int64))
     everything: list[float] = []
     for name in given.classes or known:
         spent: list[float] = []
-        for instance in make([name], [given.seed]):
+        for instance in make([name], seeds, lengths=given.lengths):
             found, at = judged(instance, given.orders, given.runs, given.multiple * instance.n)
             counts[name] += found
             spent += [evaluations / instance.n for evaluations in at]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from string_problems import Instance
@@ -58,12 +58,14 @@ ORDERS: dict[str, tuple[Callable[[int, np.random.Generator], Instance], tuple[in
 }
 
 
-def order_instances(names: list[str], seeds: list[int], small: bool = False) -> list[Instance]:
-    """Return an instance of each size, or of the smallest, and seed of the classes named."""
+def order_instances(
+    names: list[str], seeds: list[int], small: bool = False, lengths: Sequence[int] = ()
+) -> list[Instance]:
+    """Return an instance of each seed and size (or only the smallest, or `lengths`) of the classes named."""
     return [
         ORDERS[name][0](n, np.random.default_rng([seed, n, i]))
         for i, name in enumerate(ORDERS)
         if name in names
-        for n in ORDERS[name][1][: 1 if small else None]
+        for n in lengths or ORDERS[name][1][: 1 if small else None]
         for seed in seeds
     ]

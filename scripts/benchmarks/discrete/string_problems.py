@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -249,12 +249,14 @@ CLASSES: dict[str, tuple[Callable[[int, np.random.Generator], Instance], tuple[i
 }
 
 
-def instances(names: list[str], seeds: list[int], small: bool = False) -> list[Instance]:
-    """Return an instance of each size, or of the smallest, and seed of the classes named."""
+def instances(
+    names: list[str], seeds: list[int], small: bool = False, lengths: Sequence[int] = ()
+) -> list[Instance]:
+    """Return an instance of each seed and size (or only the smallest, or `lengths`) of the classes named."""
     return [
         CLASSES[name][0](n, np.random.default_rng([seed, n, i]))
         for i, name in enumerate(CLASSES)
         if name in names
-        for n in CLASSES[name][1][: 1 if small else None]
+        for n in lengths or CLASSES[name][1][: 1 if small else None]
         for seed in seeds
     ]
