@@ -122,10 +122,10 @@ class Permutation(ReadOnly):
             m = d - k
             context = previous if self.kind == "transition" else np.full(n, k)
             each = table.take((context * d)[:, None] + left[:, :m])
-            chances = np.cumsum(each, axis=1)
+            chances = each.cumsum(axis=1)
             total = chances[:, -1]
-            stuck = total <= 0
-            if stuck.any():
+            if not total.min(initial=1.0) > 0:
+                stuck = total <= 0
                 each[stuck] = 1.0
                 chances[stuck] = np.arange(1, m + 1)
                 total = chances[:, -1]
