@@ -76,6 +76,7 @@ class MixedDescent:
     rng: np.random.Generator
     width: int = 1
     pairs: bool = False
+    reals_first: bool = False
     wary: bool = False
     flat: bool = field(init=False, default=False)  # whether there was such a place
     first: float = field(init=False, default=np.nan)
@@ -90,7 +91,7 @@ class MixedDescent:
     def run(self, x: Floats, value: float) -> Generator[Request, Batch, tuple[Floats, float]]:
         """Descend from `x`, whose value is known; return where that led to."""
         self.first, self.left = value, TIMES_EACH * self._count
-        if self._count <= np.count_nonzero(self._free(x)):  # what is cheaper comes first
+        if not self.reals_first and self._count <= np.count_nonzero(self._free(x)):  # what is cheaper first
             x, value = yield from self._changes(x, value)
         for _ in range(MOST_ROUNDS):
             x, value = yield from self._reals(x, value)

@@ -302,7 +302,8 @@ class MixedSearch:
         audit = self.looked.count <= FIRST_AUDITS or self.looked.count % AUDITED == 0
         path = list[Minimum]()
         here = Ledger(best=as_values(value), best_x=x)
-        steps = here.counted(replace(self._descender(), pairs=True).run(x, value))
+        descender = replace(self._descender(), pairs=True, reals_first=self.looked.count % 2 == 1)
+        steps = here.counted(descender.run(x, value))
         request: Request | None = next(steps, None)
         while request is not None:
             at, now = self.region.whole(np.asarray(here.best_x)), float(as_values(here.best))

@@ -23,3 +23,21 @@ def test_pairs_of_whole_numbers_go_along_a_turned_valley(pairs, end, width):
     (x, value), _ = serve(narrow_diagonal, descent.run(np.zeros(2), narrow_diagonal(np.zeros(2))), whole)
     np.testing.assert_array_equal(x, end)
     assert value == narrow_diagonal(x)
+
+
+@pytest.mark.parametrize(("reals_first", "end"), [(False, 1), (True, 0)])
+def test_reals_that_go_first_keep_a_label_that_is_only_good_at_their_optimum(reals_first, end):
+    domain = Domain([-5.0, -5.0, 0.0], [5.0, 5.0, 1.0], integer=np.array([0, 0, 1]))
+    label, none = np.array([False, False, True]), np.zeros(3, dtype=bool)
+
+    def fun(x):
+        far = ((x[:2] - 1) ** 2).sum()
+        return 30 * far if x[2] == 1 else 1 + (x[:2] ** 2).sum()
+
+    rng = np.random.default_rng(0)
+    descent = MixedDescent(
+        domain, np.full(3, 10.0), label, none, None, lambda x: x, rng, reals_first=reals_first
+    )
+    begin = np.array([-4.0, -3.0, 1.0])
+    (_, value), _ = serve(fun, descent.run(begin, fun(begin)), domain)
+    assert value == pytest.approx(end, abs=1e-8)
