@@ -62,7 +62,7 @@ class MaxCut(WeightedGraph):
     -----
     The search anneals what a batch of cuts leaves open, and deepens the outcome by reheats, as
     `problems.maxcut.search` says; it returns fewer and better cuts: as many as the engine anneals at once, or
-    one for 24. Each further effort doubles the length of the anneals.
+    the best of each 24. Each further effort doubles the length of the anneals.
 
     Examples
     --------
@@ -199,6 +199,11 @@ class MaxCut(WeightedGraph):
         if self._engine.REPLICAS > 1:
             return 1
         return PIECES if len(self.edges) <= LARGE else FEW_PIECES
+
+    @property
+    def fresh(self) -> int:
+        """Candidates per iteration that are annealed by themselves, to be recombined."""
+        return self.pieces * self._engine.REPLICAS
 
     @property
     def stage(self) -> str:
