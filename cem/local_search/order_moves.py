@@ -72,10 +72,15 @@ class OrderMoves:
         """Recent gains per trial of each kind of move."""
         return self.gains / self.trials
 
+    def _kind(self, chances: Floats) -> int:
+        """Draw a kind of move: what ``rng.choice(3, p=chances)`` draws, in a fifth of the time."""
+        below = chances.cumsum()
+        return int((below / below[-1]).searchsorted(self.rng.random(), "right"))
+
     def draw(self, x: Array) -> Array:
         """Return `x` after one random move, of the kinds that gain more often."""
         rates = self.rates
-        kind = int(self.rng.choice(3, p=0.8 * rates / rates.sum() + 0.2 / 3))
+        kind = self._kind(0.8 * rates / rates.sum() + 0.2 / 3)
         if not len(self.places[kind]):
             kind = 0
         i, j = self.places[kind][int(self.rng.integers(len(self.places[kind])))].tolist()
@@ -94,7 +99,7 @@ class OrderMoves:
             if since[leading] >= len(self.places[leading]):
                 return x, merit
             squared = rates**2
-            kind = int(self.rng.choice(3, p=0.7 * squared / squared.sum() + 0.1))
+            kind = self._kind(0.7 * squared / squared.sum() + 0.1)
             if since[kind] >= len(self.places[kind]):
                 kind = leading
             for _ in range(AT_ONCE):

@@ -271,9 +271,10 @@ class Driver:
     ) -> Batch:
         """Count a scored batch, remember the best candidate, and let the batch be improved."""
         x, shown, values, residuals = scored.x, scored.shown, scored.values, entry.residuals
-        constraints, excess, margins = self.setting.constraints, None, None
-        if request.outputs and self.setting.combine is not None:
-            values, margins = self.setting.combine(values)
+        setting = self.setting
+        constraints, excess, margins = setting.constraints, None, None
+        if request.outputs and setting.combine is not None:
+            values, margins = setting.combine(values)
         if constraints is not None and residuals is not None:
             excess = constraints.excess(residuals)
         called = scored.called
@@ -288,13 +289,13 @@ class Driver:
         if called is not None:
             evaluated = shown[called], values[called]
         whole = scored.complete
-        if self.setting.improve is not None and len(x):
+        if setting.improve is not None and len(x):
             if entry.improved is None:
                 entry.improved, in_time = self.scorer.improve(shown, values, number, request.effort, parents)
                 whole = whole and in_time
             x, values, extra = entry.improved
             self.nfev += extra
-            shown, scores = self.setting.present(x), self.sign * values
+            shown, scores = setting.present(x), self.sign * values
             self.best.consider(shown, scores, residuals, excess)
             evaluated = shown, values
         if self.watched and len(evaluated[1]) and request.outputs != 0:

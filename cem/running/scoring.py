@@ -155,7 +155,7 @@ class Scorer:
     ) -> Scored:
         """Score the rows that are not known yet, and ask the constraints about them."""
         n, values, done = len(x), entry.values, entry.done
-        known = np.count_nonzero(done)
+        known = 0 if self.journal is None else np.count_nonzero(done)
         if len(done) > n:
             values, done = values[:n], done[:n]
         recipe = recipe if shown is x else None
@@ -203,7 +203,7 @@ class Scorer:
             if not lookup.all_new:
                 rows = lookup.new_below(n)
                 shown, values, done = shown[rows], values[rows], done[rows]
-            if np.count_nonzero(done) == len(done):
+            if (rows is not None or self.journal is not None) and done.all():
                 return None, False
         try:
             beside = self.setting.beside
