@@ -292,6 +292,8 @@ def optimize(
 
 def is_problem(fun: Any) -> bool:
     """Whether `fun` is a problem object: callable, with a start and a sense of its own."""
+    if isinstance(fun, type) and hasattr(fun, "start"):
+        raise TypeError(f"fun is the class {fun.__name__}, which describes problems; make one of it.")
     return callable(fun) and hasattr(fun, "start") and hasattr(fun, "maximize")
 
 

@@ -43,6 +43,20 @@ def read_numbers(name: str, values: Any) -> tuple[Floats, bool]:
     return numbers, whole
 
 
+def shape_of(name: str, values: Any) -> tuple[int, ...]:
+    """Return the shape of what an array is made of.
+
+    Raises
+    ------
+    ValueError
+        If its rows differ in length.
+    """
+    try:
+        return np.shape(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be rows of one length, got rows of several") from error
+
+
 def check_whole_sum(what: str, *parts: Floats) -> None:
     """Check that sums of some of these whole numbers, of any sign, are exact in float64.
 

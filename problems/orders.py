@@ -12,7 +12,7 @@ from cem.families import Permutation
 from cem.families.base import Array, Floats, Index
 from cem.updates import EliteArchive
 from problems.frozen import FrozenProblem
-from problems.numbers import refuse_masked
+from problems.numbers import refuse_masked, shape_of
 
 
 class OrderProblem(FrozenProblem):
@@ -122,7 +122,7 @@ def check_square(name: str, values: Any) -> Any:
     ValueError
         If it is none, or empty.
     """
-    shape = np.shape(values)
+    shape = shape_of(name, values)
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
         raise ValueError(f"{name} must be a square matrix, got shape {shape}")
     return shape[0]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cem.families.base import Array, Floats, Index
 from problems.flowshop import insertion
 from problems.frozen import Seed
-from problems.numbers import check_finite, check_finite_sum, check_whole_sum, read_numbers
+from problems.numbers import check_finite, check_finite_sum, check_whole_sum, read_numbers, shape_of
 from problems.orders import OrderProblem, check_orders
 from problems.reading import Words, naming, read_lines, stem
 
@@ -66,7 +66,7 @@ class FlowShop(OrderProblem):
     fewest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.times)
+        shape = shape_of("times", self.times)
         if len(shape) != 2 or 0 in shape:
             raise ValueError(f"times must be a matrix, one row per machine, got shape {shape}")
         times, whole = read_numbers("times", self.times)

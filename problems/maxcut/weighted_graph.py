@@ -131,6 +131,8 @@ class WeightedGraph(BinaryProblem):
         ValueError
             As for `MaxCut`.
         """
+        if not hasattr(graph, "is_directed"):
+            raise TypeError(f"graph must be a graph of networkx, got a value of type {type(graph).__name__}")
         if graph.is_directed():
             raise TypeError("a cut needs an undirected graph; convert this one with graph.to_undirected()")
         nodes = tuple(graph.nodes)

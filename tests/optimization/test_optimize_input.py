@@ -302,6 +302,8 @@ def test_bad_input_is_told_before_anything_is_evaluated(case):
 
 @pytest.mark.parametrize("fun", [None, 3, "f"])
 def test_an_objective_that_cannot_be_called_is_told(fun):
+    with pytest.raises(TypeError, match="fun is the class MaxCut, which describes problems"):
+        cem.optimize(MaxCut)
     with pytest.raises(TypeError, match="fun must be callable"):
         textbook(fun)
 

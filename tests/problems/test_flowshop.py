@@ -157,3 +157,8 @@ def test_it_pickles():
     problem = FlowShop.random(5, 3, rng=1)
     X = problem.start.sample(4, np.random.default_rng(1))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(problem))(X), problem(X))
+
+
+def test_rows_of_several_lengths_are_refused():
+    with pytest.raises(ValueError, match="times must be rows of one length"):
+        FlowShop([[1, 2], [3]])

@@ -207,6 +207,8 @@ def test_networkx_multigraphs_add_up_and_others_are_refused():
     nx = pytest.importorskip("networkx")
     assert MaxCut.from_networkx(nx.MultiGraph([(0, 1), (1, 0)])).weights.tolist() == [2.0]
     assert MaxCut.from_networkx(nx.empty_graph(3)).cut_value([0, 1, 0]) == 0.0
+    with pytest.raises(TypeError, match="a graph of networkx, got a value of type list"):
+        MaxCut.from_networkx([(0, 1)])
     with pytest.raises(TypeError, match="undirected"):
         MaxCut.from_networkx(nx.DiGraph([(0, 1)]))
     with pytest.raises(TypeError, match="real numbers"):
