@@ -264,3 +264,30 @@ def test_json_has_what_was_printed_before_the_end(monkeypatch, capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert end.value.code == 130
     assert json.loads(capsys.readouterr().out) == {"tables": [[{"a": 1.0}]], "text": []}
+
+
+def test_a_reader_who_stops_early_is_no_traceback():
+    code = "import problems.command as c\ndef main():\n    while True: print('x' * 1000)\nc.carry_out(main)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "right", "wrong"),
+    [
+        (command.whole(0), "0", "-1"),
+        (command.whole(1, but=-1), "-1", "0"),
+        (command.positive(int), "1", "0"),
+        (command.positive(float, below=1), "0.5", "1"),
+        (command.positive(float), "inf", "nan"),
+    ],
+)
+def test_numbers_of_command_lines(read, right, wrong):
+    assert read(right) == float(right)
+    with pytest.raises(ValueError, match=wrong):
+        read(wrong)
