@@ -32,7 +32,6 @@ TEMPERATURES = (0.09, 0.13, 0.18, 0.25, 0.33)  # of the rms vertex weight
 LENGTHS = (0.03, 0.15, 0.6)  # of the anneal's sweeps
 FORGET = 0.995
 DEEPENING = 1.0  # work of the reheats by that of the anneal
-POPULATION_SWEEPS = 0.5  # of an anneal's: two populations or one of twice the sweeps are as good
 SMALL = 800  # vertices: populations of smaller graphs take fewer sweeps
 CROWDED = 50_000  # edges: larger graphs begin with smaller populations, so that a call stays short
 
@@ -99,7 +98,7 @@ def improve(
     small = contract(graph, spins) if len(spins) >= ROWS_PER_CHILD // 2 else None
     rows = population_rows(engine, graph, len(spins) // children, effort)
     if rows > 1:
-        sweeps = max(20, int(POPULATION_SWEEPS * min(1.0, graph.n / SMALL) * sweeps))
+        sweeps = max(20, int(min(1.0, graph.n / SMALL) * sweeps))
     state, work = _annealed(engine, layout, spins[: children * rows], rows, small, sweeps, rng)
     choice, reheats = ReheatChoice.fresh(), 0
     budget = (1 + DEEPENING / rows) * work
