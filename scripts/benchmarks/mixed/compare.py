@@ -6,7 +6,8 @@
 Peers: ``pip install cmaes optuna`` (scipy is there). A peer that is not installed, or that has no way into a
 group, is named and counts for nothing. Cells are the mean of log10(best value seen, at least 1e-10) over
 functions and seeds, ± the standard error of its paired difference to ours; the optimum is 0, lower is better.
-Each budget is a run of its own, since what a search does first depends on what it may spend.
+Each budget is a run of its own for ours, since what it does first depends on what it may spend; the others'
+are read off one run. With ``--keep``, what a file holds already is not run again.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 from functions import GROUPS, Function
+from kept import Kept
 
 import cem
 from problems.command import carry_out_benchmark, make_benchmark_parser, positive
@@ -191,14 +195,16 @@ def main() -> None:
         "--budgets", nargs="+", type=positive(int), default=[10, 30, 100, 300], help="per variable"
     )
     parser.add_argument("--each", action="store_true", help="a line for each function too")
+    parser.add_argument("--keep", metavar="FILE", help="of rows that are not run again")
     arguments = parser.parse_args()
+    kept = Kept(arguments.keep)
     warnings.simplefilter("ignore")
     for group in arguments.groups:
         print(f"## {group}: log10 of the best value after {arguments.budgets} evaluations a variable")
         gaps: dict[str, Any] = {}
         for name in arguments.solvers:
             began = time.process_time()
-            said = _gaps(name, group, arguments)
+            said = _gaps(name, group, arguments, kept)
             if isinstance(said, str):
                 print(f"{name:8} {said}")
                 continue
@@ -218,30 +224,38 @@ def main() -> None:
                     print(f"    {function:16} {' / '.join(f'{v:6.2f}' for v in rows)}", flush=True)
 
 
-def _gaps(name: str, group: str, arguments: Any) -> Any:
+def _gaps(name: str, group: str, arguments: Any, kept: Kept) -> Any:
     """Return the gaps at the budgets by function and seed, or why there are none."""
     out = {}
     for make in GROUPS[group]:
         for d in arguments.dims:
             for seed in range(arguments.seed, arguments.seed + arguments.runs):
                 function = make(d, np.random.default_rng([seed, d]))
-                cells = []
-                for b in arguments.budgets:
-                    if b > MOST.get(name, b):
-                        cells.append(np.nan)
-                        continue
-                    counted = Counted(function, b * d)
-                    try:
-                        SOLVERS[name](counted, seed)
-                    except Spent:
-                        pass
-                    except ImportError as error:
-                        return f"is missing ({error})"
-                    except NotImplementedError:
-                        return "has no way in"
-                    cells.append(counted.at(b * d))
-                out[function.name, seed] = cells
+                made = partial(_row, name, function, seed, arguments.budgets)
+                try:
+                    out[function.name, seed] = kept.row([name, function.name, seed, arguments.budgets], made)
+                except ImportError as error:
+                    return f"is missing ({error})"
+                except NotImplementedError:
+                    return "has no way in"
     return out
+
+
+def _row(name: str, function: Function, seed: int, budgets: list[int]) -> list[float]:
+    """Return the gap at each budget, NaN where the solver would take minutes."""
+    most = max([b for b in budgets if b <= MOST.get(name, b)], default=0)
+    cells = []
+    counted = Counted(function, 0)
+    for b in budgets:
+        if b > most:
+            cells.append(np.nan)
+            continue
+        if name == "ours" or not counted.best:
+            counted = Counted(function, (b if name == "ours" else most) * function.d)
+            with suppress(Spent):
+                SOLVERS[name](counted, seed)
+        cells.append(counted.at(b * function.d))
+    return cells
 
 
 if __name__ == "__main__":
