@@ -175,7 +175,7 @@ def main() -> None:
     parser = make_benchmark_parser(__doc__, seed=0)
     parser.add_argument("solvers", nargs="*", default=[], metavar="SOLVER", help=", ".join(SOLVERS))
     parser.add_argument("--functions", default="1-24")
-    parser.add_argument("--instances", default="7")
+    parser.add_argument("--instances", default="8")
     parser.add_argument("--dims", nargs="+", type=positive(int), default=[5, 10, 20])
     parser.add_argument(
         "--budgets", nargs="+", type=positive(int), default=[10, 30, 100, 300], help="per variable"
