@@ -314,7 +314,7 @@ weights = np.linspace(1, 50, d)
 rows = np.random.default_rng(1).standard_normal((2, d))
 limits = [LinearConstraint(rows, 1, 1), NonlinearConstraint(lambda x: (x**2).sum(), -np.inf, d)]
 r = cem.optimize(lambda x: (weights * (x - 1) ** 2).sum() + np.cos(3 * x).sum(), bounds=[(-5, 5)] * d,
-                 constraints=limits, rng=1, max_evaluations=6000)
+                 constraints=limits, rng=1, max_evaluations=12_000)
 print(float(r.fun).hex(), r.success, r.nfev, *(float(v).hex() for v in r.x))
 """
 
