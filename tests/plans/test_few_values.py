@@ -34,7 +34,7 @@ def test_they_are_searched_as_labels_are():
 
 
 def test_the_distribution_is_over_the_numbers_and_a_start():
-    r = cem.optimize(of_box, bounds=BOX, integrality=WHOLE, max_evaluations=4000, rng=2)
+    r = cem.optimize(lambda x: float(x.sum()), bounds=BOX, integrality=WHOLE, max_evaluations=400, rng=2)
     assert isinstance(r.family, cem.Gaussian)
     assert np.abs(r.family.mean - r.x).max() < 0.5
     again = cem.optimize(of_box, r.family, bounds=BOX, integrality=WHOLE, max_evaluations=100, rng=2)
