@@ -3,7 +3,8 @@
 The distribution that is searched from is sampled evenly at first. Then a Gaussian process learns which rank
 each candidate came to, and of many candidates, drawn anywhere and about the best ones, the one with the
 largest expected improvement is evaluated. Ranks in place of values make losses of any scale and skewness,
-and steps, alike.
+and steps, alike. Of functions whose reals have a slope other methods know more: a few evaluations on a line
+tell whether this is one.
 
 References
 ----------
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from enum import Enum
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -34,12 +36,25 @@ WIDEST, NARROWEST = 0.1, 0.003  # of the span: how far from them
 CHANGED = 0.3  # probability that a column of theirs changes, at least two columns' on average
 REFIT = 1.25  # times the candidates of the last fit, until lengths are learned anew
 LEAST_STD = 1e-6
+PROBED = 4  # candidates, before the best of them is moved
+TINY = 2e-4  # of half the span: how far, to see a slope
+ROUGH = 0.1  # of the spread of values: more than a slope changes on that way
+UNLIKE = 0.01  # of the spread of values on a line: how far a parabola may be off
 STAGE = "guided sampling"
+
+
+class Surface(Enum):
+    """What scores look like along the reals."""
+
+    UNKNOWN = "no finite score, or no reals"
+    STEPS = "plateaus, or jumps"
+    SMOOTH = "a slope"
+    BOWL = "a parabola through the region"
 
 
 @dataclass(eq=False)
 class GuidedSampling:
-    """Sampling by expected improvement; `run` is to be served once.
+    """Sampling by expected improvement; each `run` goes on where the one before ended.
 
     Parameters
     ----------
@@ -52,6 +67,7 @@ class GuidedSampling:
     rng: np.random.Generator
     rows: list[Floats] = field(init=False, default_factory=list)
     values: list[float] = field(init=False, default_factory=list)
+    first: list[Floats] | None = field(init=False, default=None)  # to come before any is learned from
 
     @property
     def suits(self) -> bool:
@@ -66,12 +82,14 @@ class GuidedSampling:
 
     def run(self, more: Callable[[], bool]) -> Generator[Request, Batch, None]:
         """Evaluate one candidate after the other while there are `more` to come."""
-        first = iter(self._evenly(max(LEAST_FIRST, self.region.span.size)))
+        if self.first is None:
+            self.first = list(self._evenly(max(LEAST_FIRST, self.region.span.size)))
         theta: Floats | None = None
         fitted = 0
         while len(self.values) < MOST_ROWS and more():
-            row = next(first, None)
-            if row is None:
+            if self.first:
+                row = self.first.pop()
+            else:
                 x, z = self._coded(np.array(self.rows)), _scores(np.array(self.values))
                 if theta is None or len(z) >= REFIT * fitted:
                     (theta, _), fitted = find_hyperparameters(x, z, theta), len(z)
@@ -80,6 +98,35 @@ class GuidedSampling:
             self.rows.append(row)
             self.values.append(value)
             yield Step(None, STAGE)
+
+    def probe(self) -> Generator[Request, Batch, Surface]:
+        """Evaluate the first candidates, then the best of them with all its reals moved inwards.
+
+        A tiny step tells slopes from steps and noise. With half and all of half the span it tells whether the
+        line is a parabola, which a quasi-Newton method goes to the bottom of at once.
+        """
+        yield from self.run(lambda: len(self.values) < PROBED)
+        best = int(np.argmin(self.values))
+        x, value = self.rows[best], self.values[best]
+        space, low, size = self.region.space, self.region.low, self.region.size
+        free = ~(space.domain.integer | space.logarithmic | space.domain.fixed)
+        if space.active is not None:
+            free = free & space.active(space.present(x[None]))[0]
+        if not free.any() or not np.isfinite(value):
+            return Surface.UNKNOWN
+        way = np.where(free, np.where(x < low + size / 2, size, -size) / 2, 0.0)
+        change = float((yield from values_at((x + TINY * way)[None]))[0]) - value
+        yield Step(None, STAGE)
+        finite = [each for each in self.values if np.isfinite(each)]
+        if change == 0 or abs(change) > ROUGH * (max(finite) - min(finite)):
+            return Surface.STEPS
+        line = yield from values_at(x + np.array([[0.5], [1.0]]) * way)
+        yield Step(None, STAGE)
+        half, whole = (each - value for each in line.tolist())
+        bend = (whole - change / TINY) / (1 - TINY)
+        off = abs((whole - bend) / 2 + bend / 4 - half)
+        spread = max(0.0, half, whole) - min(0.0, half, whole)
+        return Surface.BOWL if off < UNLIKE * spread else Surface.SMOOTH
 
     def _evenly(self, n: int) -> Floats:
         """Return a Latin hypercube sample, shape ``(n, d)``."""

@@ -23,7 +23,7 @@ from cem.local_search.mixed_descent import MixedDescent
 from cem.local_search.requests import as_values, values_at
 from cem.plans.bipop import Kind, Regimes
 from cem.plans.guard import NoisyPlan, said_noisy
-from cem.plans.guided import GuidedSampling
+from cem.plans.guided import GuidedSampling, Surface
 from cem.plans.ledger import Ledger
 from cem.plans.minima import AGREEING as AGREEING_WHERE_MANY
 from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, Minima, Passed
@@ -122,11 +122,18 @@ class MixedSearch:
         d = self.space.domain.dimension
         few = self.space.labels.size > 0 and self.most < FEW_PER_VARIABLE * d
         guided = self._guided()
+        surface = Surface.UNKNOWN
+        if self.local and few and guided:
+            surface = yield from self.ledger.counted(guided.probe(), "few evaluations: slopes or steps")
+            self.stepped, few = surface is Surface.STEPS, surface is not Surface.BOWL
         if self.local and not few:
-            yield from self._descend(self.region.near_start(self.rng), "descent from near the start's mean")
+            begun, note = self.region.near_start(self.rng), "descent from near the start's mean"
+            if surface is Surface.BOWL:
+                begun, note = np.asarray(self.ledger.best_x), "descent from the best candidate"
+            yield from self._descend(begun, note)
             if self.noisy and self.noisy_plan is not None:
                 return (yield from said_noisy(self.noisy_plan(self.ledger.spent)))
-        if self.local and guided and (few or self.stepped):
+        if self.local and guided and (self.stepped or (few and surface is Surface.UNKNOWN)):
             yield from self._guide(guided)
             few = False
         elif self.local and not few:
@@ -173,7 +180,7 @@ class MixedSearch:
         return guided if self.space.labels.size and self.most <= MOST_GUIDED and guided.suits else None
 
     def _guide(self, guided: GuidedSampling) -> Generator[Request, Batch, None]:
-        """Sample by a model of the ranks, and descend from the best where there are no steps."""
+        """Sample by a model of the ranks; without steps for a third, then descend from the best."""
 
         def more() -> bool:
             self.stepped = self.stepped or guided.stepped

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import serve
 
 import cem
-from cem.plans.guided import GuidedSampling, _scores
+from cem.plans.guided import GuidedSampling, Surface, _scores
 from cem.plans.mixed_region import Region
 
 SPACE = cem.Space(
@@ -55,13 +56,54 @@ def test_a_first_descent_that_sees_no_slope_gives_way():
     assert stages(r).count("guided sampling") > 60
 
 
-def test_slopes_are_followed_after_a_third():
-    def bowl(p):
-        return (p["x"] - 1.3) ** 2 + (p["y"] + 2) ** 2 + np.log(p["n"] / 20) ** 2 + (p["k"] != "c")
+def bowl(p):
+    return (p["x"] - 1.3) ** 2 + 9 * (p["y"] + 2) ** 2 + np.log(p["n"] / 20) ** 2 + (p["k"] != "c")
 
-    r = cem.optimize(bowl, SPACE, max_evaluations=48, rng=0)
-    assert stages(r).count("guided sampling") == 16
-    assert r.fun < 0.01
+
+def rugged(p):
+    return bowl(p) - 10 * np.cos(6 * p["x"]) - 10 * np.cos(6 * p["y"])
+
+
+def test_a_bowl_is_descended_into_at_once():
+    """The best of four candidates, a tiny step, two more on a line, and no sampling before a descent."""
+    for seed in range(5):
+        r = cem.optimize(bowl, SPACE, max_evaluations=48, rng=seed)
+        assert stages(r).count("guided sampling") == 6
+        assert "sampling" not in stages(r)[: stages(r).index("descent")]
+        assert abs(r.x["x"] - 1.3) < 1e-6
+        assert r.fun < 0.01
+
+
+def test_other_slopes_are_sampled_before_a_descent():
+    r = cem.optimize(rugged, SPACE, max_evaluations=48, rng=0)
+    assert stages(r)[:7] == ["guided sampling"] * 6 + ["sampling"]
+
+
+def test_without_reals_a_third_is_the_model_s():
+    space = cem.Space(n=cem.Integer(1, 100), m=cem.Integer(1, 100), k=cem.Choice(list("abcd")))
+
+    def fun(p):
+        return (p["n"] - 20.3) ** 2 + np.pi * (p["m"] - 60.7) ** 2 + (p["k"] != "c")
+
+    r = cem.optimize(fun, space, max_evaluations=42, rng=0)
+    assert stages(r).count("guided sampling") == 14
+
+
+@pytest.mark.parametrize(
+    ("fun", "surface"),
+    [
+        (bowl, Surface.BOWL),
+        (rugged, Surface.SMOOTH),
+        (stepped, Surface.STEPS),
+        (lambda p: bowl(p) + 1e3 * np.sin(1e7 * p["x"]), Surface.STEPS),
+        (lambda p: bowl(p) if p["x"] > 0 else np.inf, Surface.SMOOTH),
+        (lambda p: np.inf, Surface.UNKNOWN),
+    ],
+)
+def test_a_line_tells_bowls_slopes_and_jumps_apart(fun, surface):
+    guided = GuidedSampling(Region(SPACE.layout, SPACE.start()), np.random.default_rng(0))
+    found, _ = serve(lambda x: fun(SPACE.dicts(x[None])[0]), guided.probe(), SPACE.layout.domain)
+    assert found is surface
 
 
 def test_the_first_candidates_are_spread_evenly():
