@@ -115,8 +115,7 @@ def _problem_plan(asked: Asked) -> Plan:
     stage = getattr(problem, "stage", "sampling")
     crossing = None
     if asked.recombine is not None:
-        symmetric, fresh = bool(getattr(problem, "symmetric", False)), getattr(problem, "fresh", None)
-        crossing = EliteCrossing(symmetric, asked.pieces, fresh)
+        crossing = EliteCrossing(bool(getattr(problem, "symmetric", False)), asked.pieces)
     return independent_runs(update, asked.start, n, asked.stopping, asked.domain, agreeing, stage, crossing)
 
 

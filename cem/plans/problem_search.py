@@ -29,7 +29,7 @@ from cem.updates.elite_crossing import EliteCrossing
 MOST_RUNS = 12  # the effort of the last is twelve times the first
 LEAST_AGREEING = 3  # when the budget ends it
 REFUSED = 24  # children in a row that end a run
-QUIET = 16  # improved candidates in a row that end a run without recombination, in 16 batches at most
+QUIET = 64  # improved candidates in a row that end a run without recombination, in 16 batches at most
 
 
 def independent_runs(
@@ -86,19 +86,21 @@ def _crossed(
 ) -> Generator[Request, Batch, Outcome]:
     """Fill an archive with improved draws, then recombine its elites.
 
-    Where recombination gains nothing, a run by `update` takes its place; taught the elites it does worse.
+    Where recombination gains nothing, the run goes on by `update`, which is taught the elites.
     """
     rule, state = ArchiveSettled(-(-REFUSED // crossing.children)), crossing.init(start)
     while not (why := rule.reason(state)) and not crossing.hopeless(state):
         if parents := crossing.parents(state):
             batch = yield Rows(np.concatenate(parents), effort, tuple(map(len, parents)))
         else:
-            batch = yield Draw(start, min(n, crossing.fresh or n), domain, effort)
+            batch = yield Draw(start, n, domain, effort)
         state = advance(crossing, state, batch, rule)
         yield Step(state, stage)
     if why:
         return Outcome(state, why)
-    return (yield from run(update, update.init(start), n, settled, domain, stage, effort))
+    elites = Batch(state.memory["x"], state.memory["scores"], batch.stream)
+    state = advance(update, update.init(start), elites, settled)
+    return (yield from run(update, state, n, settled, domain, stage, effort))
 
 
 def _agreeing(ends: list[State], stopping: Stopping) -> int:

@@ -30,13 +30,10 @@ class EliteCrossing:
         Binary candidates and their complements are the same: they count once.
     children : int
         How many are made at a time, of parents drawn independently.
-    fresh : int, optional
-        How many candidates are drawn at a time as long as the archive fills. Default: a whole batch.
     """
 
     symmetric: bool = False
     children: int = 1
-    fresh: int | None = None
 
     def init(self, start: Family, /) -> State:
         """Return the state before the first batch: an empty archive."""

@@ -20,11 +20,12 @@ from problems.maxcut.edges import to_search
 from problems.maxcut.search import improvement
 from problems.maxcut.search.engine import Engine
 from problems.maxcut.search.graph import CutGraph
-from problems.maxcut.search.improvement import LARGE, ROWS_PER_CHILD
+from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.weighted_graph import WeightedGraph
 
 PIECES = 16  # of a batch: for as many workers; on one they were as good as four, see docs/maxcut.md
 FEW_PIECES = 4  # of large graphs, whose first batch would take too long
+LARGE = 50_000  # edges: on more, sixteen anneals take about a second
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +63,7 @@ class MaxCut(WeightedGraph):
     -----
     The search anneals what a batch of cuts leaves open, and deepens the outcome by reheats, as
     `problems.maxcut.search` says; it returns fewer and better cuts: as many as the engine anneals at once, or
-    the best of each 24. Each further effort doubles the length of the anneals.
+    one for 24. Each further effort doubles the length of the anneals.
 
     Examples
     --------
@@ -194,16 +195,11 @@ class MaxCut(WeightedGraph):
     def pieces(self) -> int:
         """Into how many parts a batch is cut to be improved, side by side: 16 where candidates are single.
 
-        Above 200,000 edges, where anneals are long, they are 4.
+        Above 50,000 edges, where anneals are long, they are 4.
         """
         if self._engine.REPLICAS > 1:
             return 1
         return PIECES if len(self.edges) <= LARGE else FEW_PIECES
-
-    @property
-    def fresh(self) -> int:
-        """Candidates per iteration that are annealed by themselves, to be recombined."""
-        return self.pieces * self._engine.REPLICAS
 
     @property
     def stage(self) -> str:

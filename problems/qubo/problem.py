@@ -300,11 +300,6 @@ class QUBO(BinaryProblem):
         return self._graph.pieces
 
     @property
-    def fresh(self) -> int:
-        """Candidates per iteration that are annealed by themselves, as for the equivalent max-cut problem."""
-        return self._graph.fresh
-
-    @property
     def stage(self) -> str:
         """What the search is called in histories."""
         return self._graph.stage

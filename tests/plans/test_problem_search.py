@@ -141,12 +141,12 @@ def test_children_that_are_refused_end_a_run():
     assert any(isinstance(each, Rows) for each in requests if each.effort == 2)  # 2 of 26 gained
 
 
-def test_where_recombination_gains_nothing_a_run_of_fits_takes_its_place():
+def test_where_recombination_gains_nothing_the_elites_go_on_into_fits():
     requests, _ = crossed(lambda i: False, end_after=200)
     kinds = [type(each) for each in requests]
     assert kinds[: CAPACITY + ENOUGH] == [Draw] * CAPACITY + [Rows] * ENOUGH
     assert set(kinds[CAPACITY + ENOUGH :]) == {Draw}
-    assert requests[CAPACITY + ENOUGH].family is WIDE
+    assert not np.allclose(requests[CAPACITY + ENOUGH].family.p, 0.5)
 
 
 def test_where_few_children_gain_the_next_run_does_without():

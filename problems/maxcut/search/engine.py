@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,15 +48,6 @@ class Engine(Sweeps, Protocol):
 
     NAME: str
     REPLICAS: int
-
-    @property
-    def anneal_population(
-        self,
-    ) -> Callable[[Any, Any, int, int, NDArray[np.uint64]], tuple[Any, float]] | None:
-        """Anneal populations: ``(layout, state, rows, sweeps, seeds) -> (state, work)``; None: it cannot.
-
-        Each of `rows` rows is resampled as it cools; the state returned holds the best row of each.
-        """
 
     def share(self, graph: CutGraph) -> float:
         """Return the share of the usual sweeps that an anneal of the graph takes."""

@@ -3,14 +3,7 @@
 A batch of candidates drawn from one distribution tells what that distribution is sure of: where all rows
 agree on whether the two ends of an edge lie on one side, the ends are merged, and the anneal decides only
 about the groups. (Rows drawn from a fit to a few elites recombine them so; rows of fair coins agree on
-nothing, and the whole graph is annealed.) Where the engine can, the rows are annealed as a population, which
-is resampled as it cools. Work is counted, never timed, so that a seed repeats.
-
-References
-----------
-Hukushima & Iba (2003), "Population annealing and its application to a spin glass", AIP Conference
-Proceedings 690, 200-206; Machta (2010), "Population annealing with weighted averages", Physical Review E 82,
-026704.
+nothing, and the whole graph is annealed.) Work is counted, never timed, so that a seed repeats.
 """
 
 from __future__ import annotations
@@ -32,8 +25,6 @@ TEMPERATURES = (0.09, 0.13, 0.18, 0.25, 0.33)  # of the rms vertex weight
 LENGTHS = (0.03, 0.15, 0.6)  # of the anneal's sweeps
 FORGET = 0.995
 DEEPENING = 1.0  # work of the reheats by that of the anneal
-SMALL = 800  # vertices: populations of smaller graphs take fewer sweeps
-CROWDED = 50_000  # edges: larger graphs begin with smaller populations, so that a call stays short
 
 
 @dataclass(eq=False)
@@ -72,8 +63,6 @@ def improve(
 ) -> tuple[NDArray[np.int8], int]:
     """Anneal the first rows of a batch and deepen them by reheats for as much work again.
 
-    Where the engine anneals populations, each child is the best of one, as long as there are rows for it.
-
     Parameters
     ----------
     engine : Engine
@@ -90,18 +79,15 @@ def improve(
     ndarray of -1 and 1, shape (max(children, rows // 24), n)
         Local optima; as many as the engine anneals at once.
     int
-        Number of anneals, of rows, and of reheats made for them.
+        Number of anneals and reheats made for them.
     """
     graph = layout.graph
     children = min(len(spins), max(engine.REPLICAS, len(spins) // ROWS_PER_CHILD))
     sweeps = anneal_sweeps(engine, graph, effort)
     small = contract(graph, spins) if len(spins) >= ROWS_PER_CHILD // 2 else None
-    rows = population_rows(engine, graph, len(spins) // children, effort)
-    if rows > 1:
-        sweeps = max(20, int(min(1.0, graph.n / SMALL) * sweeps))
-    state, work = _annealed(engine, layout, spins[: children * rows], rows, small, sweeps, rng)
+    state, work = _annealed(engine, layout, spins[:children], small, sweeps, rng)
     choice, reheats = ReheatChoice.fresh(), 0
-    budget = (1 + DEEPENING / rows) * work
+    budget = (1 + DEEPENING) * work
     while work < budget:
         kind = choice.choose(rng)
         temperature, length = divmod(kind, len(LENGTHS))
@@ -115,7 +101,7 @@ def improve(
         choice.learn(kind, float((gains > 0).sum()), spent)
         work += spent
         reheats += 1
-    return engine.unload(layout, state), children * (rows + reheats)
+    return engine.unload(layout, state), children * (1 + reheats)
 
 
 def anneal_sweeps(engine: Engine, graph: CutGraph, effort: int) -> int:
@@ -134,39 +120,19 @@ def seeds(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
     return rng.integers(2**64, size=count, dtype=np.uint64)
 
 
-def population_rows(engine: Engine, graph: CutGraph, most: int, effort: int) -> int:
-    """Return how many rows are annealed for a child, `most` or fewer.
-
-    All of them up to 50,000 edges; above, as many as take the same work, twice as many with each effort.
-    """
-    if engine.anneal_population is None:
-        return 1
-    share = CROWDED / max(engine.edges_swept(graph), 1) * 2 ** min(effort - 1, MOST_DOUBLINGS)
-    return max(1, int(most * min(1.0, share)))
-
-
 def _annealed(
     engine: Engine,
     layout: Any,
     starts: NDArray[np.int8],
-    rows: int,
     small: Contraction | None,
     sweeps: int,
     rng: np.random.Generator,
 ) -> tuple[Any, float]:
-    """Anneal whole states, or the groups of a contraction; give the engine's state and the work.
-
-    Of every `rows` rows the best one is kept.
-    """
+    """Anneal whole states, or the groups of a contraction; give the engine's state and the work."""
     if small is None or small.graph.n == layout.graph.n:
-        inner, small = layout, None
-    else:
-        inner, starts = engine.prepare(small.graph), small.shrink(starts)
-    state = engine.load(inner, starts)
-    if rows == 1 or engine.anneal_population is None:
-        work = engine.anneal(inner, state, sweeps, seeds(rng, len(starts)))
-    else:
-        state, work = engine.anneal_population(inner, state, rows, sweeps, seeds(rng, len(starts) // rows))
-    if small is None:
-        return state, work
+        state = engine.load(layout, starts)
+        return state, engine.anneal(layout, state, sweeps, seeds(rng, len(starts)))
+    inner = engine.prepare(small.graph)
+    state = engine.load(inner, small.shrink(starts))
+    work = engine.anneal(inner, state, sweeps, seeds(rng, len(starts)))
     return engine.load(layout, small.expand(engine.unload(inner, state))), work

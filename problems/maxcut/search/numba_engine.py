@@ -23,8 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from problems.maxcut.search.graph import CutGraph
-from problems.maxcut.search.numba_kernels import accept_components, cool, cool_population, descend
-from problems.maxcut.search.vector_mask import LANES
+from problems.maxcut.search.vector_mask import LANES, accept_mask, lowest_bit, prefetch
 
 _WINDOW = 2048
 NAME = "numba"
@@ -162,6 +161,164 @@ def _fill_fields(indptr, indices, weights, up, fields, n):  # type: ignore[no-un
         fields[v] = h
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _flip(indptr, indices, weights, up, fields, b, j):  # type: ignore[no-untyped-def]
+    """Flip place 64 b + j and bring its neighbours' fields up to date."""
+    v = b * 64 + j
+    bit = np.uint64(1) << np.uint64(j)
+    up[b] ^= bit
+    first, last = indptr[v], indptr[v + 1]
+    if len(weights) == 0:
+        if up[b] & bit:
+            for k in range(first, last):
+                fields[indices[k]] += 2
+        else:
+            for k in range(first, last):
+                fields[indices[k]] -= 2
+    elif up[b] & bit:
+        for k in range(first, last):
+            fields[indices[k]] += 2 * weights[k]
+    else:
+        for k in range(first, last):
+            fields[indices[k]] -= 2 * weights[k]
+    return last - first
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _xorshift(random):  # type: ignore[no-untyped-def]
+    """Return the next state of Marsaglia's 64-bit xorshift generator."""
+    random ^= random << np.uint64(13)
+    random ^= random >> np.uint64(7)
+    random ^= random << np.uint64(17)
+    return random
+
+
+@njit(cache=True, nogil=True)
+def _cool(indptr, indices, weights, mixed, up, fields, pool, limit, hot, cold, sweeps, levels, seed):  # type: ignore[no-untyped-def]
+    """Anneal in place; return (flips, neighbours updated)."""
+    blocks = len(mixed)
+    thresholds = np.empty(2048 + 64, fields.dtype)
+    random = seed | np.uint64(1)
+    flips = visits = 0
+    ratio = (cold / hot) ** (1.0 / max(levels - 1, 1))
+    temperature = hot
+    full = ~np.uint64(0)
+    unit = len(weights) == 0
+    far = len(indices) > 200_000  # the adjacency outgrows the near caches: ask for it early
+    for level in range(levels):
+        random = _xorshift(random)
+        window = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(48))
+        for i in range(2048 + 64):
+            x = temperature * pool[window + i]
+            if limit < np.inf:
+                x = np.floor(min(x, limit - 1))
+            thresholds[i] = -x
+        for _ in range(sweeps * (level + 1) // levels - sweeps * level // levels):
+            offset = np.intp(0)
+            for b in range(-1, blocks):
+                random = _xorshift(random)
+                next_offset = np.intp((random * np.uint64(2685821657736338717)) >> np.uint64(53))
+                if far and b + 1 < blocks:
+                    coming = accept_mask(fields, (b + 1) * 64, thresholds, next_offset, up[b + 1])
+                    while coming:
+                        first = indptr[(b + 1) * 64 + lowest_bit(coming)]
+                        prefetch(indices, first)
+                        prefetch(indices, first + 16)
+                        coming &= coming - np.uint64(1)
+                if b >= 0:
+                    mask = accept_mask(fields, b * 64, thresholds, offset, up[b])
+                    while mask:
+                        j = lowest_bit(mask)
+                        flips += 1
+                        v = b * 64 + j  # _flip written out: calling it costs several times the flip itself
+                        bit = np.uint64(1) << np.uint64(j)
+                        up[b] ^= bit
+                        visits += indptr[v + 1] - indptr[v]
+                        turn = fields.dtype.type(2) if up[b] & bit else fields.dtype.type(-2)
+                        if unit:
+                            for k in range(indptr[v], indptr[v + 1]):
+                                fields[indices[k]] += turn
+                        else:
+                            for k in range(indptr[v], indptr[v + 1]):
+                                fields[indices[k]] += turn * weights[k]
+                        if mixed[b]:
+                            later = (full << np.uint64(j)) << np.uint64(1)
+                            mask = accept_mask(fields, b * 64, thresholds, offset, up[b]) & later
+                        else:
+                            mask &= mask - np.uint64(1)
+                offset = next_offset
+        temperature *= ratio
+    return flips, visits
+
+
+@njit(cache=True, nogil=True)
+def _descend(indptr, indices, weights, up, fields, least):  # type: ignore[no-untyped-def]
+    """Flip while a single flip gains at least ``least``; return the gain."""
+    thresholds = np.empty(64, fields.dtype)
+    thresholds[:] = least
+    total = 0.0
+    moved = True
+    while moved:
+        moved = False
+        for b in range(len(up)):
+            mask = accept_mask(fields, b * 64, thresholds, 0, up[b])
+            while mask:
+                moved = True
+                j = lowest_bit(mask)
+                total += abs(float(fields[b * 64 + j]))
+                _flip(indptr, indices, weights, up, fields, b, j)
+                mask = accept_mask(fields, b * 64, thresholds, 0, up[b])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _accept_components(indptr, indices, weights, up, fields, other, n, eps, seed):  # type: ignore[no-untyped-def]
+    """Flip in ``up`` the components of its difference to ``other`` that gain; return (gain, visits)."""
+    one = np.uint64(1)
+    unit = len(weights) == 0
+    different = np.empty(n, np.int8)  # 0 no, 1 yes, 2 yes and seen
+    count = 0
+    for v in range(n):
+        d = ((up[v >> 6] ^ other[v >> 6]) >> np.uint64(v & 63)) & one
+        different[v] = d
+        count += different[v]
+    if 2 * count > n:  # the complement is the same cut, and nearer
+        for v in range(n):
+            different[v] = 1 - different[v]
+        count = n - count
+    queue = np.empty(count, np.int64)
+    random = seed | one
+    total = 0.0
+    visits = 0
+    for root in range(n):
+        if different[root] != 1:
+            continue
+        head, tail = 0, 1
+        queue[0] = root
+        different[root] = 2
+        gain = 0.0
+        while head < tail:
+            v = queue[head]
+            head += 1
+            side = (up[v >> 6] >> np.uint64(v & 63)) & one
+            for k in range(indptr[v], indptr[v + 1]):
+                u = np.int64(indices[k])
+                if different[u] == 1:
+                    different[u] = 2
+                    queue[tail] = u
+                    tail += 1
+                elif different[u] == 0:
+                    w = 1.0 if unit else float(weights[k])
+                    gain += w if ((up[u >> 6] >> np.uint64(u & 63)) & one) == side else -w
+            visits += indptr[v + 1] - indptr[v]
+        random = _xorshift(random)
+        if gain > eps or (gain >= -eps and random >> np.uint64(63)):
+            total += gain
+            for i in range(tail):
+                visits += _flip(indptr, indices, weights, up, fields, queue[i] >> 6, queue[i] & 63)
+    return total, visits
+
+
 def load(layout: Layout, spins: NDArray[np.int8]) -> State:
     """Make states from rows of spins (-1, 1) in the graph's own order."""
     n, width = layout.graph.n, layout.blocks * LANES
@@ -188,33 +345,6 @@ def anneal(layout: Layout, state: State, sweeps: int, seeds: NDArray[np.uint64])
     return sum(_anneal_row(layout, state, i, sweeps, seed, layout.graph.hot) for i, seed in enumerate(seeds))
 
 
-def anneal_population(
-    layout: Layout, state: State, rows: int, sweeps: int, seeds: NDArray[np.uint64]
-) -> tuple[State, float]:
-    """Cool populations of `rows` rows each, one for every seed, and resample them as they cool.
-
-    Returns
-    -------
-    State
-        The best row of each population, after a descent.
-    work : float
-    """
-    graph, levels = layout.graph, min(max(sweeps // 10, 20), sweeps, _LEVELS)
-    best, work = [], rows * len(seeds) * (3.0 * layout.blocks * sweeps + (1000.0 + 2.0 * graph.n) * levels)
-    for start, seed in zip(range(0, len(state.up), rows), seeds, strict=True):
-        up, fields = state.up[start : start + rows], state.fields[start : start + rows]
-        cuts, flips, visits = cool_population(
-            layout.indptr, layout.indices, layout.weights, layout.mixed, up, fields, _POOL, layout.limit,
-            graph.hot, graph.cold, sweeps, levels, graph.n, seed,
-        )  # fmt: skip
-        best.append(start + int(cuts.argmax()))
-        work += 4.0 * flips + 0.7 * visits
-    kept = State(state.up[best], state.fields[best])
-    for i in range(len(best)):
-        _finish(layout, kept, i)
-    return kept, work
-
-
 def reheat(
     layout: Layout, state: State, temperature: float, sweeps: int, seeds: NDArray[np.uint64]
 ) -> tuple[NDArray[np.float64], float]:
@@ -235,7 +365,7 @@ def reheat(
     work = 0.0
     for i, seed in enumerate(seeds):
         work += _anneal_row(layout, end, i, sweeps, seed, max(temperature, g.cold)) + 2.0 * g.n
-        gains[i], visits = accept_components(
+        gains[i], visits = _accept_components(
             layout.indptr, layout.indices, layout.weights, state.up[i], state.fields[i], end.up[i],
             g.n, layout.eps, seed ^ _COINS,
         )  # fmt: skip
@@ -247,7 +377,7 @@ def reheat(
 def _anneal_row(layout: Layout, state: State, i: int, sweeps: int, seed: np.uint64, hot: float) -> float:
     """Cool row i and descend; count work in a unit near 1 ns: 3 per block, 4 per flip, .7 per neighbour."""
     levels = min(sweeps, _LEVELS)
-    flips, visits = cool(
+    flips, visits = _cool(
         layout.indptr, layout.indices, layout.weights, layout.mixed, state.up[i], state.fields[i],
         _POOL, layout.limit, hot, layout.graph.cold, sweeps, levels, seed,
     )  # fmt: skip
@@ -261,4 +391,4 @@ def _finish(layout: Layout, state: State, i: int) -> float:
     if layout.eps:
         _fill_fields(*arrays, layout.graph.n)
     least = layout.weights.dtype.type(layout.eps or 1)
-    return float(descend(*arrays, least))
+    return float(_descend(*arrays, least))

@@ -14,7 +14,6 @@ from problems.maxcut.search.graph import CutGraph
 
 NAME = "numpy"
 REPLICAS = 32  # rows that are worth annealing at once
-anneal_population = None  # rows that are resampled are alike: one is worth keeping, not 32
 SHARE = 0.25  # of the usual sweeps: many short anneals or one long one
 FULL = 800  # vertices from which anneals have all of that share
 PER_COLOUR, PER_EDGE = 9_000, 12  # vertex pairs that a dense sweep takes in the same time, see `dense_pays`

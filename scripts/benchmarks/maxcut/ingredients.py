@@ -91,13 +91,16 @@ def _same(update: EliteArchive) -> EliteArchive:
 
 
 def _reheated_samples(
-    engine: ModuleType, layout: Any, starts: Any, rows: int, small: Any, sweeps: int, rng: np.random.Generator
+    engine: ModuleType, layout: Any, starts: Any, small: Any, sweeps: int, rng: np.random.Generator
 ) -> tuple[Any, float]:
     """Cool candidates as they were drawn from a quarter of the rms vertex weight, instead of contracting."""
     if small is not None and small.graph.n < layout.graph.n:
-        cooler = replace(layout.graph, hot=max(0.25 * layout.graph.rms, layout.graph.cold))
-        return _annealed(engine, replace(layout, graph=cooler), starts, rows, None, sweeps, rng)
-    return _annealed(engine, layout, starts, rows, small, sweeps, rng)
+        cooler = replace(
+            layout, graph=replace(layout.graph, hot=max(0.25 * layout.graph.rms, layout.graph.cold))
+        )
+        state = engine.load(layout, starts)
+        return state, engine.anneal(cooler, state, sweeps, improvement.seeds(rng, len(starts)))
+    return _annealed(engine, layout, starts, small, sweeps, rng)
 
 
 WHOLE = "as it is"
@@ -106,7 +109,6 @@ Variant = tuple[Callable[[], AbstractContextManager[Any]], Callable[[EliteArchiv
 VARIANTS: dict[str, Variant] = {
     WHOLE: (nullcontext, _same),
     "no exact recombination": (nullcontext, _same),
-    "no populations": (_constant("population_rows", lambda *_: 1), _same),
     "no recombination": (nullcontext, lambda update: replace(update, capacity=10**9)),
     "no reheats": (_constant("DEEPENING", 0.0), _same),
     "four times the reheats": (_constant("DEEPENING", 4.0), _same),
