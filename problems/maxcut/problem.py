@@ -23,9 +23,9 @@ from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.weighted_graph import WeightedGraph
 
-PIECES = 16  # of a batch: for as many workers; on one they were as good as four, see docs/maxcut.md
+PIECES = 8  # of a batch: for as many workers; on one they are as good as four, see docs/maxcut.md
 FEW_PIECES = 4  # of large graphs, whose first batch would take too long
-LARGE = 50_000  # edges: on more, sixteen anneals take about a second
+LARGE = 100_000  # edges: on more, eight anneals take about a second
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -193,9 +193,9 @@ class MaxCut(WeightedGraph):
 
     @property
     def pieces(self) -> int:
-        """Into how many parts a batch is cut to be improved, side by side: 16 where candidates are single.
+        """Into how many parts a batch is cut to be improved, side by side: 8 where candidates are single.
 
-        Above 50,000 edges, where anneals are long, they are 4.
+        Above 100,000 edges, where anneals are long, they are 4.
         """
         if self._engine.REPLICAS > 1:
             return 1
