@@ -38,6 +38,7 @@ SHARE_FOLLOWING = 2 / 3  # of the evaluations there are, at most, for each pass 
 FLAT_AFTER = 20  # descents, where every score was the same
 NOWHERE = 0.5  # of descents that ended each at a place of its own: on plateaus short runs take their place
 SHORT = 0.3  # of the start's spread, to begin such a run
+APART = 1e-4  # of the span: nearer to a smooth minimum scores are the same for rounding
 AGREEING = 3  # runs, where none has ended elsewhere and there are no descents
 AGREEING_AMONG_OTHERS = 5
 FEW_PER_VARIABLE = 15  # evaluations up to which the distribution comes first, where there are labels
@@ -276,13 +277,15 @@ class MixedSearch:
         yield Step(None, "look", awaiting=lambda: said)
 
     def _note_steps(self, batch: Batch) -> None:
-        """Note whether different candidates share a score, which they hardly do where reals have a say."""
-        whole = self.space.domain.integer | self.space.logarithmic
-        if whole.all() or batch.shown is None:
+        """Note whether candidates that differ in a real share a score; where they hardly do, rounding may."""
+        real = ~(self.space.domain.integer | self.space.logarithmic)
+        if not real.any() or batch.shown is None:
             return
-        finite = np.isfinite(batch.scores)
-        rows = np.unique(batch.shown[finite], axis=0)
-        self.stepped = self.stepped or len(np.unique(batch.scores[finite])) < len(rows)
+        order = np.argsort(batch.scores, kind="stable")
+        scores = batch.scores[order]
+        apart = np.abs(np.diff(batch.shown[order][:, real], axis=0)) > APART * self.region.size[real]
+        same = np.isfinite(scores[1:]) & (scores[1:] == scores[:-1])
+        self.stepped = self.stepped or bool((same & apart.any(axis=1)).any())
 
     def _beginning(self, kind: Kind) -> Any:
         """Start a large run as the first one, or about the best; a small run anywhere."""
