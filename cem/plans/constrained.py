@@ -324,9 +324,9 @@ class FeasibilityFirst:
             raise ValueError("this update takes batches with residuals of constraints.")
         amounts = self.constraints.violations(batch.residuals)
         scale = state.memory.get(_SCALE, _scale_of(amounts))
-        violation = np.where(
-            self.constraints.excess(batch.residuals) > 0, np.mean(amounts / scale, axis=1), 0.0
-        )
+        sides = max(amounts.shape[1], 1)  # a constraint without bounds has none
+        mean = np.sum(amounts / scale, axis=1) / sides
+        violation = np.where(self.constraints.excess(batch.residuals) > 0, mean, 0.0)
         within = float(np.quantile(np.minimum(violation, 1e300), self.share))
         return scale, violation, min(float(state.memory.get(_EPSILON, np.inf)), within)
 

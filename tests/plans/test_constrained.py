@@ -224,6 +224,16 @@ def test_without_the_local_search_it_is_the_pure_method():
     assert r.fun == pytest.approx(1 / 3, abs=1e-3)
 
 
+@pytest.mark.parametrize("more", [{}, {"integrality": 1}, {"method": "textbook"}, {"noisy": True}])
+def test_a_constraint_without_bounds_leaves_all_as_it_is(more):
+    nothing = LinearConstraint(np.ones((1, 3)), -np.inf, np.inf)
+    r = cem.optimize(
+        lambda x: float(x @ x), bounds=[(-5, 9)] * 3, constraints=nothing, max_evaluations=400, rng=1, **more
+    )
+    assert (r.maxcv, r.nfev <= 400) == (0, True)
+    assert r.fun < 0.1
+
+
 def test_integers_under_a_constraint():
     weights, values = np.array([12, 2, 1, 1, 4]), np.array([4, 2, 1, 2, 10])  # a knapsack for 15
     r = cem.optimize(
