@@ -379,8 +379,7 @@ class MixedSearch:
         )
 
     def _descent(self, x: Array) -> Generator[Request, Batch, float]:
-        space = self.space
-        x = self.region.whole(space.domain.project(x))
+        x = self.region.whole(self.space.domain.project(x))
         value, again = (yield from values_at(np.stack([x, x]))).tolist()
         if value != again:
             self.local, self.noisy = False, bool(np.isfinite(value) and np.isfinite(again))
@@ -394,8 +393,7 @@ class MixedSearch:
 
     def _family(self) -> Any:
         """Return what the best candidate was drawn from; a narrow start about one of a descent."""
-        known = self.ledger.family
-        return self._about(JITTER) if known is None else plain(known)
+        return self._about(JITTER) if self.ledger.family is None else plain(self.ledger.family)
 
     def _about(self, narrower: float) -> Any:
         x = self.ledger.best_x
