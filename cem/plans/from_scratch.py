@@ -212,6 +212,8 @@ def look_at_all(
     said = f"all {len(every)} candidates were evaluated"
     if target is not None:
         return Ending(Status.COLLAPSED, f"{said}; none reaches the target", exact=True)
+    if best == -np.inf:
+        return Ending(Status.COLLAPSED, f"{said}; none has a score", exact=True)
     return Ending(Status.CONVERGED, said, exact=True)
 
 

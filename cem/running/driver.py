@@ -328,7 +328,7 @@ class Driver:
         if self._reached(self.setting.optimum):
             return Ended(Status.CONVERGED, "the known optimum is reached", batch)
         if self.scorer.memo is not None and self.scorer.memo.exhausted:
-            return seen_whole(self.nfev, self.budget.target, batch)
+            return seen_whole(self.nfev, self.budget.target, batch, found=self.best.x is not None)
         if len(scored.x) < admitted:
             return Ended(Status.TIME_LIMIT, self._over, batch)
         if admitted < wanted:

@@ -7,9 +7,11 @@ from cem.core.loop import Batch, Ended
 from cem.evaluation import Failure
 
 
-def seen_whole(n: int, target: float | None, batch: Batch) -> Ended:
+def seen_whole(n: int, target: float | None, batch: Batch, *, found: bool) -> Ended:
     """Return the end of a search that has evaluated all `n` candidates there are."""
     what = "the only candidate was evaluated" if n == 1 else f"all {n} candidates were evaluated"
+    if not found:
+        return Ended(Status.COLLAPSED, f"{what}, and none has a score", batch)
     if target is None:
         return Ended(Status.CONVERGED, what, batch)
     return Ended(Status.COLLAPSED, f"{what}, and none reaches the target {target}", batch)

@@ -244,3 +244,11 @@ def test_a_kind_of_start_that_gains_nothing_has_a_tenth_of_its_share():
     assert run._kind() == AGAIN
     run._begun[AGAIN] = 300
     assert run._kind() == FRESH
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_space_without_a_score_is_no_success(n):
+    p = np.where(np.arange(3) < n - 1, 0.5, 1.0)
+    r = cem.optimize(lambda x: -np.inf, cem.Bernoulli(p), maximize=True, max_evaluations=20, rng=1)
+    assert (r.success, r.x) == (False, None)
+    assert "score" in r.message
