@@ -249,3 +249,47 @@ def test_matrix_market_files(tmp_path):
     file.write_text("2 2\n1 1 -1\n")
     with pytest.raises(ValueError, match=r"pair\.mtx, line 1: expected '%%MatrixMarket"):
         QUBO.from_file(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        (
+            "coordinate real symmetric",
+            "3 3 2\n2 1 1.5 2 -2\n",
+            r"line 3: expected an entry .* '2 1 1\.5 2 -2'",
+        ),
+        ("coordinate real symmetric", "3 3 2\n2 1 1.5\n3 2 1 1\n", "line 4: expected an entry"),
+        ("coordinate real symmetric", "3 3 2\n2 1 1.5\n3 2 1_000", "line 4: expected an entry"),
+        ("coordinate real general", "3 3 1\n3 2 0.50.5\n", "line 3: expected an entry"),
+        ("coordinate real general", "% sizes\n\n3 3 2\n3 2 0.5\n", "expected 2 entries, found 1"),
+        ("coordinate real general", "3 3\n", "line 2: expected the size of the matrix, 3 numbers"),
+        (
+            "coordinate pattern general",
+            "3 3 1\n3 2 1\n",
+            "line 3: expected an entry of the matrix, 2 numbers",
+        ),
+        ("array real symmetric", "2 2\n1\n2\n3\n4\n", "expected 3 entries, found 4"),
+        ("coordinate real general", "", "the file ends before the size"),
+        ("coordinate real general", "3 3 1\n4 1 1\n", "pair.mtx: "),
+        ("lines real general", "3 3 1\n3 1 1\n", "line 1: expected"),
+    ],
+)
+def test_matrix_market_files_that_are_none(tmp_path, kind, body, said):
+    file = tmp_path / "pair.mtx"
+    file.write_text(f"%%MatrixMarket matrix {kind}\n{body}")
+    with pytest.raises(ValueError, match=said):
+        QUBO.from_file(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("array real symmetric", "2 2\n-1\n.75e0\n0.\n"),
+        ("array integer general", "% a comment\n2 2\n-1\n1\n1\n0\n"),
+    ],
+)
+def test_matrix_market_arrays(tmp_path, kind, body):
+    file = tmp_path / "pair.mtx"
+    file.write_text(f"%%MatrixMarket matrix {kind}\n{body}")
+    assert QUBO.from_file(file)([[1, 0], [0, 1]]).tolist() == [-1, 0]
