@@ -10,7 +10,7 @@ from typing import Any
 from problems.reading import show
 
 BANNER = "%%MatrixMarket"
-_INDEX, _NUMBER = r"[0-9]+", r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_INDEX, _NUMBER = r"[0-9]{1,18}", r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 def read_matrix(source: Path, lines: list[str]) -> tuple[Any, str]:

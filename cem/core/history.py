@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from cem.core.table import pandas_for
 from cem.families.base import Array, Family, Floats
 
 if TYPE_CHECKING:
@@ -182,16 +183,14 @@ class History:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("history.to_frame() needs pandas: pip install cemkit[frames]") from error
-        index = pd.RangeIndex(1, len(self) + 1, name="iteration")
-        frame = pd.DataFrame(self.to_arrays(), index=index)
+        pandas = pandas_for("history.to_frame()")
+        index = pandas.RangeIndex(1, len(self) + 1, name="iteration")
+        frame: pd.DataFrame = pandas.DataFrame(self.to_arrays(), index=index)
         if not self.best_candidates:
             return frame
-        candidates = pd.DataFrame(self.best_candidates, index=index).add_prefix("x.")
-        return pd.concat([frame, candidates], axis=1)
+        candidates = pandas.DataFrame(self.best_candidates, index=index).add_prefix("x.")
+        both: pd.DataFrame = pandas.concat([frame, candidates], axis=1)
+        return both
 
     def __repr__(self) -> str:
         if not self._rows:

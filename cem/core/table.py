@@ -1,9 +1,10 @@
-"""How results look in a notebook."""
+"""How results become tables, in a notebook and for pandas."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 
 def html_table(title: str, rows: Mapping[str, str]) -> str:
@@ -15,3 +16,18 @@ def html_table(title: str, rows: Mapping[str, str]) -> str:
         for name, value in rows.items()
     )
     return f"<table>{head}{body}</table>"
+
+
+def pandas_for(call: str) -> Any:
+    """Return pandas, or say what `call` needs.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(f"{call} needs pandas: pip install cemkit[frames]") from error
+    return pd

@@ -17,8 +17,9 @@ from cem.families.gaussian import GaussianLike
 from cem.local_search.requests import as_values
 from cem.local_search.sequential_quadratic import Known, Local, sequential_quadratic
 from cem.plans.ledger import Ledger
-from cem.plans.looks import ALONG, TESTED_AFTER, stride
+from cem.plans.looks import ALONG, TESTED_AFTER
 from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, Minima
+from cem.plans.places import Places
 from cem.plans.single import FLAT
 
 AGREEING = 30  # local searches at the best score, where many minima are left unseen
@@ -26,7 +27,6 @@ LEAST_AGREEING = 3  # where few are, or when the budget ends it
 FIRST_ROUNDS = 3  # before searches from all over the region follow each other
 NEAR = 0.02  # of the span: how far from the best others begin that are to confirm it
 SHORTER = 0.2  # first steps of searches from all over the region: whole ones leave small basins
-REACH = 2.5  # standard deviations to either side of the start's mean: the region, where a side is open
 MOST_ROUNDS = 100  # each twice as long as the last: no budget gets there
 SAME = 1e-6  # of the way from the middle of the first batch: ends that close are the same optimum
 
@@ -66,12 +66,8 @@ class FeasibleSearch:
     def __post_init__(self) -> None:
         if not (self.polish and isinstance(self.start, GaussianLike)) or self.domain.integer.any():
             return
-        mean, reach = np.asarray(self.start.mean), REACH * np.asarray(self.start.std)
-        closed = np.isfinite(self.domain.low) & np.isfinite(self.domain.high)
-        self.low = np.where(closed, self.domain.low, np.maximum(self.domain.low, mean - reach))
-        high = np.where(closed, self.domain.high, np.minimum(self.domain.high, mean + reach))
-        self.looked = Minima(high - self.low, self.ledger)
-        self.shift, self.stride = self.rng.random(mean.size), stride(mean.size)
+        self.places = Places.about(self.start, self.domain, self.rng)
+        self.looked = Minima(self.places.span, self.ledger)
 
     def plan(self) -> Generator[Request, Batch, Ending]:
         """Run from `start` time and again, each run twice as long as the last, with local searches between.
@@ -144,8 +140,7 @@ class FeasibleSearch:
     def _ending(self, ending: Ending) -> Ending:
         if self.looked is None:
             return ending
-        minima = sorted(self.looked.minima, key=lambda each: each.value)
-        return ending._replace(looks=self.looked.count, minima=tuple(minima))
+        return ending._replace(looks=self.looked.count, minima=self.looked.ordered)
 
     def _run(self, length: int) -> Generator[Request, Batch, None]:
         """Sample for `length` iterations, with local searches in between."""
@@ -198,7 +193,7 @@ class FeasibleSearch:
         looked.count += 1
         looked.since += 1
         audit = looked.count <= FIRST_AUDITS or looked.count % AUDITED == 0
-        x = self.low + looked.span * ((self.shift + looked.count * self.stride) % 1.0)
+        x = self.places[looked.count]
         scale, known = SHORTER * self._scale, None if audit else self._foresight(looked)
         self._note((yield from sequential_quadratic(self.constraints, self.domain, x, scale, known)))
         said = f"{looked.since} searches in a row found nothing better, {ENOUGH} must"

@@ -176,10 +176,7 @@ class LookingSearch:
             self.looks.settle(search.ledger.best_x, as_values(best))
 
     def _ending(self, status: Status, message: str) -> Ending:
-        ledger, minima = self.search.ledger, list(self.looks.minima)
+        ledger, minima = self.search.ledger, self.looks.minima
         if ledger.best_x is not None and not any(each.value <= as_values(ledger.best) for each in minima):
             minima.append(Minimum(ledger.best_x, as_values(ledger.best)))
-        if not ledger.varied:
-            minima = minima[:1]
-        ordered = tuple(sorted(minima, key=lambda each: each.value))
-        return Ending(status, message, looks=self.looks.count, minima=ordered)
+        return Ending(status, message, looks=self.looks.count, minima=self.looks.ordered)

@@ -25,6 +25,7 @@ from cem.local_search.quasi_newton import BoxQuasiNewton
 from cem.local_search.requests import as_values, value_at
 from cem.plans.ledger import Ledger
 from cem.plans.minima import AUDITED, ENOUGH, FIRST_AUDITS, KEPT, SAME_VALUE, Minima
+from cem.plans.places import Places
 
 # What each of these is worth: scripts/benchmarks/continuous/claims.py
 MOST_VARIABLES = 20  # as far as claims by looks have been measured
@@ -55,13 +56,11 @@ class Looks(Minima):
 
     audits: list[bool] = field(init=False, default_factory=list)  # whether each ended at a new minimum
     passed: list[tuple[Floats, float]] = field(init=False, default_factory=list)  # by descents that ended
-    shift: Floats = field(init=False)
-    stride: Floats = field(init=False)
+    places: Places = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        d = self.span.size
-        self.shift, self.stride = self.rng.random(d), stride(d)
+        self.places = Places(self.low, self.span, self.rng.random(self.span.size))
 
     @property
     def few(self) -> bool:
@@ -86,7 +85,7 @@ class Looks(Minima):
         """Descend from the next point of the region, as far as it takes to know where that leads."""
         audit = self.count < FIRST_AUDITS or (self.count + 1) % AUDITED == 0
         self.count += 1
-        x = self.box.project(self.low + self.span * ((self.shift + self.count * self.stride) % 1.0))
+        x = self.box.project(self.places[self.count])
         fx = yield from value_at(x)
         if np.isfinite(fx):
             yield from self._descend(x, fx, audit)
@@ -166,15 +165,3 @@ class Looks(Minima):
                 return False
             last = now
         return True
-
-
-def stride(d: int) -> Floats:
-    """Return the steps of an additive recurrence that spreads points evenly, shape ``(d,)``.
-
-    Powers of ``1 / g``, where ``g ** (d + 1) = g + 1`` (Roberts, 2018, "The unreasonable effectiveness of
-    quasirandom sequences"; the golden ratio in one dimension).
-    """
-    g = 2.0
-    for _ in range(64):
-        g = (1 + g) ** (1 / (d + 1))
-    return g ** -np.arange(1.0, d + 1)

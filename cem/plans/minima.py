@@ -74,9 +74,10 @@ class Minima:
         return w * (w + 1) <= UNSEEN * n * (n - 1)
 
     @property
-    def excluded(self) -> float:
-        """The share of descents that lead to a basin which would have been met with 95 %."""
-        return float(1 - (1 - CONFIDENCE) ** (1 / max(self.since, 1)))
+    def ordered(self) -> tuple[Minimum, ...]:
+        """The minima, best first; a single one where every score was the same."""
+        found = sorted(self.minima, key=lambda each: each.value)
+        return tuple(found if self.ledger.varied else found[:1])
 
     @property
     def said(self) -> str:
@@ -87,8 +88,7 @@ class Minima:
     @property
     def excluding(self) -> str:
         """What the descents have shown and exclude, in words."""
-        share = f"a basin that more than {100 * self.excluded:.1f} % of such descents lead to"
-        return f"{self.said}; {share} would have been met with 95 %"
+        return f"{self.said}; {excluded(self.since, 'such descents')}"
 
     def claim(self, agreed: int, runs: int) -> str:
         """Say what a claim rests on, and what it excludes, where so many of the sampling runs agree."""
@@ -162,3 +162,9 @@ class Passed:
             known.value <= value and np.max(np.abs(x - known.x) / self.unit) < ONE_PLACE
             for known in self._points.get(x[self.whole].tobytes(), ())
         )
+
+
+def excluded(number: int, searches: str) -> str:
+    """Say which basins so many searches in a row would have met."""
+    share = 100 * (1 - (1 - CONFIDENCE) ** (1 / max(number, 1)))
+    return f"a basin that more than {share:.1f} % of {searches} lead to would have been met with 95 %"

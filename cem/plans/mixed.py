@@ -246,9 +246,8 @@ class MixedSearch:
     def _ending(self, status: Status, message: str) -> Ending:
         if not self.looked.count:
             return Ending(status, message, family=self._family())
-        ordered = sorted(self.looked.minima, key=lambda each: each.value)
-        minima = tuple(ordered if self.ledger.varied else ordered[:1])
-        return Ending(status, message, family=self._family(), looks=self.looked.count, minima=minima)
+        found = self.looked.ordered
+        return Ending(status, message, family=self._family(), looks=self.looked.count, minima=found)
 
     @property
     def _margin(self) -> float:

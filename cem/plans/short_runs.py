@@ -16,8 +16,8 @@ from cem.core.loop import Batch, Draw, Request, Update, advance
 from cem.core.stopping import Stopping
 from cem.families.base import Array, Family
 from cem.families.gaussian import Gaussian, GaussianLike
-from cem.plans.looks import stride
-from cem.plans.minima import CONFIDENCE
+from cem.plans.minima import excluded
+from cem.plans.places import Places
 from cem.updates.path_adaptation import PathAdaptation
 from cem.updates.recombination import smallest_population
 
@@ -25,7 +25,6 @@ LEAST = 30  # in a row: fewer exclude no basin of a tenth
 PER_VARIABLE = 40  # evaluations of a run: with 80 it meets hardly more
 SPREAD = 0.1  # of the span: the first spread of a run
 NEAR = 0.02  # of the span: a run that has come so close to the best is at its basin
-REACH = 2.5  # standard deviations to either side of the start's mean: the region, where a side is open
 
 
 @dataclass(eq=False)
@@ -46,11 +45,8 @@ class ShortRuns:
     since: int = field(init=False, default=0)  # one found something better
 
     def __post_init__(self) -> None:
-        box, mean, reach = self.domain, np.asarray(self.start.mean), REACH * np.asarray(self.start.std)
-        closed = np.isfinite(box.low) & np.isfinite(box.high)
-        self.low = np.where(closed, box.low, np.maximum(box.low, mean - reach))
-        self.span = np.where(closed, box.high, np.minimum(box.high, mean + reach)) - self.low
-        self.shift, self.stride = self.rng.random(mean.size), stride(mean.size)
+        self.places = Places.about(self.start, self.domain, self.rng)
+        self.span = self.places.span
 
     @property
     def free(self) -> int:
@@ -66,7 +62,7 @@ class ShortRuns:
         """Run from the next point of the region; return where that has led, None where to the best."""
         self.count += 1
         self.since += 1
-        x, d = self.low + self.span * ((self.shift + self.count * self.stride) % 1.0), self.free
+        x, d = self.places[self.count], self.free
         update, n, rule = PathAdaptation(), smallest_population(self.span.size), Stopping()
         state = update.init(
             Gaussian(x, std=np.where(self.span > 0, SPREAD * self.span, np.asarray(self.start.std)))
@@ -95,5 +91,4 @@ def few_iterations(update: Update, start: Family, domain: Domain) -> Generator[R
 def nothing_better(number: int) -> str:
     """Say what so many short runs in a row have shown, and what that excludes."""
     found = f"{number} short runs from all over the region found nothing better"
-    share = 100 * (1 - (1 - CONFIDENCE) ** (1 / max(number, 1)))
-    return f"{found}; a basin that more than {share:.1f} % of them lead to would have been met with 95 %"
+    return f"{found}; {excluded(number, 'them')}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from cem.core.table import pandas_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +49,8 @@ class Table(Generic[R]):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame() needs pandas: pip install cemkit[frames]") from error
-        rows: Any = [row._asdict() for row in self.rows]
-        return pd.DataFrame(rows)
+        frame: pd.DataFrame = pandas_for("to_frame()").DataFrame([row._asdict() for row in self.rows])
+        return frame
 
     def __repr__(self) -> str:
         return aligned(self.cells())

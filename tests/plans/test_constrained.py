@@ -160,6 +160,7 @@ def test_one_single_value_is_no_convergence():
     )
     assert r.status is cem.Status.COLLAPSED
     assert "every candidate had the same score" in r.message
+    assert len(r.minima) == 1
 
 
 @pytest.mark.parametrize("seed", range(2))

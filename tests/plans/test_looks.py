@@ -87,7 +87,7 @@ def test_nothing_is_evaluated_outside():
 
 def test_points_of_looks_fill_the_region():
     looks = Looks(np.ones(2), Ledger(), Domain.open(2), np.zeros(2), NoiseLevel(), np.random.default_rng(1))
-    points = (looks.shift + np.arange(1, 65)[:, None] * looks.stride) % 1.0
+    points = np.array([looks.places[number] for number in range(1, 65)])
     cells = np.unique((points * 4).astype(int), axis=0)
     assert len(cells) == 16  # of 64 points at random, one of 16 cells stays empty in 23 % of cases
 

@@ -272,6 +272,7 @@ def test_matrix_market_files(tmp_path):
         ("array real symmetric", "2 2\n1\n2\n3\n4\n", "expected 3 entries, found 4"),
         ("coordinate real general", "", "the file ends before the size"),
         ("coordinate real general", "3 3 1\n4 1 1\n", "pair.mtx: "),
+        ("coordinate real general", f"3 {5000 * '9'} 1\n3 1 1\n", "line 2: expected the size of the matrix"),
         ("lines real general", "3 3 1\n3 1 1\n", "line 1: expected"),
     ],
 )
