@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from problems.reading import show
+from problems.reading import LARGEST, cut, parse_number, show
 
 BANNER = "%%MatrixMarket"
 _INDEX, _NUMBER = r"[0-9]{1,18}", r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -40,7 +40,7 @@ def read_matrix(source: Path, lines: list[str]) -> tuple[Any, str]:
             f"pattern, general, array), found {said!r}"
         )
     if words[4] not in ("general", "symmetric"):
-        raise ValueError(f"{source}, line 1: a matrix must be general or symmetric, not {words[4]}")
+        raise ValueError(f"{source}, line 1: a matrix must be general or symmetric, not {cut(words[4])}")
     _check_body(source, lines, words[2] == "array", words[3] == "pattern", words[4] == "symmetric")
     try:
         matrix: Any = coo_array(mmread(BytesIO("\n".join(lines).encode())))
@@ -59,7 +59,13 @@ def _check_body(source: Path, lines: list[str], array: bool, pattern: bool, symm
     sizes = _numbers(source, *body[0], [_INDEX] * (2 if array else 3), "the size of the matrix")
     entry = [_NUMBER] if array else [_INDEX, _INDEX] if pattern else [_INDEX, _INDEX, _NUMBER]
     for k, line in body[1:]:
-        _numbers(source, k, line, entry, "an entry of the matrix")
+        value = _numbers(source, k, line, entry, "an entry of the matrix")[-1]
+        try:
+            finite = abs(parse_number(value)) <= LARGEST
+        except ValueError as fault:
+            raise ValueError(f"{source}, line {k}: {fault}") from None
+        if not finite:
+            raise ValueError(f"{source}, line {k}: {cut(value)} is not finite")
     n, m = (int(size) for size in sizes[:2])
     promised = int(sizes[-1]) if not array else n * (n + 1) // 2 if symmetric else n * m
     if promised != len(body) - 1:

@@ -273,6 +273,9 @@ def test_matrix_market_files(tmp_path):
         ("coordinate real general", "", "the file ends before the size"),
         ("coordinate real general", "3 3 1\n4 1 1\n", "pair.mtx: "),
         ("coordinate real general", f"3 {5000 * '9'} 1\n3 1 1\n", "line 2: expected the size of the matrix"),
+        ("coordinate real general", "3 3 1\n3 1 1e309\n", r"line 3: 1e309 is not finite"),
+        ("coordinate integer general", "3 3 1\n3 1 9007199254740993\n", "line 3: .* would be rounded"),
+        ("coordinate real upper", "3 3 1\n3 1 1\n", "line 1: a matrix must be general or symmetric"),
         ("lines real general", "3 3 1\n3 1 1\n", "line 1: expected"),
     ],
 )
