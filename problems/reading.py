@@ -10,7 +10,7 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from problems.numbers import EXACT
@@ -103,10 +103,10 @@ def parse_number(word: str) -> int | float:
         if abs(whole) > EXACT and (abs(whole) >= 2**1023 or int(float(whole)) != whole):
             raise ValueError(f"{show(word)} is beyond 2**53 and would be rounded; divide by a common factor")
         return whole
-    try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{show(word)} is not a number") from None
+    if "_" not in word:  # Python's own grouping of digits
+        with suppress(ValueError):
+            return float(word)
+    raise ValueError(f"{show(word)} is not a number")
 
 
 class Words:

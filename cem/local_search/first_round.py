@@ -14,8 +14,6 @@ from cem.local_search.noise_level import NoiseLevel
 from cem.local_search.separability import Exchanges
 
 _ASIDE = 0.1  # of the span, in each variable: where the point lies that coordinates are exchanged with
-
-
 _FARTHER = 10.0  # times the first step along an axis: over which the same curvature must be found
 _SAME = 0.1  # by which two estimates of one curvature may differ, if values are as exact as they look
 

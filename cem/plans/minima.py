@@ -90,9 +90,9 @@ class Minima:
         """What the descents have shown and exclude, in words."""
         return f"{self.said}; {excluded(self.since, 'such descents')}"
 
-    def claim(self, agreed: int, runs: int) -> str:
-        """Say what a claim rests on, and what it excludes, where so many of the sampling runs agree."""
-        return f"{agreed} of {runs} sampling runs ended at the best point, and {self.excluding}"
+    def claim(self, agreed: int, runs: int, elsewhere: str | None = None) -> str:
+        """Say what a claim rests on where so many sampling runs agree, and what `elsewhere` excludes."""
+        return f"{agreed} of {runs} sampling runs ended at the best point, and {elsewhere or self.excluding}"
 
     def lacking(self, confirmed: bool, agreed: int) -> str:
         """Say what a claim lacks, after descents; empty where there were none, or nothing is lacking."""

@@ -169,9 +169,9 @@ class MixedSearch:
         if not self.ledger.varied:
             return self._ending(Status.COLLAPSED, FLAT)
         if self.local:
-            said = nothing_better(self.short) if self._blind else self.looked.excluding
-            found = f"{self._agreed} of {len(self.bests)} sampling runs ended at the best point"
-            return self._ending(Status.CONVERGED, f"{found}, and {said}")
+            elsewhere = nothing_better(self.short) if self._blind else None
+            said = self.looked.claim(self._agreed, len(self.bests), elsewhere)
+            return self._ending(Status.CONVERGED, said)
         said = f"{self._agreed} of {len(self.bests)} independent runs found the same best score"
         return self._ending(Status.CONVERGED, f"{said}; no descents have looked elsewhere")
 

@@ -43,9 +43,7 @@ FIRST_STD = 0.2  # of the span
 TIMES = 2  # the update's own population; the population itself where the budget is small: it is .15 ± .07
 # better (log10 of the gap at 60 evaluations), and 4 candidates for more iterations .16 ± .1 worse than that
 GROWING = 100  # evaluations per variable, from which on the population grows as their root does
-TREATED = (
-    100  # evaluations per variable, from which on ranks are looked at: earlier it costs more than it gives
-)
+TREATED = 100  # evaluations per variable, from which on ranks are looked at: earlier it costs more
 REEVALUATED = 0.1  # share of a batch that is evaluated twice
 NOISY_SHARE = 0.3  # of the last iterations: where noise decided more of them, a model says where the least is
 LEAST_FINAL, MOST_FINAL = 20, 100  # evaluations of the point that is returned,
@@ -103,9 +101,7 @@ class NoisySearch:
     before: int = 0
 
     spent: int = field(init=False)
-    half: float = field(
-        init=False
-    )  # evaluations after which what was found is kept, to be compared at the end
+    half: float = field(init=False)  # evaluations after which what was found is kept, for the end
     elsewhere: int = field(init=False, default=0)  # evaluations of looks
     spread: Floats = field(init=False)
     final: int = field(init=False)

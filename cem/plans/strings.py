@@ -43,9 +43,7 @@ MEMBERS_PER_SEARCH = 4  # of the lowest level, for each search at once
 FRESH, REFITTED, AGAIN, EXCHANGED = range(4)  # kinds of starts
 SHARES = {REFITTED: 0.3, AGAIN: 0.2, EXCHANGED: 0.2}  # of the evaluations; the rest is for fresh starts
 LESS = 0.1  # of its share, for a kind that has gained less per evaluation than all together
-PER_START = (
-    0.1  # evaluations a position that a start counts as besides: where all is known, it still takes time
-)
+PER_START = 0.1  # evaluations a position that a start counts as besides: what is known still takes time
 # Four times 12 to 20 instances of each of 12 to 18 classes, against a share of .3 for refitted starts alone:
 # best known hit +.044, +.033, +.060, +.042; area +.018 ± .007, +.012 ± .007, +.011 ± .005, -.005 ± .005, on
 # knapsacks +.06 to +.11, on overlapping traps +.04 to +.06. As fixed shares the other two gain nothing.

@@ -69,6 +69,7 @@ def test_a_file_without_edges(tmp_path):
         ("4 2\n1 2 1\nnan 2 1\n", 3, "nan is not a vertex"),
         ("4 2\n1 2 1\n3 3 1\n", 3, "3 3 is a self-loop"),
         ("4 2\n1 2 1\n2 3 x\n", 3, "'x' is not a number"),
+        ("4 2\n1 2 1\n2 3 1_0\n", 3, "'1_0' is not a number"),
         ("4 2\n1 2 nan\n2 3 1\n", 2, "nan is not finite"),
         ("4 2\n1 2 1\n2 3 -inf\n", 3, "-inf is not finite"),
         ("4 2\n1 2 1\n2 3 1 1\n", 3, "expected 'i j weight'"),

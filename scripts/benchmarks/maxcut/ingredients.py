@@ -20,7 +20,7 @@ import numpy as np
 import cem
 from cem.updates import EliteArchive
 from problems.command import carry_out_benchmark, make_benchmark_parser, whole
-from problems.maxcut import MaxCut
+from problems.maxcut import MaxCut, problem
 from problems.maxcut.search import improvement
 
 MAKERS: dict[str, Callable[[int], MaxCut]] = {
@@ -86,6 +86,10 @@ def _constant(name: str, value: Any) -> Callable[[], AbstractContextManager[Any]
     return lambda: patch.object(improvement, name, value)
 
 
+def _pieces(number: int) -> Callable[[], AbstractContextManager[Any]]:
+    return lambda: patch.object(problem, "PIECES", number)
+
+
 def _same(update: EliteArchive) -> EliteArchive:
     return update
 
@@ -109,6 +113,8 @@ Variant = tuple[Callable[[], AbstractContextManager[Any]], Callable[[EliteArchiv
 VARIANTS: dict[str, Variant] = {
     WHOLE: (nullcontext, _same),
     "no exact recombination": (nullcontext, _same),
+    "four pieces": (_pieces(4), _same),
+    "sixteen pieces": (_pieces(16), _same),
     "no recombination": (nullcontext, lambda update: replace(update, capacity=10**9)),
     "no reheats": (_constant("DEEPENING", 0.0), _same),
     "four times the reheats": (_constant("DEEPENING", 4.0), _same),
