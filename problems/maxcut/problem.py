@@ -23,7 +23,7 @@ from problems.maxcut.search.graph import CutGraph
 from problems.maxcut.search.improvement import ROWS_PER_CHILD
 from problems.maxcut.weighted_graph import WeightedGraph
 
-PIECES = 8  # of a batch: for as many workers; on one they are as good as four, see docs/maxcut.md
+PIECES = 8  # of a batch, for as many workers; on one four are as good, sixteen worse: docs/maxcut.md
 FEW_PIECES = 4  # of large graphs, whose first batch would take too long
 LARGE = 100_000  # edges: on more, eight anneals take about a second
 
